@@ -1,0 +1,29 @@
+"""When does a language model come up with its answer? formulas → tokens → hidden states → probes → t*"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/formulas.smk"
+include: "rules/models.smk"
+include: "rules/tokens.smk"
+include: "rules/hidden_states.smk"
+include: "rules/probes.smk"
+include: "rules/timing.smk"
+#F
+
+
+rule all:
+    default_target: True
+    input:
+        rules.timing_table.output,
+#G
+
+
+onsuccess:
+    show_timing_table()

@@ -1,0 +1,90 @@
+"""What all rules share: the checked configuration, paths, wildcards and code versions."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+
+from think_to_talk import configuration, models
+from think_to_talk.errors import InputError
+from think_to_talk.provenance import code_version
+
+try:
+    config = configuration.complete(
+        config, configuration.load_schema("config", f"{workflow.basedir}/schemas")
+    )
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+GENERATED_TASKS = [name for name, task in config["tasks"].items() if "equations" in task]
+DATASET_TASKS = [name for name, task in config["tasks"].items() if "files" in task]
+TRAINED_MODELS = [name for name, model in config["models"].items() if model["kind"] == "train"]
+# The splits that a model reads; the others serve few-shot prompts and training.
+STUDIED_SPLITS = ("test", "probing_train")
+
+FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
+TRAINED = "results/models/{model}/seed-{seed}/"
+STUDY = "results/{model}/seed-{seed}/"
+SUMMARY = "results/summary/"
+
+
+def one_of(names):
+    """A wildcard constraint: exactly these names (none at all if there are none)."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    seed=one_of(map(str, config["seeds"])),
+    model=one_of(config["models"]),
+    task=one_of(config["tasks"]),
+    split=one_of(STUDIED_SPLITS),
+    shard=r"\d{5}",
+
+
+def studied_tasks(model):
+    """The tasks that a model is studied on."""
+    return config["models"][model].get("tasks", list(config["tasks"]))
+
+
+def script_version(script):
+    """A parameter that changes when the behaviour of a script or of its modules does.
+
+    Snakemake watches script files only, and reruns on comments and formatting too: the default
+    profile turns its own `code` trigger off in favour of this one.
+    """
+    return code_version(f"{workflow.basedir}/workflow_scripts/{script}")
+
+
+def n_rows(task, split):
+    """Rows of a split: as configured, or as many as the existing dataset has."""
+    files = config["tasks"][task].get("files")
+    if files is None:
+        return config["splits"][split]
+    with open(files[split], "rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def shards(task, split):
+    """The numbers of a split's shards, as they stand in file names."""
+    rows = config["hidden_states"]["shard_rows"]
+    return [f"{shard:05d}" for shard in range(max(1, -(-n_rows(task, split) // rows)))]
+
+
+def shard_paths(stage, split, suffix="safetensors"):
+    """An input function: all shards of a stage for the task of the wildcards."""
+
+    def paths(wildcards):
+        pattern = f"{STUDY}{stage}/{{task}}/{split}/{{shard}}.{suffix}"
+        return expand(pattern, **dict(wildcards), shard=shards(wildcards.task, split))
+
+    return paths
+
+
+def model_setting(key):
+    """A parameter function: one key of the model's entry."""
+    return lambda wildcards: config["models"][wildcards.model].get(key)
+
+
+def identity(*names):
+    """A parameter function: the wildcards of these names, as the metadata of a shard."""
+    return lambda wildcards: {name: str(wildcards[name]) for name in names}

@@ -1,0 +1,51 @@
+"""Hidden states: verified greedy decoding of each token shard, and what the model wrote."""
+
+
+rule hidden_states:
+    input:
+        model=model_files,
+        tokens=STUDY + "tokens/{task}/{split}/{shard}.safetensors",
+        dataset=FORMULAS,
+    output:
+        hidden=STUDY + "hidden_states/{task}/{split}/{shard}.safetensors",
+        generations=STUDY + "hidden_states/{task}/{split}/{shard}.jsonl",
+    log:
+        "results/logs/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.log",
+    benchmark:
+        "results/benchmarks/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.tsv"
+    params:
+        model=model_folder,
+        layers=model_setting("layers"),
+        max_new_tokens=model_setting("max_new_tokens"),
+        batch_size=model_setting("batch_size"),
+        dtype=model_setting("dtype"),
+        cot=model_setting("cot"),
+        identity=identity("model", "seed", "task", "split"),
+        code=script_version("hidden_states.py"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    script:
+        "../workflow_scripts/hidden_states.py"
+
+
+rule generations:
+    input:
+        test=shard_paths("hidden_states", "test", "jsonl"),
+        probing_train=shard_paths("hidden_states", "probing_train", "jsonl"),
+    output:
+        test=STUDY + "generations/{task}/test.jsonl",
+        probing_train=STUDY + "generations/{task}/probing_train.jsonl",
+    log:
+        "results/logs/generations/{model}/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/generations/{model}/seed-{seed}/{task}.tsv"
+    params:
+        code=script_version("generations.py"),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    script:
+        "../workflow_scripts/generations.py"

@@ -1,0 +1,25 @@
+"""Decode the rows of a token shard and write their hidden states and generations."""
+
+import job
+import torch
+from think_to_talk.hidden_states import write_hidden_states
+from think_to_talk.jsonl import read_jsonl
+from think_to_talk.models import load_model, load_tokenizer, saved_layers
+from think_to_talk.tokens import TokenShard
+
+with job.running(globals()) as this:
+    torch.set_num_threads(this.threads)
+    model = load_model(this.params.model, this.params.dtype)
+    write_hidden_states(
+        model,
+        load_tokenizer(this.params.model),
+        TokenShard.open(this.input.tokens, this.params.identity),
+        read_jsonl(this.input.dataset),
+        layers=saved_layers(this.params.layers, model.config.get_text_config().num_hidden_layers),
+        max_new_tokens=this.params.max_new_tokens,
+        batch_size=this.params.batch_size,
+        cot=this.params.cot,
+        identity=this.params.identity,
+        hidden_path=this.output.hidden,
+        generations_path=this.output.generations,
+    )

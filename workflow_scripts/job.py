@@ -1,0 +1,104 @@
+"""What a script is to do: from Snakemake when it runs a rule, or from the command line.
+
+By hand, every part of the job is an argument, its value read as YAML:
+
+    python workflow_scripts/timing.py \\
+        input.probes=probes.jsonl output.timing=timing.jsonl params.threshold=0.8
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TextIO
+
+import yaml
+from think_to_talk.errors import InputError
+
+_PARTS = ("input", "output", "params", "wildcards")
+
+
+@dataclass
+class Job:
+    """Files, parameters and wildcards of one job, each an attribute named as in its rule."""
+
+    input: Any
+    output: Any
+    params: Any
+    wildcards: Any
+    threads: int
+    log: str | None
+
+
+@contextmanager
+def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
+    """The job of the script whose `globals()` are given; its stderr also goes to the job's log.
+
+    An InputError ends the script with one line and exit status 1, anything else with a traceback.
+    """
+    if "snakemake" in namespace:
+        rule = namespace["snakemake"]
+        log = rule.log[0] if rule.log else None
+        job = Job(rule.input, rule.output, rule.params, rule.wildcards, rule.threads, log)
+    else:
+        job = _read_arguments(namespace["__doc__"], sys.argv[1:])
+    with ExitStack() as stack:
+        if job.log:
+            Path(job.log).parent.mkdir(parents=True, exist_ok=True)
+            log_file = stack.enter_context(open(job.log, "w", encoding="utf-8"))
+            terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log_file)  # type: ignore[assignment]
+            stack.callback(setattr, sys, "stderr", terminal)
+        warnings.formatwarning = lambda message, *_args, **_kwargs: f"warning: {message}\n"
+        try:
+            yield job
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+def _read_arguments(description: str, arguments: list[str]) -> Job:
+    """A job from arguments such as `params.threshold=0.8`; `threads=` and `log=` have no name."""
+    usage = f"{description.strip()}\n\n{__doc__}"
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(usage)
+        raise SystemExit(0)
+    parts: dict[str, Any] = {part: SimpleNamespace() for part in _PARTS}
+    parts |= {"threads": 1, "log": None}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        part, dot, name = key.partition(".")
+        if not equals or part not in parts or bool(dot) != (part in _PARTS):
+            raise SystemExit(f"error: argument {argument!r}: expected {'|'.join(_PARTS)}.NAME=VALUE")
+        if dot:
+            setattr(parts[part], name, yaml.safe_load(value))
+        else:
+            parts[part] = yaml.safe_load(value)
+    return Job(**parts)
+
+
+class _Tee:
+    """A text stream that goes to the terminal and, its progress bars as lines, to a log."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self._terminal, self._log = terminal, log
+
+    def write(self, text: str) -> int:
+        self._log.write(text.replace("\r", "\n"))
+        self._log.flush()
+        return self._terminal.write(text)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+
+def stem(path: str) -> str:
+    """The file's name without its ending."""
+    return Path(path).stem

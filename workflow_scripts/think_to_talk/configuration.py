@@ -1,0 +1,155 @@
+"""The study's configuration: completed with defaults and checked, each mistake one clear line."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+from jsonschema.validators import extend
+
+from think_to_talk.errors import InputError
+from think_to_talk.formulas import check_satisfiable
+from think_to_talk.models import checkpoint_files, saved_layers
+
+#: Folders of `results/` that are not a model's, and a figure that is not a task's.
+_RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "summary")
+_RESERVED_TASKS = ("overview",)
+
+
+def load_schema(name: str, folder: str | Path) -> dict[str, Any]:
+    """The JSON schema `name` of the folder `schemas/`."""
+    return yaml.safe_load((Path(folder) / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with entries set to null removed and defaults filled in, checked.
+
+    Raises InputError, one line that names the key, what was found and what was expected.
+    """
+    completed = _without_nulls(copy.deepcopy(dict(config)))
+    error = best_match(_FillingValidator(schema).iter_errors(completed), key=_relevance)
+    if error is not None:
+        raise InputError(_explain(error))
+    for message in _contradictions(completed):
+        raise InputError(f"config: {message}")
+    return completed
+
+
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(entry) for key, entry in value.items() if entry is not None}
+
+
+def _filling(validate_properties: Any) -> Any:
+    """The validator of `properties`, but filling in defaults first (a recipe of jsonschema's)."""
+
+    def validate(
+        validator: Any, properties: Mapping[str, Any], instance: Any, schema: Any
+    ) -> Iterator[ValidationError]:
+        if validator.is_type(instance, "object"):
+            for name, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(name, copy.deepcopy(subschema["default"]))
+        yield from validate_properties(validator, properties, instance, schema)
+
+    return validate
+
+
+_FillingValidator = extend(
+    Draft202012Validator,
+    {"properties": _filling(Draft202012Validator.VALIDATORS["properties"])},
+)
+
+
+def _relevance(error: ValidationError) -> tuple[bool, int]:
+    """Unknown keys first (they explain missing ones), then the deepest error."""
+    return (error.validator == "additionalProperties", len(error.absolute_path))
+
+
+def _explain(error: ValidationError) -> str:
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in known)
+        nearest = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
+        return f"config: {f'{where}.' if where else ''}{unknown}: unknown key; {hint}"
+    if error.validator == "oneOf" and "files" in error.schema.get("properties", {}):
+        return f"config: {where}: give either a template (equations and order) or files, not both"
+    if error.validator == "not":
+        keys = ", ".join(error.validator_value["required"])
+        return f"config: {where}.{keys}: does not go with kind {error.instance['kind']!r}; remove it"
+    message = " ".join(error.message.split())
+    if len(message) > 300:
+        message = f"{message[:300]} ..."
+    description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    return f"config: {where or 'top level'}: {message}" + (
+        f" ({' '.join(description.split())})" if description and error.validator != "required" else ""
+    )
+
+
+def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: references between entries, templates, and files on disk."""
+    tasks = config["tasks"]
+    for name, task in tasks.items():
+        if name in _RESERVED_TASKS:
+            yield f"tasks.{name}: this name is taken by a figure; choose another"
+        for split, path in task.get("files", {}).items():
+            if not Path(path).is_file():
+                yield f"tasks.{name}.files.{split}: {path}: no such file"
+        if "equations" in task:
+            try:
+                check_satisfiable(task, config["splits"])
+            except InputError as error:
+                yield f"tasks.{name}: {error}"
+    for name, model in config["models"].items():
+        where = f"models.{name}"
+        if name in _RESERVED_MODELS:
+            yield f"{where}: this name is taken by a folder of results/; choose another"
+        yield from _unknown_names(model.get("tasks", []), tasks, f"{where}.tasks")
+        studied = model.get("tasks", tasks)
+        for task in studied:
+            if model["shots"] != "all" and model["shots"] > tasks[task]["shots"] and (
+                "equations" in tasks[task]
+            ):
+                yield (
+                    f"{where}.shots: {model['shots']} examples are asked for, tasks.{task}.shots "
+                    f"gives {tasks[task]['shots']}"
+                )
+        try:
+            if model["kind"] == "local":
+                checkpoint_files(model["path"])
+            else:
+                yield from _training_contradictions(model, tasks, where)
+        except InputError as error:
+            yield f"{where}: {error}"
+
+
+def _training_contradictions(
+    model: Mapping[str, Any], tasks: Mapping[str, Any], where: str
+) -> Iterator[str]:
+    training = model["training"]
+    yield from _unknown_names(training["tasks"], tasks, f"{where}.training.tasks")
+    for task in training["tasks"]:
+        if "equations" not in tasks[task]:
+            yield f"{where}.training.tasks: {task} has no template to draw problems from"
+    if training["hidden_size"] % (2 * training["heads"]):
+        yield (
+            f"{where}.training: hidden_size {training['hidden_size']} must be a multiple of "
+            f"2 x heads ({2 * training['heads']})"
+        )
+    saved_layers(model["layers"], training["layers"])
+
+
+def _unknown_names(names: list[str], known: Mapping[str, Any], where: str) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            yield f"{where}: unknown task {name!r}; did you mean {nearest[0]!r}?"

@@ -1,0 +1,392 @@
+"""Arithmetic problems and their chains of thought.
+
+A *template* says how the equations of a problem are built; its *problem space* is the finite,
+indexable set of all problems that fit. Sampling a split is drawing indices without replacement,
+so rows are uniform over the space, never repeat, and running out of problems is known exactly.
+
+Source of the task: Kudo et al., arXiv:2412.01113, sections 2 and 3.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, product
+from math import factorial, perm
+from typing import Any
+
+from think_to_talk.errors import InputError
+
+ORDERS = ("in_order", "reversed", "shuffled")
+#: Splits in the order in which they are drawn, with their offset to the study's seed.
+SPLIT_SEED_OFFSETS = {"train": 0, "valid": 1, "test": 2, "probing_train": 3}
+#: Splits whose rows carry the few-shot examples.
+PROMPTED_SPLITS = ("test", "probing_train")
+
+_NUMBER = "num"
+_EQUATION = re.compile(r"v(\d+)\s*=\s*(.+)")
+
+
+@dataclass(frozen=True)
+class Form:
+    """The right-hand side of an equation: one operand, or two joined by an operator.
+
+    An operand is the index of an earlier variable, or None for a fresh number.
+    """
+
+    operands: tuple[int | None, ...]
+    operator: str = ""
+
+    def evaluate(self, values: tuple[int, ...]) -> int:
+        """The value of the form, its operands replaced by `values`."""
+        if self.operator == "":
+            return values[0]
+        return values[0] + values[1] if self.operator == "+" else values[0] - values[1]
+
+    def write(self, operands: Iterable[object]) -> str:
+        """The form as text, symbols separated by one space."""
+        return f" {self.operator} ".join(map(str, operands))
+
+
+@dataclass(frozen=True)
+class Template:
+    """How the problems of a task are built.
+
+    forms: for each variable in definition order, the right-hand sides that it may have.
+    order: how the equations are written: `in_order`, `reversed` or `shuffled`.
+    low, high: the range, both ends included, of every number, value and intermediate result.
+    letters: variables are named by the first so many lower-case letters.
+    ask_any: whether any variable may be asked about, instead of the last one.
+    """
+
+    forms: tuple[tuple[Form, ...], ...]
+    order: str
+    low: int = 0
+    high: int = 9
+    letters: int = 26
+    ask_any: bool = False
+
+    @classmethod
+    def from_config(cls, entry: Mapping[str, Any]) -> Template:
+        """Read a template from its config entry (see `schemas/config.schema.yaml`), defaults filled in.
+
+        Raises InputError for an equation that cannot be read or that uses a later variable.
+        """
+        operators, equations, letters = entry["operators"], entry["equations"], entry["letters"]
+        low, high = entry["values"]
+        if low > high:
+            raise InputError(f"values [{low}, {high}] is empty: give the smaller value first")
+        if len(equations) > letters:
+            raise InputError(
+                f"{len(equations)} equations need as many distinct letters, only {letters} allowed"
+            )
+        return cls(
+            forms=tuple(_read_equation(i, eq, operators) for i, eq in enumerate(equations)),
+            order=entry["order"],
+            low=low,
+            high=high,
+            letters=letters,
+            ask_any=entry["ask"] == "any",
+        )
+
+
+def _read_equation(index: int, equation: str, operators: list[str]) -> tuple[Form, ...]:
+    """Read `v1 = num ± v0 | num` into its forms, `±` standing for each allowed operator."""
+    match = _EQUATION.fullmatch(equation.strip())
+    if match is None or int(match[1]) != index:
+        raise InputError(f"equation {equation!r} must read 'v{index} = ...' at place {index}")
+    forms: dict[Form, None] = {}
+    for alternative in match[2].split("|"):
+        words = alternative.split()
+        if len(words) not in (1, 3):
+            raise InputError(
+                f"{alternative.strip()!r} in equation {equation!r} must be one operand, or two "
+                "operands joined by '+', '-' or '±', separated by spaces"
+            )
+        operands = tuple(_read_operand(word, index, equation) for word in words[::2])
+        if len(words) == 1:
+            forms[Form(operands)] = None
+        elif words[1] not in ("+", "-", "±"):
+            raise InputError(f"operator {words[1]!r} in equation {equation!r}: use '+', '-', '±'")
+        else:
+            for operator in operators if words[1] == "±" else [words[1]]:
+                forms[Form(operands, operator)] = None
+    return tuple(forms)
+
+
+def _read_operand(word: str, index: int, equation: str) -> int | None:
+    if word == _NUMBER:
+        return None
+    if re.fullmatch(r"v\d+", word) is None or int(word[1:]) >= index:
+        raise InputError(
+            f"operand {word!r} in equation {equation!r} must be 'num' or an earlier variable"
+        )
+    return int(word[1:])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem: names, right-hand sides and values of its variables, in definition order."""
+
+    letters: tuple[str, ...]
+    forms: tuple[Form, ...]
+    numbers: tuple[tuple[int, ...], ...]
+    values: tuple[int, ...]
+    order: tuple[int, ...]
+    asked: int
+
+    def equation(self, variable: int, *, substituted: bool = False) -> str:
+        """`z = 4 - o`, or with its variables substituted by their values, `z = 4 - 4`."""
+        fresh = iter(self.numbers[variable])
+        names = self.values if substituted else self.letters
+        form = self.forms[variable]
+        operands = [next(fresh) if name is None else names[name] for name in form.operands]
+        return f"{self.letters[variable]} = {form.write(operands)}"
+
+    @property
+    def source(self) -> str:
+        """The problem as the model reads it."""
+        equations = " , ".join(self.equation(variable) for variable in self.order)
+        return f"{equations} ; {self.letters[self.asked]} =?"
+
+    @property
+    def scratchpad(self) -> str:
+        """The chain of thought: backtracking from the asked variable (TASK: CoT rule)."""
+        return " , ".join(self._solve(self.asked, set()))
+
+    def _solve(self, variable: int, solved: set[int]) -> Iterator[str]:
+        equation = self.equation(variable)
+        result = f"{self.letters[variable]} = {self.values[variable]}"
+        yield equation
+        used = dict.fromkeys(name for name in self.forms[variable].operands if name is not None)
+        unsolved = [name for name in used if name not in solved]
+        for name in unsolved:
+            if name not in solved:
+                yield from self._solve(name, solved)
+        if unsolved:
+            yield equation
+        substituted = self.equation(variable, substituted=True)
+        if used and substituted != result:
+            yield substituted
+        if equation != result:
+            yield result
+        solved.add(variable)
+
+    def row(self) -> dict[str, Any]:
+        """The problem as a dataset row, its keys in the order in which they are written."""
+        scratchpad = self.scratchpad
+        return {
+            "source": self.source,
+            "target": f" {scratchpad}\n",
+            "original_answer": str(self.values[self.asked]),
+            "intermediate_questions": [f"{letter} =" for letter in self.letters],
+            "intermediate_answers": list(self.values),
+            "scratchpad": scratchpad,
+        }
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One way to write an equation: its form, fresh numbers and value."""
+
+    form: Form
+    numbers: tuple[int, ...]
+    value: int
+
+
+@dataclass(frozen=True)
+class ProblemSpace:
+    """All problems of a template, indexable by an integer below `size`.
+
+    Numbers and operators are counted by dynamic programming over the values of the variables
+    that later equations still use, so nothing is enumerated and nothing rejected.
+    """
+
+    template: Template
+    _choices: dict[tuple[int, tuple[int | None, ...]], tuple[list[_Choice], list[int]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def _last_use(self) -> dict[int, int]:
+        return {
+            operand: i
+            for i, forms in enumerate(self.template.forms)
+            for form in forms
+            for operand in form.operands
+            if operand is not None
+        }
+
+    def _forget_unused(
+        self, values: tuple[int | None, ...], next_index: int
+    ) -> tuple[int | None, ...]:
+        """Blank the values that no equation from `next_index` on uses, so that states merge."""
+        return tuple(
+            value if self._last_use.get(variable, -1) >= next_index else None
+            for variable, value in enumerate(values)
+        )
+
+    def _options(self, state: tuple[int | None, ...]) -> tuple[list[_Choice], list[int]]:
+        """The choices for the next equation and the running count of problems they lead to."""
+        index = len(state)
+        key = (index, state)
+        if key not in self._choices:
+            choices, counts = [], []
+            for choice in self._valid_choices(index, state):
+                following = self._forget_unused((*state, choice.value), index + 1)
+                choices.append(choice)
+                counts.append(self._count(following))
+            self._choices[key] = (choices, list(accumulate(counts)))
+        return self._choices[key]
+
+    def _valid_choices(self, index: int, state: tuple[int | None, ...]) -> Iterator[_Choice]:
+        low, high = self.template.low, self.template.high
+        for form in self.template.forms[index]:
+            n_fresh = form.operands.count(None)
+            for numbers in product(range(low, high + 1), repeat=n_fresh):
+                fresh = iter(numbers)
+                operands = [next(fresh) if v is None else state[v] for v in form.operands]
+                value = form.evaluate(tuple(operands))  # type: ignore[arg-type]
+                if low <= value <= high:
+                    yield _Choice(form, numbers, value)
+
+    def _count(self, state: tuple[int | None, ...]) -> int:
+        if len(state) == len(self.template.forms):
+            return 1
+        _, cumulative = self._options(state)
+        return cumulative[-1] if cumulative else 0
+
+    @property
+    def size(self) -> int:
+        """How many problems there are: an upper bound of the distinct sources.
+
+        (Shuffled equations can give one source for two assignments of its letters.)
+        """
+        n = len(self.template.forms)
+        return (
+            self._count(())
+            * perm(self.template.letters, n)
+            * (n if self.template.ask_any else 1)
+            * (factorial(n) if self.template.order == "shuffled" else 1)
+        )
+
+    def __getitem__(self, index: int) -> Problem:
+        """The problem with this index: its mixed-radix digits pick letters, order and numbers."""
+        template, n = self.template, len(self.template.forms)
+        index, letters = _arrangement(index, string.ascii_lowercase[: template.letters], n)
+        asked = n - 1
+        if template.ask_any:
+            index, asked = divmod(index, n)
+        order: tuple[int, ...] = tuple(range(n))
+        if template.order == "reversed":
+            order = order[::-1]
+        elif template.order == "shuffled":
+            index, order = _arrangement(index, order, n)
+        state: tuple[int | None, ...] = ()
+        picked: list[_Choice] = []
+        for i in range(n):
+            choices, cumulative = self._options(state)
+            place = bisect_right(cumulative, index)
+            index -= cumulative[place - 1] if place else 0
+            picked.append(choices[place])
+            state = self._forget_unused((*state, choices[place].value), i + 1)
+        return Problem(
+            letters=letters,
+            forms=tuple(choice.form for choice in picked),
+            numbers=tuple(choice.numbers for choice in picked),
+            values=tuple(choice.value for choice in picked),
+            order=order,
+            asked=asked,
+        )
+
+    def draw(self, rows: int, seed: int, seen: set[str]) -> list[dict[str, Any]]:
+        """`rows` random dataset rows whose sources are not in `seen`; their sources are added.
+
+        The indices come from a lazily shuffled range (Fisher-Yates), so none is drawn twice.
+        Raises InputError when fewer distinct problems are left.
+        """
+        rng = random.Random(seed)
+        size = self.size
+        swapped: dict[int, int] = {}
+        drawn: list[dict[str, Any]] = []
+        for i in range(size):
+            if len(drawn) == rows:
+                break
+            j = rng.randrange(i, size)
+            row = self[swapped.get(j, j)].row()
+            swapped[j] = swapped.pop(i, i)
+            if row["source"] not in seen:
+                seen.add(row["source"])
+                drawn.append(row)
+        if len(drawn) < rows:
+            raise InputError(
+                f"only {len(drawn)} distinct problems are left for {rows} rows (the template "
+                f"allows {size} in all): ask for fewer rows, or widen values, letters or operators"
+            )
+        return drawn
+
+
+def _arrangement(index: int, pool: Iterable[Any], n: int) -> tuple[int, tuple[Any, ...]]:
+    """Split off from `index` an ordered choice of `n` of the pool; return (rest, choice)."""
+    left, chosen = list(pool), []
+    for _ in range(n):
+        index, place = divmod(index, len(left))
+        chosen.append(left.pop(place))
+    return index, tuple(chosen)
+
+
+def task_templates(task: Mapping[str, Any]) -> tuple[Template, Template]:
+    """The templates of a task's problems and of its few-shot examples, from its config entry."""
+    template = Template.from_config(task)
+    return template, Template.from_config(task["few_shot"]) if "few_shot" in task else template
+
+
+def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    """Raise InputError if the task's templates allow fewer problems than `sizes` asks for.
+
+    Takes milliseconds: meant for planning time, before anything runs.
+    """
+    problems, shots = task_templates(task)
+    needed: dict[Template, int] = {}
+    for split, rows in sizes.items():
+        template = shots if split == "train" else problems
+        needed[template] = needed.get(template, 0) + rows
+    for template, rows in needed.items():
+        size = ProblemSpace(template).size
+        if size < rows:
+            raise InputError(
+                f"the template has {size} distinct problems, {rows} rows are asked for over all "
+                "splits: ask for fewer rows, or widen values, letters or operators"
+            )
+    if task["shots"] > sizes["train"]:
+        raise InputError(
+            f"shots: {task.get('shots', 3)} examples are asked for, the train split has only "
+            f"{sizes['train']} rows: raise splits.train or lower shots"
+        )
+
+
+def generate_splits(
+    task: Mapping[str, Any], sizes: Mapping[str, int], seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """All splits of a task, {split: rows}; no problem repeats within or across them.
+
+    task: its config entry. sizes: rows per split. seed: the study's; each split adds its offset.
+    """
+    problems, shots = map(ProblemSpace, task_templates(task))
+    seen: set[str] = set()
+    splits = {
+        split: (shots if split == "train" else problems).draw(sizes[split], seed + offset, seen)
+        for split, offset in SPLIT_SEED_OFFSETS.items()
+    }
+    context = "".join(
+        row["source"] + row["target"] for row in splits["train"][: task["shots"]]
+    )
+    for split in PROMPTED_SPLITS:
+        for row in splits[split]:
+            row["few_shot_context"] = context
+    return splits

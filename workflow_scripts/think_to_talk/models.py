@@ -1,0 +1,101 @@
+"""Checkpoints on disk: their files, tokenizer, and model ready for inference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from think_to_talk.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def checkpoint_files(path: str | Path) -> list[Path]:
+    """The files that a checkpoint consists of: a GGUF file, or all files of a folder.
+
+    path: a Hugging Face checkpoint folder, a folder with one GGUF file, or a GGUF file.
+    Raises InputError if there is no such checkpoint.
+    """
+    path = Path(path)
+    if path.is_file() and path.suffix == ".gguf":
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder or GGUF file")
+    gguf = sorted(path.glob("*.gguf"))
+    if (path / "config.json").is_file():
+        if not any(path.glob("*.safetensors")):
+            raise InputError(
+                f"{path}: no *.safetensors beside config.json; weights are read from safetensors "
+                "only (convert pickled weights with save_pretrained)"
+            )
+        return sorted(file for file in path.iterdir() if file.is_file())
+    if len(gguf) != 1:
+        raise InputError(
+            f"{path}: found {len(gguf)} GGUF files and no config.json; expected a Hugging Face "
+            "checkpoint or one GGUF file"
+        )
+    return gguf
+
+
+def _source(path: str | Path) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that name the checkpoint."""
+    first = checkpoint_files(path)[0]
+    if first.suffix == ".gguf":
+        return {"pretrained_model_name_or_path": str(first.parent), "gguf_file": first.name}
+    return {"pretrained_model_name_or_path": str(path)}
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(**_source(path), local_files_only=True)
+
+
+def load_model(path: str | Path, dtype: str = "auto") -> PreTrainedModel:
+    """The checkpoint as a causal language model in evaluation mode, on the GPU if there is one.
+
+    dtype: `float32`, `bfloat16`, `float16`, or `auto`: the checkpoint's own on a GPU, float32 on a
+    CPU (where bfloat16 matrix products are many times slower).
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    on_gpu = torch.cuda.is_available()
+    if dtype == "auto":
+        chosen: str | torch.dtype = "auto" if on_gpu else torch.float32
+    else:
+        chosen = getattr(torch, dtype)
+    source = _source(path)
+    if "gguf_file" not in source:
+        source["use_safetensors"] = True
+    if on_gpu:
+        source["device_map"] = "auto"
+    model = AutoModelForCausalLM.from_pretrained(**source, dtype=chosen, local_files_only=True)
+    return model.eval()
+
+
+def saved_layers(layers: str | int | list[int], n_layers: int) -> list[int]:
+    """The layers that a config entry chooses out of 0 (embedding output) ... n_layers.
+
+    layers: `all`; a step k for 0, k, 2k ...; or a list.
+    Raises InputError for a layer that the model does not have.
+    """
+    if layers == "all":
+        return list(range(n_layers + 1))
+    if isinstance(layers, int):
+        return list(range(0, n_layers + 1, layers))
+    assert isinstance(layers, list)
+    missing = [layer for layer in layers if not 0 <= layer <= n_layers]
+    if missing:
+        raise InputError(f"layers: {missing} do not exist; the model has layers 0 to {n_layers}")
+    return sorted(set(layers))
+
+
+def model_revision(path: str | Path) -> str:
+    """The commit a hub checkpoint was saved from, or an empty string."""
+    config = Path(path) / "config.json"
+    return json.loads(config.read_text()).get("_commit_hash", "") if config.is_file() else ""

@@ -1,0 +1,240 @@
+"""Linear probes for every saved layer, position and variable of a task: fitting and scoring."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy.stats import binomtest
+
+from think_to_talk import solvers
+from think_to_talk.jsonl import read_jsonl, write_jsonl
+from think_to_talk.progress import progress
+from think_to_talk.prompts import Layout
+from think_to_talk.shards import Shards, write_shard
+from think_to_talk.solvers import N_CLASSES, Probes
+
+#: Features held in memory at a time, in bytes of fp32.
+_FEATURE_BYTES = 64 * 2**20
+#: Stands for a prediction where a row has no such position.
+NO_PREDICTION = -1
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """How probes are fitted.
+
+    solver: `lbfgs`, `sgd` or `sklearn`. train_on: `correct` rows or `all`. min_train_rows: with
+    fewer, scores are null. options: the solver's own keyword arguments; `sgd` takes a `seed`.
+    """
+
+    solver: str
+    train_on: str
+    min_train_rows: int
+    options: Mapping[str, Any]
+
+    @classmethod
+    def from_config(cls, entry: Mapping[str, Any]) -> ProbeSettings:
+        """Read the config's `probes` entry, reduced to the keys of its solver."""
+        own = ("solver", "train_on", "min_train_rows")
+        options = {key: value for key, value in entry.items() if key not in own}
+        return cls(*(entry[key] for key in own), options)
+
+    def fit(self, features: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> Probes:
+        """Fit probes on features [P, n, d] for labels [V, n], using rows mask [P, n]."""
+        return solvers.SOLVERS[self.solver](features, labels, mask, **self.options)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Rows of one split that probes are trained or tested on.
+
+    rows: [n] dataset row numbers. length: [n] positions of each row. labels: [V, n] digits.
+    chosen: [all rows] which of the shards' rows these are.
+    """
+
+    shards: Shards
+    rows: torch.Tensor
+    length: torch.Tensor
+    labels: torch.Tensor
+    chosen: torch.Tensor
+
+    @classmethod
+    def open(
+        cls,
+        paths: Sequence[str | Path],
+        dataset: str | Path,
+        identity: Mapping[str, str],
+        *,
+        only_correct: bool,
+    ) -> _Split:
+        shards = Shards.open(paths, identity)
+        correct = shards.read("correct").bool()
+        chosen = correct if only_correct else torch.ones_like(correct)
+        rows = shards.read("row")[chosen]
+        answers = torch.tensor([row["intermediate_answers"] for row in read_jsonl(dataset)])
+        return cls(shards, rows, shards.read("input_length")[chosen], answers[rows].T, chosen)
+
+    def features(self, layer: int, positions: range) -> torch.Tensor:
+        """Hidden states of a layer as [positions, n, d] in fp32."""
+        part = self.shards.read(f"layer.{layer}", slice(positions.start, positions.stop))
+        if not self.chosen.all():
+            part = part[self.chosen]
+        return part.transpose(0, 1).float().contiguous()
+
+    def reaches(self, positions: range) -> torch.Tensor:
+        """[positions, n] whether a row is long enough to have each position."""
+        return torch.tensor(positions)[:, None] < self.length
+
+
+def fit_task(
+    train_paths: Sequence[str | Path],
+    test_paths: Sequence[str | Path],
+    train_dataset: str | Path,
+    test_dataset: str | Path,
+    settings: ProbeSettings,
+    identity: Mapping[str, str],
+    rows_path: str | Path,
+    weights_path: str | Path,
+) -> None:
+    """Fit and score the probes of one task; write a row per probe, and all weights.
+
+    train_paths, test_paths: hidden-state shards. train_dataset, test_dataset: the datasets they
+    come from, with the labels. identity: model, seed and task, which the shards must carry.
+    weights: `layer.{l}.weight` [positions, variables, classes, hidden] and `layer.{l}.bias`, on
+    raw hidden states, NaN where there was too little to train on.
+    """
+    train = _Split.open(
+        train_paths,
+        train_dataset,
+        {**identity, "split": "probing_train"},
+        only_correct=settings.train_on == "correct",
+    )
+    test = _Split.open(
+        test_paths, test_dataset, {**identity, "split": "test"}, only_correct=False
+    )
+    layout = Layout.loads(test.shards.metadata["layout"])
+    layers, n_positions, n_targets = test.shards.layers, layout.n_positions, len(test.labels)
+    if len(train.rows) < settings.min_train_rows:
+        warnings.warn(
+            f"{identity['model']} on {identity['task']} (seed {identity['seed']}): only "
+            f"{len(train.rows)} {settings.train_on} rows to train probes on, "
+            f"{settings.min_train_rows} needed (probes.min_train_rows); scores are null. "
+            "Set probes.train_on: all to train on every row",
+            stacklevel=2,
+        )
+    hidden_size = _hidden_size(test.shards, layers[0])
+    shapes = {}
+    for layer in layers:
+        shape = (n_positions, n_targets, N_CLASSES)
+        shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
+        shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
+    described = [_describe(layout, test.shards.metadata, position) for position in range(n_positions)]
+    chunk = max(1, _FEATURE_BYTES // (4 * hidden_size * max(len(train.rows), len(test.rows))))
+    rows: list[dict[str, Any]] = []
+    # sgd reports its epochs, of which there are many per chunk.
+    bar_or_none = (
+        nullcontext()
+        if settings.solver == "sgd"
+        else progress(len(layers) * n_positions, f"{identity['model']} {identity['task']}", "positions")
+    )
+    with write_shard(weights_path, shapes, identity) as stored, bar_or_none as bar:
+        for layer in layers:
+            for start in range(0, n_positions, chunk):
+                positions = range(start, min(start + chunk, n_positions))
+                probes = _fit_positions(train, layer, positions, settings, hidden_size)
+                stored[f"layer.{layer}.weight"][start : positions.stop] = probes.weight
+                stored[f"layer.{layer}.bias"][start : positions.stop] = probes.bias
+                for position, scores in zip(
+                    positions, _score(test, layer, positions, probes), strict=True
+                ):
+                    rows.extend(
+                        {
+                            "layer": layer,
+                            **described[position],
+                            **score,
+                            "solver": settings.solver,
+                            "n_train": int((train.length > position).sum()),
+                            "n_test": len(test.rows),
+                            "sample_ids": test.rows.tolist(),
+                        }
+                        for score in scores
+                    )
+                if bar is not None:
+                    bar.update(len(positions))
+    write_jsonl(rows_path, rows)
+
+
+def _hidden_size(shards: Shards, layer: int) -> int:
+    return shards.read(f"layer.{layer}", slice(0, 1)).shape[-1]
+
+
+def _fit_positions(
+    train: _Split, layer: int, positions: range, settings: ProbeSettings, hidden_size: int
+) -> Probes:
+    """Probes for some positions of a layer, NaN where too few rows are that long."""
+    mask = train.reaches(positions)
+    enough = mask.sum(dim=1) >= settings.min_train_rows
+    shape = (len(positions), len(train.labels), N_CLASSES)
+    weight = torch.full((*shape, hidden_size), torch.nan)
+    bias = torch.full(shape, torch.nan)
+    if enough.any():
+        features = train.features(layer, positions)
+        fitted = settings.fit(features[enough], train.labels, mask[enough])
+        weight[enough], bias[enough] = fitted.weight, fitted.bias
+    return Probes(weight, bias)
+
+
+def _score(
+    test: _Split, layer: int, positions: range, probes: Probes
+) -> Iterator[list[dict[str, Any]]]:
+    """For each position, one entry per variable; scores are null where no probe was fitted."""
+    predictions = probes.predict(test.features(layer, positions))
+    predictions[~test.reaches(positions)[:, None].expand_as(predictions)] = NO_PREDICTION
+    fitted = ~probes.bias.isnan().any(dim=2).any(dim=1)
+    n = len(test.rows)
+    for i in range(len(positions)):
+        entries = []
+        for variable, answers in enumerate(test.labels):
+            entry: dict[str, Any] = {
+                "intermediate_answer": variable,
+                "variable": variable,
+                "score": None,
+                "ci_low": None,
+                "ci_high": None,
+                "chance": int(answers.bincount().max()) / n,
+                "answer": answers.tolist(),
+                "predictions": None,
+            }
+            if fitted[i]:
+                hits = int((predictions[i, variable] == answers).sum())
+                entry["score"] = hits / n
+                entry["ci_low"], entry["ci_high"] = wilson_interval(hits, n)
+                entry["predictions"] = predictions[i, variable].tolist()
+            entries.append(entry)
+        yield entries
+
+
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `hits` in `n`."""
+    interval = binomtest(hits, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _describe(layout: Layout, metadata: Mapping[str, str], position: int) -> dict[str, Any]:
+    """What a probe row says of its position."""
+    symbol = layout.position_symbol[position]
+    return {
+        "position": position,
+        "relative_position": position - layout.n_problem,
+        "equation": layout.equations()[symbol],
+        "symbol": layout.symbols[symbol],
+        "symbol_index": symbol if layout.completes[position] else None,
+        "token": json.loads(metadata["tokens"])[position],
+    }

@@ -1,0 +1,131 @@
+"""Safetensors shards: written piece by piece, complete or not at all, and read in slices.
+
+`safetensors.torch.save_file` wants all tensors in memory. A shard of hidden states can be larger
+than that, so `write_shard` lays the file out first and hands out tensors that are backed by it.
+Reading is the safetensors library's own `safe_open`.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from think_to_talk.errors import InputError
+from think_to_talk.files import replacing
+
+FORMAT_VERSION = "1"
+
+#: Names of torch types in a safetensors header.
+_DTYPES = {
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+@contextmanager
+def write_shard(
+    path: str | Path,
+    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
+    metadata: Mapping[str, str],
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Tensors of the given types and shapes, zero at first, that are stored at `path`.
+
+    Writing to them writes to the file's pages, which the kernel can evict: memory stays bounded
+    whatever the shard's size. The file gets its name when the block ends without an error.
+    """
+    header: dict[str, object] = {"__metadata__": {"format_version": FORMAT_VERSION, **metadata}}
+    offset = 0
+    for name, (dtype, shape) in tensors.items():
+        end = offset + prod(shape) * dtype.itemsize
+        entry = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [offset, end]}
+        header[name] = entry
+        offset = end
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    start = 8 + len(encoded)
+    with replacing(path) as temporary:
+        with open(temporary, "r+b") as file:
+            file.write(len(encoded).to_bytes(8, "little") + encoded)
+            # Reserved now, so that a full disk is an error here and not a bus error later.
+            if offset:
+                os.posix_fallocate(file.fileno(), start, offset)
+            with mmap.mmap(file.fileno(), 0) as pages:
+                yield {
+                    name: _view(pages, dtype, shape, start + header[name]["data_offsets"][0])  # type: ignore[index]
+                    for name, (dtype, shape) in tensors.items()
+                }
+                pages.flush()
+
+
+def _view(
+    pages: mmap.mmap, dtype: torch.dtype, shape: tuple[int, ...], offset: int
+) -> torch.Tensor:
+    if prod(shape) == 0:
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(pages, dtype=dtype, count=prod(shape), offset=offset).view(shape)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Shards of one task and split, read as if their rows were one tensor."""
+
+    paths: tuple[Path, ...]
+    metadata: dict[str, str]
+
+    @classmethod
+    def open(cls, paths: Iterable[str | Path], expected: Mapping[str, str]) -> Shards:
+        """Check the shards' headers; `expected` metadata (model, task ...) must be there.
+
+        Raises InputError naming the file, what was found, what was expected and what to do.
+        """
+        paths = tuple(map(Path, paths))
+        metadata: dict[str, str] = {}
+        wanted = {"format_version": FORMAT_VERSION, **expected}
+        for path in paths:
+            with _open(path) as shard:
+                metadata = shard.metadata() or {}
+            for key, value in wanted.items():
+                if metadata.get(key) != value:
+                    raise InputError(
+                        f"{path}: {key} is {metadata.get(key)!r}, expected {value!r}: "
+                        "delete the file and run again to make it anew"
+                    )
+        return cls(paths, metadata)
+
+    def read(self, name: str, positions: slice | None = None) -> torch.Tensor:
+        """The tensor `name` of all rows, or its slice of `positions` (the second axis)."""
+        parts = []
+        for path in self.paths:
+            with _open(path) as shard:
+                stored = shard.get_slice(name)
+                parts.append(stored[:] if positions is None else stored[:, positions])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @property
+    def layers(self) -> list[int]:
+        """The saved layers (0 is the embedding output)."""
+        return json.loads(self.metadata["layers"])
+
+
+def _open(path: Path) -> safe_open:
+    try:
+        return safe_open(path, "pt")
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path}: not a readable safetensors file ({error}): "
+            "delete the file and run again to make it anew"
+        ) from None

@@ -1,0 +1,16 @@
+"""Tokenize the prompts and gold chains of a task, align them, and write token shards."""
+
+import job
+from think_to_talk.jsonl import read_jsonl
+from think_to_talk.models import load_tokenizer
+from think_to_talk.tokens import write_token_shards
+
+with job.running(globals()) as this:
+    write_token_shards(
+        load_tokenizer(this.params.model),
+        {"test": read_jsonl(this.input.test), "probing_train": read_jsonl(this.input.probing_train)},
+        {"test": this.output.test, "probing_train": this.output.probing_train},
+        shots=this.params.shots,
+        shard_rows=this.params.shard_rows,
+        identity=this.params.identity,
+    )
