@@ -15,14 +15,14 @@ include: "rules/tokens.smk"
 include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
-#F
+include: "rules/figures.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.timing_table.output,
-#G
+        all_figures(),
 
 
 onsuccess:

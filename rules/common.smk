@@ -16,16 +16,34 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-GENERATED_TASKS = [name for name, task in config["tasks"].items() if "equations" in task]
+GENERATED_TASKS = [
+    name for name, task in config["tasks"].items() if "equations" in task
+]
 DATASET_TASKS = [name for name, task in config["tasks"].items() if "files" in task]
-TRAINED_MODELS = [name for name, model in config["models"].items() if model["kind"] == "train"]
+TRAINED_MODELS = [
+    name for name, model in config["models"].items() if model["kind"] == "train"
+]
 # The splits that a model reads; the others serve few-shot prompts and training.
 STUDIED_SPLITS = ("test", "probing_train")
 
+# The files of a checkpoint that the study trains.
+TRAINED_FILES = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+]
+# What each solver reads of the config's `probes`: changing another's keys reruns nothing.
+CONVERGED_KEYS = ["penalty", "tolerance", "max_iterations"]
+SOLVER_KEYS = {
+    "lbfgs": CONVERGED_KEYS,
+    "sklearn": CONVERGED_KEYS,
+    "sgd": ["learning_rate", "epochs"],
+}
+# Formats of the figures.
+FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
-TRAINED = "results/models/{model}/seed-{seed}/"
-STUDY = "results/{model}/seed-{seed}/"
-SUMMARY = "results/summary/"
 
 
 def one_of(names):
@@ -74,7 +92,7 @@ def shard_paths(stage, split, suffix="safetensors"):
     """An input function: all shards of a stage for the task of the wildcards."""
 
     def paths(wildcards):
-        pattern = f"{STUDY}{stage}/{{task}}/{split}/{{shard}}.{suffix}"
+        pattern = f"results/{{model}}/seed-{{seed}}/{stage}/{{task}}/{split}/{{shard}}.{suffix}"
         return expand(pattern, **dict(wildcards), shard=shards(wildcards.task, split))
 
     return paths
@@ -88,3 +106,72 @@ def model_setting(key):
 def identity(*names):
     """A parameter function: the wildcards of these names, as the metadata of a shard."""
     return lambda wildcards: {name: str(wildcards[name]) for name in names}
+
+
+def held_out_files(wildcards):
+    """All problems of all tasks: a model must not be trained on any of them."""
+    tasks = config["models"][wildcards.model]["training"]["tasks"]
+    splits = ["train", "valid", *STUDIED_SPLITS]
+    return expand(FORMULAS, seed=wildcards.seed, task=tasks, split=splits)
+
+
+def model_folder(wildcards):
+    """The folder (or GGUF file) of a model's checkpoint."""
+    model = config["models"][wildcards.model]
+    return (
+        f"results/models/{wildcards.model}/seed-{wildcards.seed}/"
+        if model["kind"] == "train"
+        else model["path"]
+    )
+
+
+def model_files(wildcards):
+    """The files of a model's checkpoint."""
+    model = config["models"][wildcards.model]
+    if model["kind"] == "train":
+        return [model_folder(wildcards) + file for file in TRAINED_FILES]
+    return [str(file) for file in models.checkpoint_files(model["path"])]
+
+
+def tokenizer_files(wildcards):
+    """The files of a checkpoint but for its weights; a GGUF file holds both."""
+    return [
+        file for file in model_files(wildcards) if not file.endswith(".safetensors")
+    ]
+
+
+def probe_settings(wildcards):
+    """How the probes are fitted."""
+    probes = config["probes"]
+    keys = ["train_on", "min_train_rows", *SOLVER_KEYS[probes["solver"]]]
+    settings = {"solver": probes["solver"], **{key: probes[key] for key in keys}}
+    if probes["solver"] == "sgd":
+        settings["seed"] = int(wildcards.seed)
+    return settings
+
+
+def all_timing(_wildcards):
+    """The timing rows of all models, seeds and tasks."""
+    return [
+        f"results/{model}/seed-{seed}/timing/{task}.jsonl"
+        for model in config["models"]
+        for seed in config["seeds"]
+        for task in studied_tasks(model)
+    ]
+
+
+def show_timing_table():
+    """Print the table that a run ends with."""
+    table = Path(rules.timing_table.output.markdown)
+    print(f"\n{table.read_text(encoding='utf-8')}\nTables and figures: {table.parent}/")
+
+
+def all_figures():
+    """The figures of all models, seeds and tasks."""
+    return [
+        f"results/summary/figures/{model}/seed-{seed}/{figure}.{format}"
+        for model in config["models"]
+        for seed in config["seeds"]
+        for figure in [*studied_tasks(model), "overview"]
+        for format in FORMATS
+    ]

@@ -3,21 +3,27 @@
 
 rule formulas:
     output:
-        expand(FORMULAS, split=["train", "valid", "test", "probing_train"], allow_missing=True),
+        expand(
+            FORMULAS,
+            split=["train", "valid", "test", "probing_train"],
+            allow_missing=True,
+        ),
     log:
         "results/logs/formulas/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/formulas/seed-{seed}/{task}.tsv"
-    params:
-        task=lambda wildcards: config["tasks"][wildcards.task],
-        sizes=config["splits"],
-        code=script_version("formulas.py"),
     wildcard_constraints:
         task=one_of(GENERATED_TASKS),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        task=lambda wildcards: config["tasks"][wildcards.task],
+        sizes=config["splits"],
+        code=script_version("formulas.py"),
     script:
         "../workflow_scripts/formulas.py"
 
@@ -31,14 +37,16 @@ rule dataset:
         "results/logs/dataset/seed-{seed}/{task}/{split}.log",
     benchmark:
         "results/benchmarks/dataset/seed-{seed}/{task}/{split}.tsv"
-    params:
-        schema=configuration.load_schema("dataset_row", f"{workflow.basedir}/schemas"),
-        code=script_version("dataset.py"),
     wildcard_constraints:
         task=one_of(DATASET_TASKS),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        schema=configuration.load_schema("dataset_row", f"{workflow.basedir}/schemas"),
+        code=script_version("dataset.py"),
     script:
         "../workflow_scripts/dataset.py"

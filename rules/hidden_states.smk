@@ -4,15 +4,21 @@
 rule hidden_states:
     input:
         model=model_files,
-        tokens=STUDY + "tokens/{task}/{split}/{shard}.safetensors",
+        tokens="results/{model}/seed-{seed}/tokens/{task}/{split}/{shard}.safetensors",
         dataset=FORMULAS,
     output:
-        hidden=STUDY + "hidden_states/{task}/{split}/{shard}.safetensors",
-        generations=STUDY + "hidden_states/{task}/{split}/{shard}.jsonl",
+        hidden="results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.safetensors",
+        generations="results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.jsonl",
     log:
         "results/logs/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.log",
     benchmark:
         "results/benchmarks/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         model=model_folder,
         layers=model_setting("layers"),
@@ -22,10 +28,6 @@ rule hidden_states:
         cot=model_setting("cot"),
         identity=identity("model", "seed", "task", "split"),
         code=script_version("hidden_states.py"),
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=120,
     script:
         "../workflow_scripts/hidden_states.py"
 
@@ -35,17 +37,19 @@ rule generations:
         test=shard_paths("hidden_states", "test", "jsonl"),
         probing_train=shard_paths("hidden_states", "probing_train", "jsonl"),
     output:
-        test=STUDY + "generations/{task}/test.jsonl",
-        probing_train=STUDY + "generations/{task}/probing_train.jsonl",
+        test="results/{model}/seed-{seed}/generations/{task}/test.jsonl",
+        probing_train="results/{model}/seed-{seed}/generations/{task}/probing_train.jsonl",
     log:
         "results/logs/generations/{model}/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/generations/{model}/seed-{seed}/{task}.tsv"
-    params:
-        code=script_version("generations.py"),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        code=script_version("generations.py"),
     script:
         "../workflow_scripts/generations.py"

@@ -1,32 +1,22 @@
 """Timing: when each variable becomes readable, per task and as one table of the study."""
 
 
-def all_timing(_wildcards):
-    """The timing rows of all models, seeds and tasks."""
-    return [
-        f"{STUDY}timing/{task}.jsonl".format(model=model, seed=seed)
-        for model in config["models"]
-        for seed in config["seeds"]
-        for task in studied_tasks(model)
-    ]
-
-
-def show_timing_table():
-    """Print the table that a run ends with."""
-    table = Path(rules.timing_table.output.markdown)
-    print(f"\n{table.read_text(encoding='utf-8')}\nTables and figures: {table.parent}/")
-
-
 rule timing:
     input:
-        probes=STUDY + "probes/{task}.jsonl",
-        generations=STUDY + "generations/{task}/test.jsonl",
+        probes="results/{model}/seed-{seed}/probes/{task}.jsonl",
+        generations="results/{model}/seed-{seed}/generations/{task}/test.jsonl",
     output:
-        timing=STUDY + "timing/{task}.jsonl",
+        timing="results/{model}/seed-{seed}/timing/{task}.jsonl",
     log:
         "results/logs/timing/{model}/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/timing/{model}/seed-{seed}/{task}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         threshold=config["timing"]["threshold"],
         identity=lambda wildcards: {
@@ -35,10 +25,6 @@ rule timing:
             "task": wildcards.task,
         },
         code=script_version("timing.py"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     script:
         "../workflow_scripts/timing.py"
 
@@ -47,18 +33,20 @@ rule timing_table:
     input:
         timing=all_timing,
     output:
-        rows=SUMMARY + "timing.jsonl",
-        csv=SUMMARY + "timing.csv",
-        markdown=SUMMARY + "timing.md",
+        rows="results/summary/timing.jsonl",
+        csv="results/summary/timing.csv",
+        markdown="results/summary/timing.md",
     log:
         "results/logs/timing_table.log",
     benchmark:
         "results/benchmarks/timing_table.tsv"
-    params:
-        code=script_version("timing_table.py"),
+    conda:
+        "../envs/environment.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        code=script_version("timing_table.py"),
     script:
         "../workflow_scripts/timing_table.py"

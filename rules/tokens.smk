@@ -11,12 +11,12 @@ for studied_task in config["tasks"]:
             f"tokens_{studied_task}"
         input:
             tokenizer=tokenizer_files,
-            test=FORMULAS.replace("{split}", "test"),
-            probing_train=FORMULAS.replace("{split}", "probing_train"),
+            test="results/formulas/seed-{seed}/{task}/test.jsonl",
+            probing_train="results/formulas/seed-{seed}/{task}/probing_train.jsonl",
         output:
             **{
                 split: expand(
-                    f"{STUDY}tokens/{{task}}/{split}/{{shard}}.safetensors",
+                    f"results/{{model}}/seed-{{seed}}/tokens/{{task}}/{split}/{{shard}}.safetensors",
                     shard=shards(studied_task, split),
                     allow_missing=True,
                 )
@@ -26,17 +26,19 @@ for studied_task in config["tasks"]:
             "results/logs/tokens/{model}/seed-{seed}/{task}.log",
         benchmark:
             "results/benchmarks/tokens/{model}/seed-{seed}/{task}.tsv"
+        wildcard_constraints:
+            task=one_of([studied_task]),
+        conda:
+            "../envs/environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
         params:
             model=model_folder,
             shots=model_setting("shots"),
             shard_rows=config["hidden_states"]["shard_rows"],
             identity=identity("model", "seed", "task"),
             code=script_version("tokens.py"),
-        wildcard_constraints:
-            task=one_of([studied_task]),
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=30,
         script:
             "../workflow_scripts/tokens.py"

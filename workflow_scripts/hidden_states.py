@@ -1,7 +1,8 @@
 """Decode the rows of a token shard and write their hidden states and generations."""
 
-import job
 import torch
+
+import job
 from think_to_talk.hidden_states import write_hidden_states
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.models import load_model, load_tokenizer, saved_layers

@@ -2,8 +2,7 @@
 
 By hand, every part of the job is an argument, its value read as YAML:
 
-    python workflow_scripts/timing.py \\
-        input.probes=probes.jsonl output.timing=timing.jsonl params.threshold=0.8
+    python workflow_scripts/probes.py output.rows=rows.jsonl params.probes='{solver: lbfgs, ...}'
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import yaml
+
 from think_to_talk.errors import InputError
 
 _PARTS = ("input", "output", "params", "wildcards")
@@ -51,7 +51,7 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
         if job.log:
             Path(job.log).parent.mkdir(parents=True, exist_ok=True)
             log_file = stack.enter_context(open(job.log, "w", encoding="utf-8"))
-            terminal, sys.stderr = sys.stderr, _Tee(sys.stderr, log_file)  # type: ignore[assignment]
+            terminal, sys.stderr = sys.stderr, cast(TextIO, _Tee(sys.stderr, log_file))
             stack.callback(setattr, sys, "stderr", terminal)
         warnings.formatwarning = lambda message, *_args, **_kwargs: f"warning: {message}\n"
         try:
@@ -73,7 +73,9 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
         key, equals, value = argument.partition("=")
         part, dot, name = key.partition(".")
         if not equals or part not in parts or bool(dot) != (part in _PARTS):
-            raise SystemExit(f"error: argument {argument!r}: expected {'|'.join(_PARTS)}.NAME=VALUE")
+            raise SystemExit(
+                f"error: argument {argument!r}: expected {'|'.join(_PARTS)}.NAME=VALUE"
+            )
         if dot:
             setattr(parts[part], name, yaml.safe_load(value))
         else:
@@ -82,15 +84,16 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
 
 
 class _Tee:
-    """A text stream that goes to the terminal and, its progress bars as lines, to a log."""
+    """A text stream that goes to stderr and to a log; progress is lines but on a terminal."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self._terminal, self._log = terminal, log
 
     def write(self, text: str) -> int:
-        self._log.write(text.replace("\r", "\n"))
+        lines = text.replace("\r", "\n")
+        self._log.write(lines)
         self._log.flush()
-        return self._terminal.write(text)
+        return self._terminal.write(text if self.isatty() else lines)
 
     def flush(self) -> None:
         self._terminal.flush()

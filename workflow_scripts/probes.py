@@ -1,7 +1,8 @@
 """Fit and score linear probes for every layer, position and variable of a task."""
 
-import job
 import torch
+
+import job
 from think_to_talk.probes import ProbeSettings, fit_task
 
 with job.running(globals()) as this:

@@ -8,7 +8,10 @@ from think_to_talk.tokens import write_token_shards
 with job.running(globals()) as this:
     write_token_shards(
         load_tokenizer(this.params.model),
-        {"test": read_jsonl(this.input.test), "probing_train": read_jsonl(this.input.probing_train)},
+        {
+            "test": read_jsonl(this.input.test),
+            "probing_train": read_jsonl(this.input.probing_train),
+        },
         {"test": this.output.test, "probing_train": this.output.probing_train},
         shots=this.params.shots,
         shard_rows=this.params.shard_rows,

@@ -73,25 +73,34 @@ def _relevance(error: ValidationError) -> tuple[bool, int]:
     return (error.validator == "additionalProperties", len(error.absolute_path))
 
 
+def _parts(error: ValidationError) -> tuple[dict[str, Any], Any, Any]:
+    """The schema that was violated, the offending value, and the violated keyword's own value."""
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    return schema, error.instance, error.validator_value
+
+
 def _explain(error: ValidationError) -> str:
     where = ".".join(map(str, error.absolute_path))
+    schema, instance, value = _parts(error)
     if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
+        known = sorted(schema.get("properties", {}))
+        unknown = next(key for key in instance if key not in known)
         nearest = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
         return f"config: {f'{where}.' if where else ''}{unknown}: unknown key; {hint}"
-    if error.validator == "oneOf" and "files" in error.schema.get("properties", {}):
+    if error.validator == "oneOf" and "files" in schema.get("properties", {}):
         return f"config: {where}: give either a template (equations and order) or files, not both"
     if error.validator == "not":
-        keys = ", ".join(error.validator_value["required"])
-        return f"config: {where}.{keys}: does not go with kind {error.instance['kind']!r}; remove it"
+        keys = ", ".join(value["required"])
+        return f"config: {where}.{keys}: does not go with kind {instance['kind']!r}; remove it"
     message = " ".join(error.message.split())
     if len(message) > 300:
         message = f"{message[:300]} ..."
-    description = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    description = schema.get("description", "")
     return f"config: {where or 'top level'}: {message}" + (
-        f" ({' '.join(description.split())})" if description and error.validator != "required" else ""
+        f" ({' '.join(description.split())})"
+        if description and error.validator != "required"
+        else ""
     )
 
 
@@ -116,8 +125,10 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _unknown_names(model.get("tasks", []), tasks, f"{where}.tasks")
         studied = model.get("tasks", tasks)
         for task in studied:
-            if model["shots"] != "all" and model["shots"] > tasks[task]["shots"] and (
-                "equations" in tasks[task]
+            if (
+                model["shots"] != "all"
+                and model["shots"] > tasks[task]["shots"]
+                and ("equations" in tasks[task])
             ):
                 yield (
                     f"{where}.shots: {model['shots']} examples are asked for, tasks.{task}.shots "

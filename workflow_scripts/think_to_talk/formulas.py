@@ -73,7 +73,7 @@ class Template:
 
     @classmethod
     def from_config(cls, entry: Mapping[str, Any]) -> Template:
-        """Read a template from its config entry (see `schemas/config.schema.yaml`), defaults filled in.
+        """Read a template from its config entry, defaults filled in.
 
         Raises InputError for an equation that cannot be read or that uses a later variable.
         """
@@ -383,9 +383,7 @@ def generate_splits(
         split: (shots if split == "train" else problems).draw(sizes[split], seed + offset, seen)
         for split, offset in SPLIT_SEED_OFFSETS.items()
     }
-    context = "".join(
-        row["source"] + row["target"] for row in splits["train"][: task["shots"]]
-    )
+    context = "".join(row["source"] + row["target"] for row in splits["train"][: task["shots"]])
     for split in PROMPTED_SPLITS:
         for row in splits[split]:
             row["few_shot_context"] = context

@@ -37,8 +37,8 @@ def decoder_blocks(model: PreTrainedModel) -> torch.nn.ModuleList:
     ]
     if not found:
         raise InputError(
-            f"{type(model).__name__}: no list of {n_layers} decoder blocks found; only decoder-only "
-            "causal language models are supported"
+            f"{type(model).__name__}: no list of {n_layers} decoder blocks found; only "
+            "decoder-only causal language models are supported"
         )
     return found[0]
 
@@ -248,6 +248,7 @@ class VerifiedDecoder:
             output = self._forward(torch.tensor(step)[:, None], 1, cache=cache, keep_cache=True)
         return generated
 
+    @torch.inference_mode()
     def _finish(
         self, problem: torch.Tensor, rows: list[int], generated: list[list[int]], n_gold: int
     ) -> Decoded:

@@ -63,7 +63,9 @@ def load_model(path: str | Path, dtype: str = "auto") -> PreTrainedModel:
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     on_gpu = torch.cuda.is_available()
     if dtype == "auto":
         chosen: str | torch.dtype = "auto" if on_gpu else torch.float32

@@ -44,7 +44,7 @@ class ProbeSettings:
         """Read the config's `probes` entry, reduced to the keys of its solver."""
         own = ("solver", "train_on", "min_train_rows")
         options = {key: value for key, value in entry.items() if key not in own}
-        return cls(*(entry[key] for key in own), options)
+        return cls(entry["solver"], entry["train_on"], entry["min_train_rows"], options)
 
     def fit(self, features: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor) -> Probes:
         """Fit probes on features [P, n, d] for labels [V, n], using rows mask [P, n]."""
@@ -116,9 +116,7 @@ def fit_task(
         {**identity, "split": "probing_train"},
         only_correct=settings.train_on == "correct",
     )
-    test = _Split.open(
-        test_paths, test_dataset, {**identity, "split": "test"}, only_correct=False
-    )
+    test = _Split.open(test_paths, test_dataset, {**identity, "split": "test"}, only_correct=False)
     layout = Layout.loads(test.shards.metadata["layout"])
     layers, n_positions, n_targets = test.shards.layers, layout.n_positions, len(test.labels)
     if len(train.rows) < settings.min_train_rows:
@@ -130,19 +128,23 @@ def fit_task(
             stacklevel=2,
         )
     hidden_size = _hidden_size(test.shards, layers[0])
-    shapes = {}
+    shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
     for layer in layers:
         shape = (n_positions, n_targets, N_CLASSES)
         shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
         shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
-    described = [_describe(layout, test.shards.metadata, position) for position in range(n_positions)]
+    described = [
+        _describe(layout, test.shards.metadata, position) for position in range(n_positions)
+    ]
     chunk = max(1, _FEATURE_BYTES // (4 * hidden_size * max(len(train.rows), len(test.rows))))
     rows: list[dict[str, Any]] = []
     # sgd reports its epochs, of which there are many per chunk.
     bar_or_none = (
         nullcontext()
         if settings.solver == "sgd"
-        else progress(len(layers) * n_positions, f"{identity['model']} {identity['task']}", "positions")
+        else progress(
+            len(layers) * n_positions, f"{identity['model']} {identity['task']}", "positions"
+        )
     )
     with write_shard(weights_path, shapes, identity) as stored, bar_or_none as bar:
         for layer in layers:

@@ -74,7 +74,9 @@ class Layout:
     @classmethod
     def loads(cls, text: str) -> Layout:
         """Read what `dumps` wrote."""
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
+        fields: dict[str, Any] = json.loads(text)
+        for name in ("symbols", "position_symbol", "completes"):
+            fields[name] = tuple(fields[name])
         return cls(**fields)
 
 
@@ -117,9 +119,7 @@ def tokenize(
     for start in range(0, len(rows), _ROWS_PER_CALL):
         chunk = rows[start : start + _ROWS_PER_CALL]
         contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in chunk]
-        prompts = [
-            context + row["source"] for context, row in zip(contexts, chunk, strict=True)
-        ]
+        prompts = [context + row["source"] for context, row in zip(contexts, chunk, strict=True)]
         texts = [prompt + row["target"] for prompt, row in zip(prompts, chunk, strict=True)]
         whole = _encode(tokenizer, texts)
         alone = _encode(tokenizer, prompts)
@@ -241,7 +241,7 @@ def _shape(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> list[str]:
-    return tokenizer.convert_ids_to_tokens([*row.problem, *row.gold])
+    return list(tokenizer.convert_ids_to_tokens([*row.problem, *row.gold]))
 
 
 def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:

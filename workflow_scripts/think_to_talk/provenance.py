@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+_PACKAGE = "think_to_talk"
+
 
 def code_version(script: str | Path) -> str:
-    """A hash of the script and of all modules beside it that it imports, directly or not."""
+    """A hash of the script and of all modules of the package that it imports, directly or not."""
     script = Path(script).resolve()
     seen: dict[Path, None] = {}
     waiting = [script]
@@ -35,7 +37,7 @@ def _parse(source: Path) -> ast.Module:
 
 
 def _imports(source: Path, root: Path) -> Iterator[Path]:
-    """Files below `root` that a source imports, anywhere in it."""
+    """Files of the package (in the folder `root`) that a source imports, anywhere in it."""
     for node in ast.walk(_parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -45,6 +47,8 @@ def _imports(source: Path, root: Path) -> Iterator[Path]:
             continue
         for name in names:
             parts = name.split(".")
+            if parts[0] != _PACKAGE:
+                continue
             for depth in range(1, len(parts) + 1):
                 path = root.joinpath(*parts[:depth])
                 for candidate in (path.with_suffix(".py"), path / "__init__.py"):
@@ -58,6 +62,5 @@ def _behaviour(source: Path) -> str:
     tree = ast.parse(source.read_bytes(), str(source))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:]
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
     return ast.dump(tree)

