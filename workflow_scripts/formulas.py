@@ -1,7 +1,7 @@
 """Draw all splits of a generated task and write them as JSON Lines."""
 
 import job
-from think_to_talk.formulas import generate_splits
+from think_to_talk.datasets import generate_splits
 from think_to_talk.jsonl import write_jsonl
 
 with job.running(globals()) as this:

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
+from think_to_talk.datasets import check_satisfiable
 from think_to_talk.errors import InputError
-from think_to_talk.formulas import check_satisfiable
 from think_to_talk.models import checkpoint_files, saved_layers
 
 #: Folders of `results/` that are not a model's, and a figure that is not a task's.

@@ -14,20 +14,15 @@ import re
 import string
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from math import factorial, perm
 from typing import Any
 
 from think_to_talk.errors import InputError
 
 ORDERS = ("in_order", "reversed", "shuffled")
-#: Splits in the order in which they are drawn, with their offset to the study's seed.
-SPLIT_SEED_OFFSETS = {"train": 0, "valid": 1, "test": 2, "probing_train": 3}
-#: Splits whose rows carry the few-shot examples.
-PROMPTED_SPLITS = ("test", "probing_train")
-
 _NUMBER = "num"
 _EQUATION = re.compile(r"v(\d+)\s*=\s*(.+)")
 
@@ -57,14 +52,15 @@ class Form:
 class Template:
     """How the problems of a task are built.
 
-    forms: for each variable in definition order, the right-hand sides that it may have.
+    alternatives: for each variable in definition order, the kinds of right-hand side that it may
+        have; each is one form, or one per operator.
     order: how the equations are written: `in_order`, `reversed` or `shuffled`.
     low, high: the range, both ends included, of every number, value and intermediate result.
     letters: variables are named by the first so many lower-case letters.
     ask_any: whether any variable may be asked about, instead of the last one.
     """
 
-    forms: tuple[tuple[Form, ...], ...]
+    alternatives: tuple[tuple[tuple[Form, ...], ...], ...]
     order: str
     low: int = 0
     high: int = 9
@@ -86,7 +82,9 @@ class Template:
                 f"{len(equations)} equations need as many distinct letters, only {letters} allowed"
             )
         return cls(
-            forms=tuple(_read_equation(i, eq, operators) for i, eq in enumerate(equations)),
+            alternatives=tuple(
+                _read_equation(i, equation, operators) for i, equation in enumerate(equations)
+            ),
             order=entry["order"],
             low=low,
             high=high,
@@ -95,12 +93,12 @@ class Template:
         )
 
 
-def _read_equation(index: int, equation: str, operators: list[str]) -> tuple[Form, ...]:
-    """Read `v1 = num ± v0 | num` into its forms, `±` standing for each allowed operator."""
+def _read_equation(index: int, equation: str, operators: list[str]) -> tuple[tuple[Form, ...], ...]:
+    """Read `v1 = num ± v0 | num` into its alternatives, `±` standing for each allowed operator."""
     match = _EQUATION.fullmatch(equation.strip())
     if match is None or int(match[1]) != index:
         raise InputError(f"equation {equation!r} must read 'v{index} = ...' at place {index}")
-    forms: dict[Form, None] = {}
+    alternatives: dict[tuple[Form, ...], None] = {}
     for alternative in match[2].split("|"):
         words = alternative.split()
         if len(words) not in (1, 3):
@@ -110,13 +108,13 @@ def _read_equation(index: int, equation: str, operators: list[str]) -> tuple[For
             )
         operands = tuple(_read_operand(word, index, equation) for word in words[::2])
         if len(words) == 1:
-            forms[Form(operands)] = None
+            alternatives[(Form(operands),)] = None
         elif words[1] not in ("+", "-", "±"):
             raise InputError(f"operator {words[1]!r} in equation {equation!r}: use '+', '-', '±'")
         else:
-            for operator in operators if words[1] == "±" else [words[1]]:
-                forms[Form(operands, operator)] = None
-    return tuple(forms)
+            allowed = operators if words[1] == "±" else [words[1]]
+            alternatives[tuple(Form(operands, operator) for operator in allowed)] = None
+    return tuple(alternatives)
 
 
 def _read_operand(word: str, index: int, equation: str) -> int | None:
@@ -216,7 +214,8 @@ class ProblemSpace:
     def _last_use(self) -> dict[int, int]:
         return {
             operand: i
-            for i, forms in enumerate(self.template.forms)
+            for i, alternatives in enumerate(self.template.alternatives)
+            for forms in alternatives
             for form in forms
             for operand in form.operands
             if operand is not None
@@ -246,7 +245,7 @@ class ProblemSpace:
 
     def _valid_choices(self, index: int, state: tuple[int | None, ...]) -> Iterator[_Choice]:
         low, high = self.template.low, self.template.high
-        for form in self.template.forms[index]:
+        for form in chain.from_iterable(self.template.alternatives[index]):
             n_fresh = form.operands.count(None)
             for numbers in product(range(low, high + 1), repeat=n_fresh):
                 fresh = iter(numbers)
@@ -256,7 +255,7 @@ class ProblemSpace:
                     yield _Choice(form, numbers, value)
 
     def _count(self, state: tuple[int | None, ...]) -> int:
-        if len(state) == len(self.template.forms):
+        if len(state) == len(self.template.alternatives):
             return 1
         _, cumulative = self._options(state)
         return cumulative[-1] if cumulative else 0
@@ -267,7 +266,7 @@ class ProblemSpace:
 
         (Shuffled equations can give one source for two assignments of its letters.)
         """
-        n = len(self.template.forms)
+        n = len(self.template.alternatives)
         return (
             self._count(())
             * perm(self.template.letters, n)
@@ -277,7 +276,7 @@ class ProblemSpace:
 
     def __getitem__(self, index: int) -> Problem:
         """The problem with this index: its mixed-radix digits pick letters, order and numbers."""
-        template, n = self.template, len(self.template.forms)
+        template, n = self.template, len(self.template.alternatives)
         index, letters = _arrangement(index, string.ascii_lowercase[: template.letters], n)
         asked = n - 1
         if template.ask_any:
@@ -304,31 +303,58 @@ class ProblemSpace:
             asked=asked,
         )
 
-    def draw(self, rows: int, seed: int, seen: set[str]) -> list[dict[str, Any]]:
-        """`rows` random dataset rows whose sources are not in `seen`; their sources are added.
 
-        The indices come from a lazily shuffled range (Fisher-Yates), so none is drawn twice.
-        Raises InputError when fewer distinct problems are left.
-        """
-        rng = random.Random(seed)
-        size = self.size
-        swapped: dict[int, int] = {}
-        drawn: list[dict[str, Any]] = []
-        for i in range(size):
-            if len(drawn) == rows:
-                break
-            j = rng.randrange(i, size)
-            row = self[swapped.get(j, j)].row()
-            swapped[j] = swapped.pop(i, i)
-            if row["source"] not in seen:
-                seen.add(row["source"])
-                drawn.append(row)
-        if len(drawn) < rows:
-            raise InputError(
-                f"only {len(drawn)} distinct problems are left for {rows} rows (the template "
-                f"allows {size} in all): ask for fewer rows, or widen values, letters or operators"
-            )
-        return drawn
+def draw_rows(template: Template, rows: int, seed: int, seen: set[str]) -> list[dict[str, Any]]:
+    """`rows` random dataset rows whose sources are not in `seen`; their sources are added.
+
+    Each row first picks one alternative per equation, all equally likely, and then one of the
+    problems that have them, all equally likely; none is drawn twice.
+    Raises InputError when fewer distinct problems are left.
+    """
+    rng = random.Random(seed)
+    variants = [
+        replace(template, alternatives=tuple((forms,) for forms in picked))
+        for picked in product(*template.alternatives)
+    ]
+    decks = [_Deck(ProblemSpace(variant), rng) for variant in variants]
+    drawn: list[dict[str, Any]] = []
+    while len(drawn) < rows and decks:
+        deck = rng.randrange(len(decks)) if len(decks) > 1 else 0
+        problem = decks[deck].draw()
+        if problem is None:
+            del decks[deck]
+            continue
+        row = problem.row()
+        if row["source"] not in seen:
+            seen.add(row["source"])
+            drawn.append(row)
+    if len(drawn) < rows:
+        raise InputError(
+            f"only {len(drawn)} distinct problems are left for {rows} rows (the template allows "
+            f"{ProblemSpace(template).size} in all): ask for fewer rows, or widen values, letters "
+            "or operators"
+        )
+    return drawn
+
+
+class _Deck:
+    """The problems of a space in random order: a Fisher-Yates shuffle of its indices, as needed."""
+
+    def __init__(self, space: ProblemSpace, rng: random.Random) -> None:
+        self._space, self._rng = space, rng
+        self._size = space.size
+        self._dealt = 0
+        self._swapped: dict[int, int] = {}
+
+    def draw(self) -> Problem | None:
+        """The next problem, or None if there are no more."""
+        if self._dealt == self._size:
+            return None
+        i, j = self._dealt, self._rng.randrange(self._dealt, self._size)
+        self._dealt += 1
+        index = self._swapped.get(j, j)
+        self._swapped[j] = self._swapped.pop(i, i)
+        return self._space[index]
 
 
 def _arrangement(index: int, pool: Iterable[Any], n: int) -> tuple[int, tuple[Any, ...]]:
@@ -338,53 +364,3 @@ def _arrangement(index: int, pool: Iterable[Any], n: int) -> tuple[int, tuple[An
         index, place = divmod(index, len(left))
         chosen.append(left.pop(place))
     return index, tuple(chosen)
-
-
-def task_templates(task: Mapping[str, Any]) -> tuple[Template, Template]:
-    """The templates of a task's problems and of its few-shot examples, from its config entry."""
-    template = Template.from_config(task)
-    return template, Template.from_config(task["few_shot"]) if "few_shot" in task else template
-
-
-def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
-    """Raise InputError if the task's templates allow fewer problems than `sizes` asks for.
-
-    Takes milliseconds: meant for planning time, before anything runs.
-    """
-    problems, shots = task_templates(task)
-    needed: dict[Template, int] = {}
-    for split, rows in sizes.items():
-        template = shots if split == "train" else problems
-        needed[template] = needed.get(template, 0) + rows
-    for template, rows in needed.items():
-        size = ProblemSpace(template).size
-        if size < rows:
-            raise InputError(
-                f"the template has {size} distinct problems, {rows} rows are asked for over all "
-                "splits: ask for fewer rows, or widen values, letters or operators"
-            )
-    if task["shots"] > sizes["train"]:
-        raise InputError(
-            f"shots: {task.get('shots', 3)} examples are asked for, the train split has only "
-            f"{sizes['train']} rows: raise splits.train or lower shots"
-        )
-
-
-def generate_splits(
-    task: Mapping[str, Any], sizes: Mapping[str, int], seed: int
-) -> dict[str, list[dict[str, Any]]]:
-    """All splits of a task, {split: rows}; no problem repeats within or across them.
-
-    task: its config entry. sizes: rows per split. seed: the study's; each split adds its offset.
-    """
-    problems, shots = map(ProblemSpace, task_templates(task))
-    seen: set[str] = set()
-    splits = {
-        split: (shots if split == "train" else problems).draw(sizes[split], seed + offset, seen)
-        for split, offset in SPLIT_SEED_OFFSETS.items()
-    }
-    context = "".join(row["source"] + row["target"] for row in splits["train"][: task["shots"]])
-    for split in PROMPTED_SPLITS:
-        for row in splits[split]:
-            row["few_shot_context"] = context
-    return splits

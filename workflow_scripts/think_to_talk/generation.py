@@ -136,8 +136,9 @@ class VerifiedDecoder:
         for rows in torch.arange(len(problem)).split(self.batch_size):
             predicted, hidden = self._verify(problem[rows], gold_shown[rows], n_positions)
             agrees = (predicted == gold_shown[rows]).long().cumprod(dim=1).sum(dim=1)
-            exact = agrees == gold_shown.shape[1]
-            keep = torch.ones_like(exact) if teacher_forced else exact
+            verified = agrees == gold_shown.shape[1]
+            exact = verified & (gold_shown.shape[1] == gold.shape[1])
+            keep = torch.ones_like(verified) if teacher_forced else verified
             if keep.any():
                 yield Decoded(
                     rows=rows[keep].tolist(),

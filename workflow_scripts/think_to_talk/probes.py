@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from think_to_talk.shards import Shards, write_shard
 from think_to_talk.solvers import N_CLASSES, Probes
 
 #: Features held in memory at a time, in bytes of fp32.
-_FEATURE_BYTES = 64 * 2**20
+_FEATURE_BYTES = 32 * 2**20
 #: Stands for a prediction where a row has no such position.
 NO_PREDICTION = -1
 
@@ -81,6 +81,16 @@ class _Split:
         answers = torch.tensor([row["intermediate_answers"] for row in read_jsonl(dataset)])
         return cls(shards, rows, shards.read("input_length")[chosen], answers[rows].T, chosen)
 
+    @cached_property
+    def layout(self) -> Layout:
+        """What is at each position."""
+        return Layout.loads(self.shards.metadata["layout"])
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """Features of a hidden state."""
+        return self.shards.read(f"layer.{self.shards.layers[0]}", slice(0, 1)).shape[-1]
+
     def features(self, layer: int, positions: range) -> torch.Tensor:
         """Hidden states of a layer as [positions, n, d] in fp32."""
         part = self.shards.read(f"layer.{layer}", slice(positions.start, positions.stop))
@@ -117,74 +127,62 @@ def fit_task(
         only_correct=settings.train_on == "correct",
     )
     test = _Split.open(test_paths, test_dataset, {**identity, "split": "test"}, only_correct=False)
-    layout = Layout.loads(test.shards.metadata["layout"])
-    layers, n_positions, n_targets = test.shards.layers, layout.n_positions, len(test.labels)
+    _warn_of_few(train, settings, identity)
+    layers, hidden_size = test.shards.layers, test.hidden_size
+    n_positions, n_targets = test.layout.n_positions, len(test.labels)
+    shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
+    for layer in layers:
+        shape = (n_positions, n_targets, N_CLASSES)
+        shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
+        shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
+    chunk = max(1, _FEATURE_BYTES // (4 * hidden_size * max(len(train.rows), len(test.rows))))
+    description = f"{identity['model']} {identity['task']}"
+    rows: list[dict[str, Any]] = []
+    with (
+        write_shard(weights_path, shapes, identity) as stored,
+        progress(len(layers) * n_positions, description, "positions") as bar,
+    ):
+        for layer in layers:
+            for start in range(0, n_positions, chunk):
+                positions = range(start, min(start + chunk, n_positions))
+                probes = _fit_positions(train, layer, positions, settings)
+                stored[f"layer.{layer}.weight"][start : positions.stop] = probes.weight
+                stored[f"layer.{layer}.bias"][start : positions.stop] = probes.bias
+                scores = _score(test, layer, positions, probes)
+                for position, score in scores:
+                    n_train = int((train.length > position).sum())
+                    rows.append(
+                        {
+                            "layer": layer,
+                            **_describe(test, position),
+                            **score,
+                            "solver": settings.solver,
+                            "n_train": n_train,
+                            "n_test": len(test.rows),
+                            "sample_ids": test.rows.tolist(),
+                        }
+                    )
+                bar.update(len(positions))
+    write_jsonl(rows_path, rows)
+
+
+def _warn_of_few(train: _Split, settings: ProbeSettings, identity: Mapping[str, str]) -> None:
     if len(train.rows) < settings.min_train_rows:
         warnings.warn(
             f"{identity['model']} on {identity['task']} (seed {identity['seed']}): only "
             f"{len(train.rows)} {settings.train_on} rows to train probes on, "
             f"{settings.min_train_rows} needed (probes.min_train_rows); scores are null. "
             "Set probes.train_on: all to train on every row",
-            stacklevel=2,
+            stacklevel=3,
         )
-    hidden_size = _hidden_size(test.shards, layers[0])
-    shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
-    for layer in layers:
-        shape = (n_positions, n_targets, N_CLASSES)
-        shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
-        shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
-    described = [
-        _describe(layout, test.shards.metadata, position) for position in range(n_positions)
-    ]
-    chunk = max(1, _FEATURE_BYTES // (4 * hidden_size * max(len(train.rows), len(test.rows))))
-    rows: list[dict[str, Any]] = []
-    # sgd reports its epochs, of which there are many per chunk.
-    bar_or_none = (
-        nullcontext()
-        if settings.solver == "sgd"
-        else progress(
-            len(layers) * n_positions, f"{identity['model']} {identity['task']}", "positions"
-        )
-    )
-    with write_shard(weights_path, shapes, identity) as stored, bar_or_none as bar:
-        for layer in layers:
-            for start in range(0, n_positions, chunk):
-                positions = range(start, min(start + chunk, n_positions))
-                probes = _fit_positions(train, layer, positions, settings, hidden_size)
-                stored[f"layer.{layer}.weight"][start : positions.stop] = probes.weight
-                stored[f"layer.{layer}.bias"][start : positions.stop] = probes.bias
-                for position, scores in zip(
-                    positions, _score(test, layer, positions, probes), strict=True
-                ):
-                    rows.extend(
-                        {
-                            "layer": layer,
-                            **described[position],
-                            **score,
-                            "solver": settings.solver,
-                            "n_train": int((train.length > position).sum()),
-                            "n_test": len(test.rows),
-                            "sample_ids": test.rows.tolist(),
-                        }
-                        for score in scores
-                    )
-                if bar is not None:
-                    bar.update(len(positions))
-    write_jsonl(rows_path, rows)
 
 
-def _hidden_size(shards: Shards, layer: int) -> int:
-    return shards.read(f"layer.{layer}", slice(0, 1)).shape[-1]
-
-
-def _fit_positions(
-    train: _Split, layer: int, positions: range, settings: ProbeSettings, hidden_size: int
-) -> Probes:
+def _fit_positions(train: _Split, layer: int, positions: range, settings: ProbeSettings) -> Probes:
     """Probes for some positions of a layer, NaN where too few rows are that long."""
     mask = train.reaches(positions)
     enough = mask.sum(dim=1) >= settings.min_train_rows
     shape = (len(positions), len(train.labels), N_CLASSES)
-    weight = torch.full((*shape, hidden_size), torch.nan)
+    weight = torch.full((*shape, train.hidden_size), torch.nan)
     bias = torch.full(shape, torch.nan)
     if enough.any():
         features = train.features(layer, positions)
@@ -195,14 +193,13 @@ def _fit_positions(
 
 def _score(
     test: _Split, layer: int, positions: range, probes: Probes
-) -> Iterator[list[dict[str, Any]]]:
-    """For each position, one entry per variable; scores are null where no probe was fitted."""
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(position, entry) for each position and variable; null scores where no probe was fitted."""
     predictions = probes.predict(test.features(layer, positions))
     predictions[~test.reaches(positions)[:, None].expand_as(predictions)] = NO_PREDICTION
     fitted = ~probes.bias.isnan().any(dim=2).any(dim=1)
     n = len(test.rows)
-    for i in range(len(positions)):
-        entries = []
+    for i, position in enumerate(positions):
         for variable, answers in enumerate(test.labels):
             entry: dict[str, Any] = {
                 "intermediate_answer": variable,
@@ -219,8 +216,7 @@ def _score(
                 entry["score"] = hits / n
                 entry["ci_low"], entry["ci_high"] = wilson_interval(hits, n)
                 entry["predictions"] = predictions[i, variable].tolist()
-            entries.append(entry)
-        yield entries
+            yield position, entry
 
 
 def wilson_interval(hits: int, n: int) -> tuple[float, float]:
@@ -229,8 +225,9 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _describe(layout: Layout, metadata: Mapping[str, str], position: int) -> dict[str, Any]:
+def _describe(test: _Split, position: int) -> dict[str, Any]:
     """What a probe row says of its position."""
+    layout = test.layout
     symbol = layout.position_symbol[position]
     return {
         "position": position,
@@ -238,5 +235,5 @@ def _describe(layout: Layout, metadata: Mapping[str, str], position: int) -> dic
         "equation": layout.equations()[symbol],
         "symbol": layout.symbols[symbol],
         "symbol_index": symbol if layout.completes[position] else None,
-        "token": json.loads(metadata["tokens"])[position],
+        "token": json.loads(test.shards.metadata["tokens"])[position],
     }

@@ -24,7 +24,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
 from think_to_talk.files import write_text
-from think_to_talk.formulas import ProblemSpace, Template
+from think_to_talk.formulas import Template, draw_rows
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.progress import progress
 
@@ -79,7 +79,7 @@ def training_examples(
     return {
         name: encode(
             tokenizer,
-            ProblemSpace(Template.from_config(task)).draw(rows, seed, set(held_out)),
+            draw_rows(Template.from_config(task), rows, seed, set(held_out)),
         )
         for name, task in tasks.items()
     }

