@@ -4,10 +4,11 @@ import importlib.util
 from pathlib import Path
 
 import torch
-from think_to_talk import training
-from think_to_talk.datasets import generate_splits
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+
+from think_to_talk import training
+from think_to_talk.datasets import generate_splits
 
 SIZES = {"train": 10, "valid": 10, "test": 40, "probing_train": 40}
 
@@ -46,7 +47,10 @@ def metaspace(texts, **options):
     return bpe_tokenizer(
         texts,
         pre_tokenizers.Sequence(
-            [pre_tokenizers.Split("\n", "isolated"), pre_tokenizers.Metaspace(prepend_scheme="first")]
+            [
+                pre_tokenizers.Split("\n", "isolated"),
+                pre_tokenizers.Metaspace(prepend_scheme="first"),
+            ]
         ),
         decoders.Metaspace(),
         **options,

@@ -1,14 +1,12 @@
 """Fixtures that more than one test module uses."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import yaml
+from repository import REPOSITORY
 
 from think_to_talk import configuration
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")

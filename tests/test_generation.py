@@ -3,10 +3,6 @@
 import pytest
 import torch
 from checkpoints import smollm2_folder, train_small
-from think_to_talk.datasets import generate_splits
-from think_to_talk.generation import VerifiedDecoder, decoder_blocks
-from think_to_talk.models import load_model, load_tokenizer
-from think_to_talk.prompts import newline_tokens, tokenize
 from transformers import (
     Gemma2Config,
     GPT2Config,
@@ -16,6 +12,11 @@ from transformers import (
     Qwen2Config,
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+
+from think_to_talk.datasets import generate_splits
+from think_to_talk.generation import VerifiedDecoder, decoder_blocks
+from think_to_talk.models import load_model, load_tokenizer
+from think_to_talk.prompts import newline_tokens, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,9 @@ def assert_hidden_states_are_those_of_one_pass(model, tokenizer, rows, shots, ge
         length = min(n_positions, problem.shape[1] + len(ids))
         for layer, state in hidden[i].items():
             wanted = expected[layer][0, len(prefix) :][:length]
-            torch.testing.assert_close(state[:length], wanted, rtol=1e-3, atol=2e-4 * wanted.abs().max())
+            torch.testing.assert_close(
+                state[:length], wanted, rtol=1e-3, atol=2e-4 * wanted.abs().max()
+            )
             assert not state[length:].any()
 
 
@@ -144,9 +147,7 @@ def test_a_limit_on_new_tokens_cuts_like_generate_s(half_right, max_new_tokens):
         model, tokenizer, rows[:30], 0, max_new_tokens=max_new_tokens, batch_size=8
     )
     assert generated == greedy(model, tokenizer, rows[:30], 0, max_new_tokens)
-    assert_hidden_states_are_those_of_one_pass(
-        model, tokenizer, rows[:30], 0, generated, hidden
-    )
+    assert_hidden_states_are_those_of_one_pass(model, tokenizer, rows[:30], 0, generated, hidden)
 
 
 def test_only_the_chosen_layers_are_kept(half_right):
@@ -188,7 +189,9 @@ ARCHITECTURES = [
     LlamaConfig(**SMALL, intermediate_size=64),
     MistralConfig(**SMALL, intermediate_size=64, num_key_value_heads=1, sliding_window=64),
     Qwen2Config(**SMALL, intermediate_size=64, num_key_value_heads=1),
-    Gemma2Config(**SMALL, intermediate_size=64, num_key_value_heads=1, head_dim=16, sliding_window=64),
+    Gemma2Config(
+        **SMALL, intermediate_size=64, num_key_value_heads=1, head_dim=16, sliding_window=64
+    ),
     GPT2Config(vocab_size=44, n_embd=32, n_layer=3, n_head=2),
     GPTNeoXConfig(**SMALL, intermediate_size=64),
 ]
@@ -206,6 +209,8 @@ def test_any_architecture_is_decoded_as_by_generate(half_right, config, shots):
         # Larger than the usual initialisation, so that the predictions vary.
         if parameter.ndim == 2:
             torch.nn.init.normal_(parameter, std=0.3)
-    generated, _, hidden = decode(model, tokenizer, rows[:6], shots, batch_size=4, max_new_tokens=40)
+    generated, _, hidden = decode(
+        model, tokenizer, rows[:6], shots, batch_size=4, max_new_tokens=40
+    )
     assert generated == greedy(model, tokenizer, rows[:6], shots, 40)
     assert_hidden_states_are_those_of_one_pass(model, tokenizer, rows[:6], shots, generated, hidden)

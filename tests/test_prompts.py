@@ -2,15 +2,56 @@
 
 import pytest
 from checkpoints import SIZES, byte_level, metaspace, smollm2_folder
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
 from think_to_talk.datasets import generate_splits
 from think_to_talk.errors import InputError
 from think_to_talk.models import load_tokenizer
 from think_to_talk.prompts import Layout, align, newline_tokens, tokenize
 from think_to_talk.training import symbol_tokenizer
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
-SYMBOLS = "B = # ± A , A = # ; B = ? B = # ± A , A = # , B = # ± A , B = # ± # , B = # ⏎".split()
+SYMBOLS = [
+    "B",
+    "=",
+    "#",
+    "±",
+    "A",
+    ",",
+    "A",
+    "=",
+    "#",
+    ";",
+    "B",
+    "=",
+    "?",
+    "B",
+    "=",
+    "#",
+    "±",
+    "A",
+    ",",
+    "A",
+    "=",
+    "#",
+    ",",
+    "B",
+    "=",
+    "#",
+    "±",
+    "A",
+    ",",
+    "B",
+    "=",
+    "#",
+    "±",
+    "#",
+    ",",
+    "B",
+    "=",
+    "#",
+    "⏎",
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +91,9 @@ def check(tokenizer, rows, shots):
             if layout.completes[position]:
                 decoded = tokenizer.decode(ids[: position + 1]).replace(" ", "")
                 assert decoded == text[: symbol + 1]
-    assert {s for s, done in zip(layout.position_symbol, layout.completes, strict=True) if done} <= (
-        set(range(len(SYMBOLS)))
-    )
+    assert {
+        s for s, done in zip(layout.position_symbol, layout.completes, strict=True) if done
+    } <= (set(range(len(SYMBOLS))))
     assert layout.position_symbol[layout.n_problem - 1] == SYMBOLS.index("?")
     assert layout.symbols[layout.position_symbol[-1]] == "⏎"
     return layout
@@ -97,9 +138,10 @@ def test_a_tokenizer_that_puts_a_space_before_the_text(rows, corpus, shots, bos)
 
 def test_equations_are_counted_from_the_first_of_the_chain_of_thought():
     layout = Layout(tuple(SYMBOLS), tuple(range(len(SYMBOLS))), (True,) * len(SYMBOLS), 13)
-    assert layout.equations() == [-3] * 6 + [-2] * 4 + [-1] * 3 + [0] * 6 + [1] * 4 + [2] * 6 + [
-        3
-    ] * 6 + [4] * 4
+    assert (
+        layout.equations()
+        == [-3] * 6 + [-2] * 4 + [-1] * 3 + [0] * 6 + [1] * 4 + [2] * 6 + [3] * 6 + [4] * 4
+    )
     assert Layout.loads(layout.dumps()) == layout
 
 

@@ -5,7 +5,7 @@ import torch
 import job
 from think_to_talk.hidden_states import write_hidden_states
 from think_to_talk.jsonl import read_jsonl
-from think_to_talk.models import load_model, load_tokenizer, saved_layers
+from think_to_talk.models import load_model, load_tokenizer, model_revision, saved_layers
 from think_to_talk.tokens import TokenShard
 
 with job.running(globals()) as this:
@@ -20,7 +20,7 @@ with job.running(globals()) as this:
         max_new_tokens=this.params.max_new_tokens,
         batch_size=this.params.batch_size,
         cot=this.params.cot,
-        identity=this.params.identity,
+        identity={**this.params.identity, "revision": model_revision(this.params.model)},
         hidden_path=this.output.hidden,
         generations_path=this.output.generations,
     )

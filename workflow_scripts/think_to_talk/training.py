@@ -109,7 +109,7 @@ def _optimizers(model: LlamaForCausalLM, entry: Mapping[str, Any]) -> list[Optim
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=entry["muon_learning_rate"], weight_decay=0.05),
+        torch.optim.Muon(matrices, lr=entry["muon_learning_rate"], weight_decay=0.01),
         torch.optim.AdamW(rest, lr=entry["learning_rate"], betas=(0.9, 0.98), weight_decay=0.0),
     ]
 

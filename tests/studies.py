@@ -1,0 +1,74 @@
+"""A copy of the repository with a study in it: run, changed and planned with the real Snakemake."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from repository import REPOSITORY
+
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".snakemake", "results", "__pycache__", ".*_cache"
+)
+
+
+class Study:
+    """A copy of the repository with a study to run in it."""
+
+    def __init__(self, folder, overlay=None):
+        self.folder = Path(folder)
+        self.overlay = overlay
+
+    def copy(self, folder):
+        """The study with its results and what Snakemake knows of them; times are kept."""
+        shutil.copytree(self.folder, folder)
+        return Study(folder, self.overlay)
+
+    def configure(self, **changes):
+        """Change the overlay: `models__local__layers=[0]` sets models.local.layers."""
+        path = self.folder / self.overlay
+        config = yaml.safe_load(path.read_text())
+        for key, value in changes.items():
+            *folders, last = key.split("__")
+            entry = config
+            for name in folders:
+                entry = entry.setdefault(name.replace("_", "-") if name == "level_1" else name, {})
+            entry[last] = value
+        path.write_text(yaml.safe_dump(config))
+
+    def edit(self, path, old, new):
+        text = (self.folder / path).read_text()
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new, 1))
+
+    def snakemake(self, *arguments, check=True):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        if self.overlay:
+            command += ["--configfile", self.overlay]
+        run = subprocess.run(
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LANG": "C.UTF-8"},
+        )
+        if check:
+            assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
+        return run
+
+    def planned(self, *arguments):
+        """{(rule, first output)} of the jobs that a run would execute; `all` is left out."""
+        output = self.snakemake("--dry-run", *arguments)
+        jobs = re.findall(
+            r"^(?:local)?rule (\S+):\n(?:    input: .*\n)?    output: ([^,\n]+)",
+            output.stdout + output.stderr,
+            re.MULTILINE,
+        )
+        return set(jobs)
+
+
+def copied_repository(folder):
+    return Path(shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED))

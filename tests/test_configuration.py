@@ -1,0 +1,108 @@
+"""Configuration: every mistake is one clear line that names the key."""
+
+import copy
+import json
+
+import pytest
+
+from think_to_talk import configuration
+from think_to_talk.errors import InputError
+
+
+def refused(config, schema):
+    with pytest.raises(InputError) as error:
+        configuration.complete(config, schema)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith("config: ")
+    return message
+
+
+def changed(raw_config, path, value):
+    config = copy.deepcopy(raw_config)
+    *folders, last = path.split("/")
+    entry = config
+    for folder in folders:
+        entry = entry.setdefault(folder, {})
+    entry[last] = value
+    return config
+
+
+def test_the_default_study_is_valid_and_completed(default_config):
+    assert default_config["probes"]["penalty"] == 1e-4
+    assert default_config["models"]["tiny"]["training"]["steps"] > 0
+    assert default_config["tasks"]["level-1"]["values"] == [0, 9]
+    assert list(default_config["tasks"]) == [f"level-{i}" for i in range(1, 6)]
+
+
+def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
+    config = configuration.complete({**raw_config, "splits": {}}, schema)
+    assert config["splits"] == {
+        "train": 100,
+        "valid": 2000,
+        "test": 2000,
+        "probing_train": 10_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("probs", {}, "probs: unknown key; did you mean 'probes'?"),
+        ("models/tiny/layres", 2, "models.tiny.layres: unknown key; did you mean 'layers'?"),
+        ("probes/penality", 1, "probes.penality: unknown key; did you mean 'penalty'?"),
+        ("tasks/level-1/oder", "x", "tasks.level-1.oder: unknown key; did you mean 'order'?"),
+        ("models/tiny/training/step", 1, "training.step: unknown key; did you mean 'steps'?"),
+        ("timing/zzz", 1, "timing.zzz: unknown key; known keys: threshold"),
+        ("seeds", ["a"], "seeds.0: 'a' is not of type 'integer'"),
+        ("seeds", None, "'seeds' is a required property"),
+        ("models/tiny/layers", "al", "models.tiny.layers: 'al' is not valid"),
+        ("models/tiny/kind", "hubb", "models.tiny.kind: 'hubb' is not one of"),
+        ("models/tiny/path", "x", "models.tiny.path: does not go with kind 'train'"),
+        ("models/tiny/training", None, "'training' is a required property"),
+        ("models/tiny/tasks", ["level-9"], "unknown task 'level-9'; did you mean 'level-"),
+        ("models/tiny/training/tasks", ["levl-1"], "did you mean 'level-1'?"),
+        ("models/tiny/training/heads", 3, "must be a multiple of 2 x heads (6)"),
+        ("models/tiny/layers", [0, 9], "[9] do not exist; the model has layers 0 to 3"),
+        ("models/tiny/shots", 4, "tasks.level-1.shots gives 3"),
+        ("models/summary", {"kind": "local", "path": "."}, "this name is taken"),
+        ("models/a b", {"kind": "local", "path": "."}, "'a b' does not match"),
+        ("models/..", {"kind": "local", "path": "."}, "'..' does not match"),
+        ("models/m", {"kind": "local", "path": "/no/such"}, "/no/such: no such folder"),
+        ("models/m", {"kind": "local", "path": "schemas"}, "no config.json"),
+        ("tasks/overview", {"equations": ["v0 = num"], "order": "reversed"}, "taken by a figure"),
+        ("tasks/x", {"order": "reversed"}, "either a template (equations and order) or files"),
+        ("tasks/x", {"files": {"test": "no.jsonl", "probing_train": "no.jsonl"}}, "no such file"),
+        ("tasks/level-1/equations", ["v0 = num", "v1 = num * v0"], "operator '*'"),
+        ("tasks/level-1/letters", 2, "has 220 distinct problems, 5600 rows are asked for"),
+        ("splits/train", 2, "shots: 3 examples are asked for"),
+        ("timing/threshold", 2, "timing.threshold: 2 is greater than the maximum of 1"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(raw_config, schema, path, value, message):
+    assert message in refused(changed(raw_config, path, value), schema)
+
+
+def test_an_entry_set_to_null_is_removed(raw_config, schema):
+    config = changed(raw_config, "tasks/level-5", None)
+    config["models"]["tiny"]["training"]["tasks"].remove("level-5")
+    assert "level-5" not in configuration.complete(config, schema)["tasks"]
+
+
+def test_every_key_has_a_description(schema):
+    def missing(entry, path):
+        for name, sub in entry.get("properties", {}).items():
+            if "description" not in sub:
+                yield f"{path}.{name}"
+            yield from missing(sub, f"{path}.{name}")
+        if isinstance(entry.get("additionalProperties"), dict):
+            yield from missing(resolved(entry["additionalProperties"]), f"{path}.*")
+
+    def resolved(entry):
+        return schema["$defs"][entry["$ref"].split("/")[-1]] if "$ref" in entry else entry
+
+    assert list(missing(schema, "config")) == []
+
+
+def test_defaults_are_valid_json(schema):
+    json.dumps(schema)

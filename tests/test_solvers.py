@@ -1,0 +1,172 @@
+"""Solvers: the default reaches the reference's minimum and accuracy; sgd is the paper's recipe."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from think_to_talk import solvers
+from think_to_talk.solvers import Probes, fit_lbfgs, fit_sgd, fit_sklearn, penalised_loss
+
+CONVERGED = {"tolerance": 1e-3, "max_iterations": 2000}
+
+
+def hidden_states(seed, positions=3, n=600, d=24, noise=1.0):
+    """Features in which each of two digits is readable to a degree; labels [2, n]."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 10, (2, n), generator=generator)
+    features = torch.randn(positions, n, d, generator=generator) * noise
+    for position in range(positions):
+        for target in range(2):
+            directions = torch.randn(10, d, generator=generator)
+            features[position] += position * 0.7 * directions[labels[target]]
+    # Uneven scales and offsets, as residual streams have; a dead feature; a constant one.
+    features = features * torch.logspace(-3, 2, d) + torch.linspace(-50, 50, d)
+    features[..., 3] = 0.0
+    features[..., 5] = 7.3
+    return features, labels
+
+
+def double(probes):
+    return Probes(probes.weight.double(), probes.bias.double())
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 1e-3, 1e-1])
+def test_lbfgs_agrees_with_scikit_learn(penalty):
+    features, labels = hidden_states(0, n=1400)
+    train, test = slice(0, 400), slice(400, 1400)
+    mask = torch.ones(3, 400, dtype=torch.bool)
+    data = features[:, train], labels[:, train], mask
+    ours = fit_lbfgs(*data, penalty=penalty, **CONVERGED)
+    reference = fit_sklearn(*data, penalty=penalty, tolerance=1e-7, max_iterations=10_000)
+    exact = features[:, train].double(), labels[:, train], mask
+    ours_loss = penalised_loss(*exact, double(ours), penalty)
+    reference_loss = penalised_loss(*exact, double(reference), penalty)
+    assert (ours_loss <= 1.001 * reference_loss).all()
+    assert (ours_loss >= 0.9999 * reference_loss).all(), "the reference is a minimum"
+    accuracies = [
+        (probes.predict(features[:, test]) == labels[:, test]).float().mean(dim=2)
+        for probes in (ours, reference)
+    ]
+    assert (accuracies[0] - accuracies[1]).abs().max() < 0.01
+
+
+def test_the_certificate_holds():
+    """The stated tolerance is an upper bound of the relative excess over the minimum."""
+    features, labels = hidden_states(1, n=300)
+    mask = torch.ones(3, 300, dtype=torch.bool)
+    penalty = 1e-3
+    best = fit_lbfgs(features, labels, mask, penalty=penalty, tolerance=1e-6, max_iterations=5000)
+    minimum = penalised_loss(features.double(), labels, mask, double(best), penalty)
+    for tolerance in (0.3, 1e-2, 1e-3):
+        found = fit_lbfgs(
+            features, labels, mask, penalty=penalty, tolerance=tolerance, max_iterations=5000
+        )
+        loss = penalised_loss(features.double(), labels, mask, double(found), penalty)
+        assert ((loss - minimum) <= tolerance * loss + 1e-6).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 40), st.integers(20, 120))
+def test_probes_fitted_together_are_the_probes_fitted_alone(seed, d, n):
+    features, labels = hidden_states(seed, n=n, d=max(d, 6))
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(3, n, generator=generator) < 0.8
+    mask[:, :10] = True
+    options = {"penalty": 1e-2, "tolerance": 1e-5, "max_iterations": 2000}
+    together = fit_lbfgs(features, labels, mask, **options)
+    for position in range(3):
+        for target in range(2):
+            rows = mask[position]
+            alone = fit_lbfgs(
+                features[position : position + 1, rows],
+                labels[target : target + 1, rows],
+                torch.ones(1, int(rows.sum()), dtype=torch.bool),
+                **options,
+            )
+            torch.testing.assert_close(
+                together.bias[position, target] - together.bias[position, target].mean(),
+                alone.bias[0, 0] - alone.bias[0, 0].mean(),
+                rtol=0.05,
+                atol=0.05 * alone.bias.abs().max() + 0.05,
+            )
+            used = features[position, rows].double()[None]
+            losses = [
+                penalised_loss(
+                    used,
+                    labels[target : target + 1, rows],
+                    torch.ones(1, len(used[0]), dtype=torch.bool),
+                    double(Probes(w[None, None], b[None, None])),
+                    1e-2,
+                )
+                for w, b in (
+                    (together.weight[position, target], together.bias[position, target]),
+                    (alone.weight[0, 0], alone.bias[0, 0]),
+                )
+            ]
+            torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("width", [solvers._WIDEST_GRAM, 8])
+def test_features_too_wide_for_a_gram_matrix_reach_the_same_minimum(monkeypatch, width):
+    features, labels = hidden_states(2)
+    mask = torch.ones(3, 600, dtype=torch.bool)
+    monkeypatch.setattr(solvers, "_WIDEST_GRAM", width)
+    found = fit_lbfgs(features, labels, mask, penalty=1e-2, **CONVERGED)
+    monkeypatch.undo()
+    best = fit_lbfgs(features, labels, mask, penalty=1e-2, tolerance=1e-6, max_iterations=5000)
+    losses = [
+        penalised_loss(features.double(), labels, mask, double(p), 1e-2) for p in (found, best)
+    ]
+    assert (losses[0] <= 1.001 * losses[1]).all()
+
+
+def test_constant_features_give_the_majority_class():
+    labels = torch.tensor([[3] * 30 + [5] * 20])
+    features = torch.full((1, 50, 6), 2.5)
+    mask = torch.ones(1, 50, dtype=torch.bool)
+    probes = fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED)
+    assert (probes.predict(features) == 3).all()
+    assert not probes.weight.any()
+
+
+def test_sgd_is_the_paper_s_recipe():
+    """Against torch's own Linear, CrossEntropyLoss and SGD, one probe at a time."""
+    features, labels = hidden_states(3, n=200)
+    features = features / 50
+    mask = torch.ones(3, 200, dtype=torch.bool)
+    mask[2, 150:] = False
+    start = fit_sgd(features, labels, mask, learning_rate=0.0, epochs=1, seed=7)
+    found = fit_sgd(features, labels, mask, learning_rate=1e-2, epochs=300, seed=7)
+    for position in range(3):
+        rows = mask[position]
+        for target in range(2):
+            linear = torch.nn.Linear(24, 10)
+            with torch.no_grad():
+                linear.weight.copy_(start.weight[position, target])
+                linear.bias.copy_(start.bias[position, target])
+            optimiser = torch.optim.SGD(linear.parameters(), lr=1e-2)
+            for _ in range(300):
+                optimiser.zero_grad()
+                logits = linear(features[position, rows])
+                torch.nn.functional.cross_entropy(logits, labels[target, rows]).backward()
+                optimiser.step()
+            torch.testing.assert_close(
+                found.weight[position, target], linear.weight.data, rtol=1e-3, atol=1e-4
+            )
+            torch.testing.assert_close(
+                found.bias[position, target], linear.bias.data, rtol=1e-3, atol=1e-4
+            )
+
+
+def test_sgd_starts_as_torch_s_linear_does():
+    features, labels = torch.zeros(40, 20, 64), torch.zeros(3, 20, dtype=torch.long)
+    mask = torch.ones(40, 20, dtype=torch.bool)
+    start = fit_sgd(features, labels, mask, learning_rate=0.0, epochs=1, seed=1)
+    again = fit_sgd(features, labels, mask, learning_rate=0.0, epochs=1, seed=1)
+    other = fit_sgd(features, labels, mask, learning_rate=0.0, epochs=1, seed=2)
+    assert torch.equal(start.weight, again.weight)
+    assert not torch.equal(start.weight, other.weight)
+    for values in (start.weight, start.bias):
+        assert values.abs().max() <= 1 / 8
+        assert abs(values.std() - 2 / 8 / 12**0.5) < 0.01

@@ -1,0 +1,82 @@
+"""Timing: t*, its equation, and accuracy before and after the chain of thought begins."""
+
+import csv
+import io
+
+from think_to_talk.timing import COLUMNS, as_csv, as_markdown, timing_rows
+
+IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
+GENERATIONS = [{"correct": True}, {"correct": True}, {"correct": False}, {"correct": True}]
+
+
+def probe(t, layer, score, variable=0, equation=0):
+    return {
+        "relative_position": t,
+        "layer": layer,
+        "score": score,
+        "variable": variable,
+        "equation": equation,
+    }
+
+
+def test_t_star_is_the_first_position_whose_best_layer_exceeds_the_threshold():
+    rows = [
+        probe(-2, 0, 0.5, equation=-1),
+        probe(-2, 4, 0.9, equation=-1),
+        probe(-1, 0, 0.3, equation=-1),
+        probe(0, 4, 0.95, equation=0),
+        probe(0, 8, 0.97, equation=0),
+        probe(0, 12, 0.97, equation=0),
+        probe(1, 0, 1.0, equation=1),
+    ]
+    (row,) = timing_rows(rows, GENERATIONS, 0.9, IDENTITY)
+    assert row == {
+        **IDENTITY,
+        "variable": 0,
+        "t_star": 0,
+        "t_star_equation": 0,
+        "layer": 8,
+        "score": 0.97,
+        "acc_before": 0.9,
+        "acc_after": 1.0,
+        "cot_accuracy": 0.75,
+        "n_test": 4,
+    }
+    assert list(row) == list(COLUMNS)
+    (earlier,) = timing_rows(rows, GENERATIONS, 0.89, IDENTITY)
+    assert (earlier["t_star"], earlier["t_star_equation"], earlier["layer"]) == (-2, -1, 4)
+
+
+def test_a_variable_that_never_passes_has_no_t_star():
+    (row,) = timing_rows([probe(-1, 0, 0.4), probe(0, 0, 0.9)], GENERATIONS, 0.9, IDENTITY)
+    assert row["t_star"] is row["t_star_equation"] is row["layer"] is row["score"] is None
+    assert (row["acc_before"], row["acc_after"]) == (0.4, 0.9)
+
+
+def test_null_scores_give_nulls():
+    (row,) = timing_rows([probe(-1, 0, None), probe(0, 0, None)], GENERATIONS, 0.9, IDENTITY)
+    assert row["t_star"] is row["acc_before"] is row["acc_after"] is None
+
+
+def test_variables_are_timed_apart():
+    rows = [probe(-1, 0, 0.95, 0), probe(-1, 0, 0.1, 1), probe(3, 0, 0.99, 1)]
+    assert [r["t_star"] for r in timing_rows(rows, GENERATIONS, 0.9, IDENTITY)] == [-1, 3]
+
+
+def test_the_table_is_written_for_machines_and_people():
+    rows = timing_rows([probe(-1, 0, 0.4), probe(0, 2, 0.95)], GENERATIONS, 0.9, IDENTITY)
+    rows += timing_rows([probe(-1, 0, 0.4)], GENERATIONS, 0.9, IDENTITY)
+    read = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    assert [row["t_star"] for row in read] == ["0", ""]
+    assert list(read[0]) == list(COLUMNS)
+    lines = as_markdown(rows).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [cell.strip() for cell in lines[2].split("|")][4:10] == [
+        "0",
+        "0",
+        "0",
+        "2",
+        "0.950",
+        "0.400",
+    ]
+    assert [cell.strip() for cell in lines[3].split("|")][5:9] == ["–"] * 4

@@ -1,0 +1,87 @@
+"""Real workflow runs, each in its own copy of the repository."""
+
+import pytest
+import torch
+import yaml
+from studies import Study, copied_repository
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from think_to_talk.training import symbol_tokenizer
+
+MINI = {
+    "seeds": [1],
+    "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 120},
+    "hidden_states": {"shard_rows": 80},
+    "probes": {"train_on": "all", "min_train_rows": 20},
+    "tasks": {
+        **{f"level-{i}": None for i in range(2, 6)},
+        "general": {
+            "equations": ["v0 = num ± num", "v1 = num ± num", "v2 = num ± v1"],
+            "order": "reversed",
+            "shots": 50,
+            "few_shot": {
+                "equations": [
+                    "v0 = num | num ± num",
+                    "v1 = num | v0 | num ± num | v0 ± num | num ± v0",
+                    "v2 = num | v1 | num ± num | v1 ± num | num ± v1",
+                ],
+                "order": "shuffled",
+                "ask": "any",
+            },
+        },
+        "existing": {"files": {"test": "data/a.jsonl", "probing_train": "data/b.jsonl"}},
+    },
+    "models": {
+        "tiny": {
+            "tasks": ["level-1"],
+            "layers": [0, 2],
+            "training": {
+                "tasks": ["level-1"],
+                "steps": 20,
+                "rows": 200,
+                "hidden_size": 32,
+                "layers": 2,
+            },
+        },
+        "local": {"kind": "local", "path": "checkpoints/gpt2", "layers": 2, "batch_size": 64},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def finished_mini(tmp_path_factory):
+    """A small study that has run: a trained and a local model, generated and existing datasets."""
+    from think_to_talk.configuration import complete, load_schema
+    from think_to_talk.datasets import generate_splits
+    from think_to_talk.jsonl import write_jsonl
+
+    folder = copied_repository(tmp_path_factory.mktemp("mini") / "study")
+    (folder / "mini.yaml").write_text(yaml.safe_dump(MINI))
+    default = yaml.safe_load((folder / "config.yaml").read_text())
+    tasks = complete(default, load_schema("config", folder / "schemas"))["tasks"]
+    sizes = {"train": 5, "valid": 5, "test": 30, "probing_train": 90}
+    elsewhere = generate_splits(tasks["level-3"], sizes, 7)
+    write_jsonl(folder / "data/a.jsonl", elsewhere["test"])
+    write_jsonl(folder / "data/b.jsonl", elsewhere["probing_train"])
+    torch.manual_seed(0)
+    tokenizer = symbol_tokenizer()
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=4,
+        n_head=2,
+        n_positions=4096,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder / "checkpoints/gpt2")
+    tokenizer.save_pretrained(folder / "checkpoints/gpt2")
+    study = Study(folder, "mini.yaml")
+    study.output = study.snakemake()
+    return study
+
+
+@pytest.fixture
+def mini(finished_mini, tmp_path):
+    """A copy of the finished small study, to be changed."""
+    return finished_mini.copy(tmp_path / "study")

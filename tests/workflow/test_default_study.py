@@ -1,0 +1,65 @@
+"""The default study, as the README's first command runs it, and the finding it must show."""
+
+import csv
+
+import pytest
+from studies import Study, copied_repository
+
+from think_to_talk.jsonl import read_jsonl
+
+LEVELS = [f"level-{i}" for i in range(1, 6)]
+#: The variables that the asked one needs, itself included (level 4's first is a distractor).
+NEEDED = {"level-1": [0, 1], "level-2": [0, 1], "level-3": [0, 1], "level-4": [1, 2]}
+NEEDED["level-5"] = [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
+    study.snakemake()
+    return study
+
+
+@pytest.fixture(scope="module")
+def table(study):
+    rows = read_jsonl(study.folder / "results/summary/timing.jsonl")
+    return {(row["task"], row["variable"]): row for row in rows}
+
+
+def test_the_trained_model_solves_every_level_on_unseen_problems(table):
+    """Greedy decoding of the test rows, none of which it was trained on."""
+    for level in LEVELS:
+        assert table[level, 0]["cot_accuracy"] >= 0.99
+
+
+def test_level_1_s_operand_is_readable_before_the_chain_of_thought(table):
+    assert table["level-1", 0]["t_star"] < 0
+    assert table["level-1", 0]["t_star_equation"] < 0
+    assert table["level-1", 0]["acc_before"] > 0.99
+
+
+def test_every_multi_step_answer_is_readable_only_during_the_chain_of_thought(table):
+    for level in LEVELS[1:]:
+        row = table[level, NEEDED[level][-1]]
+        assert row["t_star"] >= 0
+        assert row["t_star_equation"] >= 0
+        assert row["acc_before"] < 0.6
+
+
+def test_every_needed_value_is_readable_during_the_chain_of_thought(table):
+    for level, variables in NEEDED.items():
+        for variable in variables:
+            assert table[level, variable]["acc_after"] > 0.98
+
+
+def test_the_distractor_is_never_readable_during_the_chain_of_thought(table):
+    assert table["level-4", 0]["acc_after"] < 0.9
+
+
+def test_it_needs_less_than_4_gb(study):
+    """Two jobs run at a time: the two largest, together."""
+    used = []
+    for path in (study.folder / "results/benchmarks").rglob("*.tsv"):
+        with open(path) as lines:
+            used += [float(row["max_rss"]) for row in csv.DictReader(lines, delimiter="\t")]
+    assert sum(sorted(used)[-2:]) < 4000

@@ -1,0 +1,136 @@
+"""A whole small study: every file it must make, and that each fits its schema."""
+
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from repository import REPOSITORY
+from safetensors import safe_open
+
+from think_to_talk.jsonl import read_jsonl
+
+JSONL = {
+    "dataset_row": "results/formulas/**/*.jsonl",
+    "generation_row": "results/*/seed-*/generations/**/*.jsonl",
+    "probe_row": "results/*/seed-*/probes/*.jsonl",
+    "timing_row": "results/summary/timing.jsonl",
+}
+
+
+def validator(name):
+    path = REPOSITORY / f"schemas/{name}.schema.yaml"
+    return Draft202012Validator(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("name", JSONL)
+def test_json_lines_fit_their_schema(finished_mini, name):
+    check = validator(name)
+    files = sorted(finished_mini.folder.glob(JSONL[name]))
+    assert files
+    for file in files:
+        for row in read_jsonl(file):
+            check.validate(row)
+
+
+def test_hidden_state_shards_hold_what_the_schema_says(finished_mini):
+    check = validator("hidden_states")
+    folder = finished_mini.folder / "results/local/seed-1/hidden_states"
+    shards = sorted(folder.glob("*/*/*.safetensors"))
+    # 40 + 120 rows twice, 30 + 90 rows once, 80 rows per shard.
+    assert len(shards) == 2 * 3 + 3
+    for path in shards:
+        with safe_open(path, "pt") as shard:
+            metadata = shard.metadata()
+            check.validate(metadata)
+            assert json.loads(metadata["layers"]) == [0, 2, 4]
+            rows, positions, hidden = shard.get_slice("layer.2").get_shape()
+            assert hidden == 32
+            assert positions == len(json.loads(metadata["layout"])["position_symbol"])
+            assert shard.get_slice("input_ids").get_shape() == [rows, positions]
+            for name in ("input_length", "correct", "row"):
+                assert shard.get_slice(name).get_shape() == [rows]
+
+
+def test_generations_of_all_shards_are_joined_in_order(finished_mini):
+    folder = finished_mini.folder / "results/local/seed-1/generations/level-1"
+    dataset = finished_mini.folder / "results/formulas/seed-1/level-1"
+    for split, n in (("test", 40), ("probing_train", 120)):
+        rows = read_jsonl(folder / f"{split}.jsonl")
+        assert [row["row"] for row in rows] == list(range(n))
+        sources = [row["source"] for row in read_jsonl(dataset / f"{split}.jsonl")]
+        assert [row["source"] for row in rows] == sources
+
+
+def test_an_existing_dataset_is_studied_like_a_generated_one(finished_mini):
+    rows = read_jsonl(finished_mini.folder / "results/local/seed-1/probes/existing.jsonl")
+    assert {row["n_test"] for row in rows} == {30}
+    assert {row["n_train"] for row in rows} == {90}
+    assert all(row["score"] is not None for row in rows)
+
+
+def test_the_table_and_figures_of_all_models_are_there(finished_mini):
+    summary = finished_mini.folder / "results/summary"
+    table = read_jsonl(summary / "timing.jsonl")
+    studied = {(row["model"], row["task"]) for row in table}
+    assert studied == {("tiny", "level-1")} | {
+        ("local", task) for task in ("level-1", "general", "existing")
+    }
+    for model, task in studied:
+        for figure in (task, "overview"):
+            for kind in ("png", "svg"):
+                assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
+    shown = finished_mini.output.stdout + finished_mini.output.stderr
+    assert (summary / "timing.md").read_text() in shown
+
+
+def test_every_job_has_a_log_and_a_benchmark(finished_mini):
+    results = finished_mini.folder / "results"
+    jobs = finished_mini.planned("--forceall")
+    logs = list((results / "logs").rglob("*.log"))
+    benchmarks = list((results / "benchmarks").rglob("*.tsv"))
+    assert len(logs) == len(benchmarks) == len(jobs)
+    training = (results / "logs/train/tiny/seed-1.log").read_text()
+    assert "training: 100%" in training
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probs": {}}, "config: probs: unknown key; did you mean 'probes'?"),
+        ({"models__local__path": "no/such"}, "config: models.local: no/such: no such folder"),
+    ],
+)
+def test_a_mistake_in_the_config_is_shown_without_a_traceback(mini, change, message):
+    mini.configure(**change)
+    run = mini.snakemake("--dry-run", check=False)
+    shown = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_a_malformed_dataset_is_named_with_line_and_key(mini):
+    path = mini.folder / "data/a.jsonl"
+    lines = path.read_text().splitlines()
+    lines[4] = lines[4].replace('"intermediate_answers": [', '"intermediate_answers": ["x", ')
+    path.write_text("\n".join(lines) + "\n")
+    run = mini.snakemake(check=False)
+    shown = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "error: data/a.jsonl, line 5, key 'intermediate_answers', key 0: 'x' is not" in shown
+
+
+def test_rows_that_cannot_be_aligned_stop_before_hidden_states(mini):
+    path = mini.folder / "data/a.jsonl"
+    lines = path.read_text().splitlines()
+    row = json.loads(lines[7])
+    row["source"] = row["source"].replace(" ,", " , a = 1 ,", 1)
+    lines[7] = json.dumps(row)
+    path.write_text("\n".join(lines) + "\n")
+    run = mini.snakemake(check=False)
+    shown = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "1 of 120 rows have other positions" in shown
+    assert row["source"] in shown
+    assert "rule hidden_states" not in shown
