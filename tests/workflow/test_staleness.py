@@ -112,12 +112,10 @@ def test_changing_an_existing_dataset_replans_its_task(mini, every_job):
     assert not any("tiny" in output for _, output in planned)
 
 
-def test_a_missing_file_is_made_again(mini):
-    missing = mini.folder / "results/local/seed-1/probes/level-1.jsonl"
-    missing.unlink()
-    planned = mini.planned()
-    assert ("probes", "results/local/seed-1/probes/level-1.jsonl") in planned
-    assert {rule for rule, _ in planned} == PROBES_ON
+def test_a_missing_result_is_made_again_and_nothing_else(mini):
+    figure = "results/summary/figures/local/seed-1/level-1.png"
+    (mini.folder / figure).unlink()
+    assert mini.planned() == {("heatmap", figure)}
 
 
 def test_keys_that_no_rule_uses_replan_nothing(mini):
