@@ -21,7 +21,7 @@ from think_to_talk.shards import Shards, write_shard
 from think_to_talk.solvers import N_CLASSES, Probes
 
 #: Features held in memory at a time, in bytes of fp32.
-_FEATURE_BYTES = 32 * 2**20
+_FEATURE_BYTES = 8 * 2**20
 #: Stands for a prediction where a row has no such position.
 NO_PREDICTION = -1
 
