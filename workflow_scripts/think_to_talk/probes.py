@@ -20,8 +20,8 @@ from think_to_talk.prompts import Layout
 from think_to_talk.shards import Shards, write_shard
 from think_to_talk.solvers import N_CLASSES, Probes
 
-#: Features held in memory at a time, in bytes of fp32.
-_FEATURE_BYTES = 8 * 2**20
+#: Positions are fitted together up to about so many bytes (fp32).
+_CHUNK_BYTES = 8 * 2**20
 #: Stands for a prediction where a row has no such position.
 NO_PREDICTION = -1
 
@@ -135,7 +135,9 @@ def fit_task(
         shape = (n_positions, n_targets, N_CLASSES)
         shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
         shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
-    chunk = max(1, _FEATURE_BYTES // (4 * hidden_size * max(len(train.rows), len(test.rows))))
+    # The solver keeps features, and a matrix [hidden, hidden] per variable and class.
+    columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * hidden_size)
+    chunk = max(1, _CHUNK_BYTES // (4 * hidden_size * columns))
     description = f"{identity['model']} {identity['task']}"
     rows: list[dict[str, Any]] = []
     with (
