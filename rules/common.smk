@@ -1,11 +1,13 @@
 """What all rules share: the checked configuration, paths, wildcards and code versions."""
 
 import sys
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 
 from think_to_talk import configuration, models
+from think_to_talk.datasets import PROMPTED_SPLITS, SPLIT_SEED_OFFSETS
 from think_to_talk.errors import InputError
 from think_to_talk.provenance import code_version
 
@@ -23,8 +25,9 @@ DATASET_TASKS = [name for name, task in config["tasks"].items() if "files" in ta
 TRAINED_MODELS = [
     name for name, model in config["models"].items() if model["kind"] == "train"
 ]
+SPLITS = list(SPLIT_SEED_OFFSETS)
 # The splits that a model reads; the others serve few-shot prompts and training.
-STUDIED_SPLITS = ("test", "probing_train")
+STUDIED_SPLITS = PROMPTED_SPLITS
 
 # The files of a checkpoint that the study trains.
 TRAINED_FILES = [
@@ -73,6 +76,7 @@ def script_version(script):
     return code_version(f"{workflow.basedir}/workflow_scripts/{script}")
 
 
+@cache
 def n_rows(task, split):
     """Rows of a split: as configured, or as many as the existing dataset has."""
     files = config["tasks"][task].get("files")
@@ -109,10 +113,9 @@ def identity(*names):
 
 
 def held_out_files(wildcards):
-    """All problems of all tasks: a model must not be trained on any of them."""
+    """All problems of the tasks that a model is trained on: none of them may be among its own."""
     tasks = config["models"][wildcards.model]["training"]["tasks"]
-    splits = ["train", "valid", *STUDIED_SPLITS]
-    return expand(FORMULAS, seed=wildcards.seed, task=tasks, split=splits)
+    return expand(FORMULAS, seed=wildcards.seed, task=tasks, split=SPLITS)
 
 
 def model_folder(wildcards):

@@ -3,11 +3,7 @@
 
 rule formulas:
     output:
-        expand(
-            FORMULAS,
-            split=["train", "valid", "test", "probing_train"],
-            allow_missing=True,
-        ),
+        expand(FORMULAS, split=SPLITS, allow_missing=True),
     log:
         "results/logs/formulas/seed-{seed}/{task}.log",
     benchmark:

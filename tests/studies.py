@@ -35,7 +35,7 @@ class Study:
             *folders, last = key.split("__")
             entry = config
             for name in folders:
-                entry = entry.setdefault(name.replace("_", "-") if name == "level_1" else name, {})
+                entry = entry.setdefault(name, {})
             entry[last] = value
         path.write_text(yaml.safe_dump(config))
 

@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import GENERAL_FEW_SHOT
 
 from think_to_talk import datasets
 from think_to_talk.errors import InputError
@@ -24,15 +25,6 @@ KEYS = [
     "intermediate_answers",
     "scratchpad",
 ]
-GENERAL_FEW_SHOT = {
-    "equations": [
-        "v0 = num | num ± num",
-        "v1 = num | v0 | num ± num | v0 ± num | num ± v0",
-        "v2 = num | v1 | num ± num | v1 ± num | num ± v1",
-    ],
-    "order": "shuffled",
-    "ask": "any",
-}
 
 
 def template(equations, order="reversed", **entry):
@@ -161,7 +153,7 @@ def test_every_problem_of_a_space_is_sound(index, which):
         template(["v0 = num ± num", "v1 = num ± v0"], "in_order"),
         template(["v0 = num ± num", "v1 = num ± num", "v2 = num ± v1"]),
         template(["v0 = num ± num", "v1 = num ± v0", "v2 = v0 ± v1", "v3 = v2 ± num"], "shuffled"),
-        template(**GENERAL_FEW_SHOT),
+        template(**GENERAL_FEW_SHOT["few_shot"]),
         template(["v0 = num", "v1 = v0 - num"], values=[2, 7], letters=3, operators=["-"]),
     ][which]
     space = ProblemSpace(Template.from_config(entry))
@@ -239,10 +231,8 @@ def test_splits_are_seeded_like_the_paper(tasks):
 
 
 def test_general_few_shot_prompts_come_before_the_task_s_own_problems():
-    few_shot = template(**GENERAL_FEW_SHOT)
-    task = template(
-        ["v0 = num ± num", "v1 = num ± num", "v2 = num ± v1"], shots=50, few_shot=few_shot
-    )
+    few_shot = template(**GENERAL_FEW_SHOT["few_shot"])
+    task = template(**{**GENERAL_FEW_SHOT, "few_shot": few_shot})
     splits = datasets.generate_splits(task, SMALL_SIZES | {"train": 100}, 42)
     context = splits["test"][0]["few_shot_context"]
     shots = context.splitlines()

@@ -11,47 +11,7 @@ from think_to_talk.models import load_tokenizer
 from think_to_talk.prompts import Layout, align, newline_tokens, tokenize
 from think_to_talk.training import symbol_tokenizer
 
-SYMBOLS = [
-    "B",
-    "=",
-    "#",
-    "±",
-    "A",
-    ",",
-    "A",
-    "=",
-    "#",
-    ";",
-    "B",
-    "=",
-    "?",
-    "B",
-    "=",
-    "#",
-    "±",
-    "A",
-    ",",
-    "A",
-    "=",
-    "#",
-    ",",
-    "B",
-    "=",
-    "#",
-    "±",
-    "A",
-    ",",
-    "B",
-    "=",
-    "#",
-    "±",
-    "#",
-    ",",
-    "B",
-    "=",
-    "#",
-    "⏎",
-]
+SYMBOLS = list("B=#±A,A=#;B=?B=#±A,A=#,B=#±A,B=#±#,B=#⏎")
 
 
 @pytest.fixture(scope="module")

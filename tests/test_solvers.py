@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from think_to_talk import solvers
+from think_to_talk import lbfgs
 from think_to_talk.solvers import Probes, fit_lbfgs, fit_sgd, fit_sklearn, penalised_loss
 
 CONVERGED = {"tolerance": 1e-3, "max_iterations": 2000}
@@ -107,11 +107,11 @@ def test_probes_fitted_together_are_the_probes_fitted_alone(seed, d, n):
             torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("width", [solvers._WIDEST_GRAM, 8])
+@pytest.mark.parametrize("width", [lbfgs._WIDEST_GRAM, 8])
 def test_features_too_wide_for_a_gram_matrix_reach_the_same_minimum(monkeypatch, width):
     features, labels = hidden_states(2)
     mask = torch.ones(3, 600, dtype=torch.bool)
-    monkeypatch.setattr(solvers, "_WIDEST_GRAM", width)
+    monkeypatch.setattr(lbfgs, "_WIDEST_GRAM", width)
     found = fit_lbfgs(features, labels, mask, penalty=1e-2, **CONVERGED)
     monkeypatch.undo()
     best = fit_lbfgs(features, labels, mask, penalty=1e-2, tolerance=1e-6, max_iterations=5000)

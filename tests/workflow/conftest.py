@@ -3,6 +3,7 @@
 import pytest
 import torch
 import yaml
+from repository import GENERAL_FEW_SHOT
 from studies import Study, copied_repository
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -15,20 +16,7 @@ MINI = {
     "probes": {"train_on": "all", "min_train_rows": 20},
     "tasks": {
         **{f"level-{i}": None for i in range(2, 6)},
-        "general": {
-            "equations": ["v0 = num ± num", "v1 = num ± num", "v2 = num ± v1"],
-            "order": "reversed",
-            "shots": 50,
-            "few_shot": {
-                "equations": [
-                    "v0 = num | num ± num",
-                    "v1 = num | v0 | num ± num | v0 ± num | num ± v0",
-                    "v2 = num | v1 | num ± num | v1 ± num | num ± v1",
-                ],
-                "order": "shuffled",
-                "ask": "any",
-            },
-        },
+        "general": GENERAL_FEW_SHOT,
         "existing": {"files": {"test": "data/a.jsonl", "probing_train": "data/b.jsonl"}},
     },
     "models": {

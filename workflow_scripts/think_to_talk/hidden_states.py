@@ -76,14 +76,14 @@ def write_hidden_states(
         finished = decoder.decode(tokens.problem, tokens.gold, teacher_forced=cot == "gold")
         for batch in finished:
             texts = tokenizer.batch_decode(batch.generated, skip_special_tokens=True)
-            for i, (row, ids, text) in enumerate(
-                zip(batch.rows, batch.generated, texts, strict=True)
+            for row, ids, exact, text in zip(
+                batch.rows, batch.generated, batch.exact, texts, strict=True
             ):
                 number = int(tokens.row[row])
                 example = dataset[number]
                 # A gold chain is shown to the model whole: whether it would have written it is
                 # what its predictions say.
-                correct = batch.exact[i] if cot == "gold" else is_correct(text, example)
+                correct = exact if cot == "gold" else is_correct(text, example)
                 generations[row] = {
                     "row": number,
                     "source": example["source"],
@@ -93,11 +93,8 @@ def write_hidden_states(
                     "ended": ids[-1] in tokens.stop_ids,
                     "n_tokens": len(ids),
                 }
-                shown = ids[: n_positions - n_problem]
-                stored["input_ids"][row, n_problem : n_problem + len(shown)] = torch.tensor(shown)
-                stored["input_length"][row] = n_problem + len(shown)
                 stored["correct"][row] = correct
-            _store_hidden(stored, batch)
+            _store_batch(stored, batch, n_problem)
             bar.update(len(batch.rows))
     write_jsonl(generations_path, (generations[row] for row in range(n_rows)))
 
@@ -108,7 +105,13 @@ def is_correct(generation: str, example: Mapping[str, Any]) -> bool:
     return written == example["scratchpad"].replace(" ", "")
 
 
-def _store_hidden(stored: Mapping[str, torch.Tensor], batch: Decoded) -> None:
+def _store_batch(stored: Mapping[str, torch.Tensor], batch: Decoded, n_problem: int) -> None:
+    """Store ids, lengths and hidden states; a generation is cut at the shard's last position."""
+    n_positions = stored["input_ids"].shape[1]
+    for row, ids in zip(batch.rows, batch.generated, strict=True):
+        length = min(n_problem + len(ids), n_positions)
+        stored["input_ids"][row, n_problem:length] = torch.tensor(ids[: length - n_problem])
+        stored["input_length"][row] = length
     rows = torch.tensor(batch.rows)
     for layer, state in batch.hidden.items():
         stored[f"layer.{layer}"][rows] = state

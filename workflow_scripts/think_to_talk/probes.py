@@ -15,10 +15,11 @@ from scipy.stats import binomtest
 
 from think_to_talk import solvers
 from think_to_talk.jsonl import read_jsonl, write_jsonl
+from think_to_talk.objective import N_CLASSES
 from think_to_talk.progress import progress
 from think_to_talk.prompts import Layout
 from think_to_talk.shards import Shards, write_shard
-from think_to_talk.solvers import N_CLASSES, Probes
+from think_to_talk.solvers import Probes
 
 #: Positions are fitted together up to about so many bytes (fp32).
 _CHUNK_BYTES = 8 * 2**20
@@ -139,6 +140,8 @@ def fit_task(
     columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * hidden_size)
     chunk = max(1, _CHUNK_BYTES // (4 * hidden_size * columns))
     description = f"{identity['model']} {identity['task']}"
+    described = [_describe(test, position) for position in range(n_positions)]
+    sample_ids = test.rows.tolist()
     rows: list[dict[str, Any]] = []
     with (
         write_shard(weights_path, shapes, identity) as stored,
@@ -150,18 +153,16 @@ def fit_task(
                 probes = _fit_positions(train, layer, positions, settings)
                 stored[f"layer.{layer}.weight"][start : positions.stop] = probes.weight
                 stored[f"layer.{layer}.bias"][start : positions.stop] = probes.bias
-                scores = _score(test, layer, positions, probes)
-                for position, score in scores:
-                    n_train = int((train.length > position).sum())
+                for position, score in _score(test, layer, positions, probes):
                     rows.append(
                         {
                             "layer": layer,
-                            **_describe(test, position),
+                            **described[position],
                             **score,
                             "solver": settings.solver,
-                            "n_train": n_train,
+                            "n_train": int((train.length > position).sum()),
                             "n_test": len(test.rows),
-                            "sample_ids": test.rows.tolist(),
+                            "sample_ids": sample_ids,
                         }
                     )
                 bar.update(len(positions))
