@@ -9,6 +9,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/controller.smk"
 include: "rules/formulas.smk"
 include: "rules/models.smk"
 include: "rules/tokens.smk"

@@ -21,6 +21,8 @@ class Study:
     def __init__(self, folder, overlay=None):
         self.folder = Path(folder)
         self.overlay = overlay
+        #: Environment variables of its runs, beside the usual ones.
+        self.environment = {}
 
     def copy(self, folder):
         """The study with its results and what Snakemake knows of them; times are kept."""
@@ -45,19 +47,36 @@ class Study:
         (self.folder / path).write_text(text.replace(old, new, 1))
 
     def snakemake(self, *arguments, check=True):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        if self.overlay:
-            command += ["--configfile", self.overlay]
-        run = subprocess.run(
-            command,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LANG": "C.UTF-8"},
-        )
+        run = subprocess.run(**self._command(*arguments), capture_output=True)
         if check:
             assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
         return run
+
+    def start(self, *arguments):
+        """A run in the background; what it says goes to a file of the folder."""
+        with open(self.folder / "run.log", "w") as log:
+            return subprocess.Popen(
+                **self._command(*arguments), stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def _command(self, *arguments):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        if self.overlay:
+            command += ["--configfile", self.overlay]
+        return {
+            "args": command,
+            "cwd": self.folder,
+            "text": True,
+            "env": {**own_environment(), **self.environment},
+        }
+
+    def results(self):
+        """{file: its bytes} of what a study is run for: rows, weights, tables and figures."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in sorted((self.folder / "results").rglob("*"))
+            if path.is_file() and not {"benchmarks", "logs"} & set(path.parts)
+        }
 
     def planned(self, *arguments):
         """{(rule, first output)} of the jobs that a run would execute; `all` is left out."""
@@ -68,6 +87,12 @@ class Study:
             re.MULTILINE,
         )
         return set(jobs)
+
+
+def own_environment():
+    """The environment without the W&B key and settings of whoever runs the tests."""
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return {**usual, "LANG": "C.UTF-8"}
 
 
 def copied_repository(folder):
