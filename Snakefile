@@ -9,6 +9,12 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
+
+
+container: config["container"]
+
+
 include: "rules/controller.smk"
 include: "rules/formulas.smk"
 include: "rules/models.smk"
@@ -17,6 +23,9 @@ include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
 include: "rules/figures.smk"
+include: "rules/tracking.smk"
+include: "rules/wandb.smk"
+include: "rules/container.smk"
 
 
 rule all:
@@ -24,7 +33,17 @@ rule all:
     input:
         rules.timing_table.output,
         all_figures(),
+        wandb_runs(),
+
+
+onstart:
+    show_gpus_to_local_jobs()
 
 
 onsuccess:
     show_timing_table()
+    send_wandb_runs()
+
+
+onerror:
+    send_wandb_runs()

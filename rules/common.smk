@@ -1,7 +1,6 @@
 """What all rules share: the checked configuration, paths, wildcards and code versions."""
 
 import sys
-from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
@@ -9,12 +8,15 @@ sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 from think_to_talk import configuration, models
 from think_to_talk.datasets import PROMPTED_SPLITS, SPLIT_SEED_OFFSETS
 from think_to_talk.errors import InputError
+from think_to_talk.planning import StudyPlan
 from think_to_talk.provenance import code_version
 
 try:
     config = configuration.complete(
         config, configuration.load_schema("config", f"{workflow.basedir}/schemas")
     )
+    study = StudyPlan(config)
+    study.check()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -22,9 +24,13 @@ GENERATED_TASKS = [
     name for name, task in config["tasks"].items() if "equations" in task
 ]
 DATASET_TASKS = [name for name, task in config["tasks"].items() if "files" in task]
-TRAINED_MODELS = [
-    name for name, model in config["models"].items() if model["kind"] == "train"
-]
+
+
+def models_of_kind(kind):
+    """The names of the models of one kind."""
+    return [name for name, model in config["models"].items() if model["kind"] == kind]
+
+
 SPLITS = list(SPLIT_SEED_OFFSETS)
 # The splits that a model reads; the others serve few-shot prompts and training.
 STUDIED_SPLITS = PROMPTED_SPLITS
@@ -47,6 +53,8 @@ SOLVER_KEYS = {
 # Formats of the figures.
 FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
+# What stands for a hub model, whose weights are in the hub's own cache.
+SNAPSHOT = "results/models/{model}/snapshot.json"
 
 
 def one_of(names):
@@ -62,11 +70,6 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
-def studied_tasks(model):
-    """The tasks that a model is studied on."""
-    return config["models"][model].get("tasks", list(config["tasks"]))
-
-
 def script_version(script):
     """A parameter that changes when the behaviour of a script or of its modules does.
 
@@ -76,30 +79,21 @@ def script_version(script):
     return code_version(f"{workflow.basedir}/workflow_scripts/{script}")
 
 
-@cache
-def n_rows(task, split):
-    """Rows of a split: as configured, or as many as the existing dataset has."""
-    files = config["tasks"][task].get("files")
-    if files is None:
-        return config["splits"][split]
-    with open(files[split], "rb") as lines:
-        return sum(1 for _ in lines)
-
-
-def shards(task, split):
-    """The numbers of a split's shards, as they stand in file names."""
-    rows = config["hidden_states"]["shard_rows"]
-    return [f"{shard:05d}" for shard in range(max(1, -(-n_rows(task, split) // rows)))]
-
-
 def shard_paths(stage, split, suffix="safetensors"):
     """An input function: all shards of a stage for the task of the wildcards."""
 
     def paths(wildcards):
         pattern = f"results/{{model}}/seed-{{seed}}/{stage}/{{task}}/{split}/{{shard}}.{suffix}"
-        return expand(pattern, **dict(wildcards), shard=shards(wildcards.task, split))
+        return expand(
+            pattern, **dict(wildcards), shard=study.shards(wildcards.task, split)
+        )
 
     return paths
+
+
+def deleted_unless_kept(path):
+    """An output that is deleted once no job needs it any more, unless the config keeps it."""
+    return path if config["keep_hidden_states"] else temp(path)
 
 
 def model_setting(key):
@@ -118,22 +112,25 @@ def held_out_files(wildcards):
     return expand(FORMULAS, seed=wildcards.seed, task=tasks, split=SPLITS)
 
 
-def model_folder(wildcards):
-    """The folder (or GGUF file) of a model's checkpoint."""
+def model_checkpoint(wildcards):
+    """The folder, GGUF file or hub manifest that stands for a model's checkpoint."""
     model = config["models"][wildcards.model]
-    return (
-        f"results/models/{wildcards.model}/seed-{wildcards.seed}/"
-        if model["kind"] == "train"
-        else model["path"]
-    )
+    if model["kind"] == "train":
+        return f"results/models/{wildcards.model}/seed-{wildcards.seed}/"
+    if model["kind"] == "hub":
+        return SNAPSHOT.format(model=wildcards.model)
+    return model["path"]
 
 
 def model_files(wildcards):
-    """The files of a model's checkpoint."""
-    model = config["models"][wildcards.model]
-    if model["kind"] == "train":
-        return [model_folder(wildcards) + file for file in TRAINED_FILES]
-    return [str(file) for file in models.checkpoint_files(model["path"])]
+    """The files of a model's checkpoint; of a hub model, its manifest."""
+    source = model_checkpoint(wildcards)
+    kind = config["models"][wildcards.model]["kind"]
+    if kind == "train":
+        return [source + file for file in TRAINED_FILES]
+    if kind == "hub":
+        return [source]
+    return [str(file) for file in models.checkpoint_files(source)]
 
 
 def tokenizer_files(wildcards):
@@ -159,7 +156,7 @@ def all_timing(_wildcards):
         f"results/{model}/seed-{seed}/timing/{task}.jsonl"
         for model in config["models"]
         for seed in config["seeds"]
-        for task in studied_tasks(model)
+        for task in study.tasks(model)
     ]
 
 
@@ -175,6 +172,6 @@ def all_figures():
         f"results/summary/figures/{model}/seed-{seed}/{figure}.{format}"
         for model in config["models"]
         for seed in config["seeds"]
-        for figure in [*studied_tasks(model), "overview"]
+        for figure in [*study.tasks(model), "overview"]
         for format in FORMATS
     ]

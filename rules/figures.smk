@@ -28,7 +28,7 @@ rule overview:
         probes=lambda wildcards: expand(
             "results/{model}/seed-{seed}/probes/{task}.jsonl",
             **wildcards,
-            task=studied_tasks(wildcards.model),
+            task=study.tasks(wildcards.model),
         ),
     output:
         multiext("results/summary/figures/{model}/seed-{seed}/overview.", *FORMATS),
@@ -43,7 +43,7 @@ rule overview:
         mem_mb=1000,
         runtime=10,
     params:
-        tasks=lambda wildcards: studied_tasks(wildcards.model),
+        tasks=lambda wildcards: study.tasks(wildcards.model),
         threshold=config["timing"]["threshold"],
         code=script_version("overview.py"),
     script:

@@ -7,7 +7,9 @@ rule hidden_states:
         tokens="results/{model}/seed-{seed}/tokens/{task}/{split}/{shard}.safetensors",
         dataset=FORMULAS,
     output:
-        hidden="results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.safetensors",
+        hidden=deleted_unless_kept(
+            "results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.safetensors"
+        ),
         generations="results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.jsonl",
     log:
         "results/logs/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.log",
@@ -17,14 +19,21 @@ rule hidden_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
+        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
+        gpu_mem_mb=on_gpu(gpu_memory_mb),
+        constraint=on_gpu(lambda model: study.placement(model).gpu.constraint),
+        mem_mb=decoding_memory_mb,
+        runtime=decoding_minutes,
+        disk_mb=hidden_state_mb,
+        # Not among the parameters: it changes the cost, not the results.
+        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
-        model=model_folder,
+        model=model_checkpoint,
         layers=model_setting("layers"),
         max_new_tokens=model_setting("max_new_tokens"),
-        batch_size=model_setting("batch_size"),
         dtype=model_setting("dtype"),
+        device=model_setting("device"),
         cot=model_setting("cot"),
         identity=identity("model", "seed", "task", "split"),
         code=script_version("hidden_states.py"),

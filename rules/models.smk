@@ -1,4 +1,4 @@
-"""Models: trained by the study, or checkpoints that exist."""
+"""Models: trained by the study, downloaded from a hub, or checkpoints that exist."""
 
 
 rule train:
@@ -16,7 +16,7 @@ rule train:
     benchmark:
         "results/benchmarks/train/{model}/seed-{seed}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED_MODELS),
+        model=one_of(models_of_kind("train")),
     conda:
         "../envs/environment.yaml"
     threads: 2
@@ -32,3 +32,32 @@ rule train:
         code=script_version("train.py"),
     script:
         "../workflow_scripts/train.py"
+
+
+# On the machine that controls the study: compute nodes often have no way out.
+localrules:
+    download,
+
+
+rule download:
+    output:
+        SNAPSHOT,
+    log:
+        "results/logs/download/{model}.log",
+    benchmark:
+        "results/benchmarks/download/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(models_of_kind("hub")),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        repository=model_setting("repository"),
+        revision=model_setting("revision"),
+        architecture=model_setting("architecture"),
+        code=script_version("download.py"),
+    script:
+        "../workflow_scripts/download.py"

@@ -16,10 +16,10 @@ rule probes:
         "results/benchmarks/probes/{model}/seed-{seed}/{task}.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 1
+    threads: probe_threads
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=probe_memory_mb,
+        runtime=probe_minutes,
     params:
         probes=probe_settings,
         identity=identity("model", "seed", "task"),

@@ -17,7 +17,7 @@ for studied_task in config["tasks"]:
             **{
                 split: expand(
                     f"results/{{model}}/seed-{{seed}}/tokens/{{task}}/{split}/{{shard}}.safetensors",
-                    shard=shards(studied_task, split),
+                    shard=study.shards(studied_task, split),
                     allow_missing=True,
                 )
                 for split in STUDIED_SPLITS
@@ -35,7 +35,7 @@ for studied_task in config["tasks"]:
             mem_mb=2000,
             runtime=30,
         params:
-            model=model_folder,
+            model=model_checkpoint,
             shots=model_setting("shots"),
             shard_rows=config["hidden_states"]["shard_rows"],
             identity=identity("model", "seed", "task"),

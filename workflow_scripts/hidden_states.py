@@ -10,7 +10,7 @@ from think_to_talk.tokens import TokenShard
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
-    model = load_model(this.params.model, this.params.dtype)
+    model = load_model(this.params.model, this.params.dtype, this.params.device)
     write_hidden_states(
         model,
         load_tokenizer(this.params.model),
@@ -18,7 +18,7 @@ with job.running(globals()) as this:
         read_jsonl(this.input.dataset),
         layers=saved_layers(this.params.layers, model.config.get_text_config().num_hidden_layers),
         max_new_tokens=this.params.max_new_tokens,
-        batch_size=this.params.batch_size,
+        batch_size=this.resources.batch_size,
         cot=this.params.cot,
         identity={**this.params.identity, "revision": model_revision(this.params.model)},
         hidden_path=this.output.hidden,

@@ -20,17 +20,18 @@ import yaml
 
 from think_to_talk.errors import InputError
 
-_PARTS = ("input", "output", "params", "wildcards")
+_PARTS = ("input", "output", "params", "wildcards", "resources")
 
 
 @dataclass
 class Job:
-    """Files, parameters and wildcards of one job, each an attribute named as in its rule."""
+    """Files, parameters, wildcards and resources of a job, each named as in its rule."""
 
     input: Any
     output: Any
     params: Any
     wildcards: Any
+    resources: Any
     threads: int
     log: str | None
 
@@ -44,7 +45,8 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     if "snakemake" in namespace:
         rule = namespace["snakemake"]
         log = rule.log[0] if rule.log else None
-        job = Job(rule.input, rule.output, rule.params, rule.wildcards, rule.threads, log)
+        parts = (getattr(rule, part) for part in _PARTS)
+        job = Job(*parts, threads=rule.threads, log=log)
     else:
         job = _read_arguments(namespace["__doc__"], sys.argv[1:])
     with ExitStack() as stack:

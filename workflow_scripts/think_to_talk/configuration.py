@@ -15,7 +15,7 @@ from jsonschema.validators import extend
 
 from think_to_talk.datasets import check_satisfiable
 from think_to_talk.errors import InputError
-from think_to_talk.models import checkpoint_files, saved_layers
+from think_to_talk.models import checkpoint_files, package_folder, saved_layers
 
 #: Folders of `results/` that are not a model's, and a figure that is not a task's.
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "summary")
@@ -36,9 +36,21 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     error = best_match(_FillingValidator(schema).iter_errors(completed), key=_relevance)
     if error is not None:
         raise InputError(_explain(error))
+    _fill_in_dependent_defaults(completed)
     for message in _contradictions(completed):
         raise InputError(f"config: {message}")
     return completed
+
+
+def _fill_in_dependent_defaults(config: dict[str, Any]) -> None:
+    """Defaults that depend on other keys, which a schema cannot say."""
+    for name, model in config["models"].items():
+        model.setdefault("device", "cpu" if model["kind"] == "train" else "gpu")
+        if "package" in model:
+            try:
+                model["path"] = str(package_folder(model["package"]))
+            except InputError as error:
+                raise InputError(f"config: models.{name}.package: {error}") from None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -90,6 +102,8 @@ def _explain(error: ValidationError) -> str:
         return f"config: {f'{where}.' if where else ''}{unknown}: unknown key; {hint}"
     if error.validator == "oneOf" and "files" in schema.get("properties", {}):
         return f"config: {where}: give either a template (equations and order) or files, not both"
+    if error.validator == "oneOf" and value == [{"required": ["path"]}, {"required": ["package"]}]:
+        return f"config: {where}: give either path or package"
     if error.validator == "not":
         keys = ", ".join(value["required"])
         return f"config: {where}.{keys}: does not go with kind {instance['kind']!r}; remove it"
@@ -137,7 +151,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         try:
             if model["kind"] == "local":
                 checkpoint_files(model["path"])
-            else:
+            elif model["kind"] == "train":
                 yield from _training_contradictions(model, tasks, where)
         except InputError as error:
             yield f"{where}: {error}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.hub import snapshot_folder
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +43,17 @@ def checkpoint_files(path: str | Path) -> list[Path]:
     return gguf
 
 
+def package_folder(package: str) -> Path:
+    """The folder of an installed Python package, which is not imported.
+
+    Raises InputError if it is not installed.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise InputError(f"no package {package!r} is installed: install it with pip")
+    return Path(found.submodule_search_locations[0])
+
+
 def _source(path: str | Path) -> dict[str, Any]:
     """Arguments of `from_pretrained` that name the checkpoint."""
     first = checkpoint_files(path)[0]
@@ -48,34 +62,50 @@ def _source(path: str | Path) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": str(path)}
 
 
+def checkpoint_path(path: str | Path) -> Path:
+    """Where a checkpoint lies: the path itself, or for a hub model's manifest its snapshot."""
+    path = Path(path)
+    return snapshot_folder(path) if path.suffix == ".json" else path
+
+
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer."""
+    """The checkpoint's own tokenizer. path: as of `checkpoint_path`."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(**_source(path), local_files_only=True)
+    return AutoTokenizer.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
 
 
-def load_model(path: str | Path, dtype: str = "auto") -> PreTrainedModel:
-    """The checkpoint as a causal language model in evaluation mode, on the GPU if there is one.
+def load_model(path: str | Path, dtype: str = "auto", device: str = "cpu") -> PreTrainedModel:
+    """The checkpoint as a causal language model in evaluation mode.
 
-    dtype: `float32`, `bfloat16`, `float16`, or `auto`: the checkpoint's own on a GPU, float32 on a
-    CPU (where bfloat16 matrix products are many times slower).
+    path: as of `checkpoint_path`. dtype: `float32`, `bfloat16`, `float16`, or `auto`: the
+    checkpoint's own on a GPU, float32 on a CPU (where bfloat16 matrix products are many times
+    slower). device: `cpu`, or `gpu` for all GPUs that the job sees, its layers spread over them; if
+    it sees none, the model runs on the CPU, with a warning.
     """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    on_gpu = torch.cuda.is_available()
+    on_gpu = device == "gpu" and torch.cuda.is_available()
+    if device == "gpu" and not on_gpu:
+        warnings.warn(
+            "the model's device is gpu, but torch sees none: it runs on the CPU, which is slow. "
+            "Set its `device: cpu` if that is meant",
+            stacklevel=2,
+        )
     if dtype == "auto":
         chosen: str | torch.dtype = "auto" if on_gpu else torch.float32
     else:
         chosen = getattr(torch, dtype)
-    source = _source(path)
+    source = _source(checkpoint_path(path))
     if "gguf_file" not in source:
         source["use_safetensors"] = True
     if on_gpu:
-        source["device_map"] = "auto"
+        # On one GPU all of the model goes there: `auto` would keep a tenth of the memory free, and
+        # put what no longer fits on the CPU.
+        source["device_map"] = "auto" if torch.cuda.device_count() > 1 else {"": 0}
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=chosen, local_files_only=True)
     return model.eval()
 
@@ -98,6 +128,9 @@ def saved_layers(layers: str | int | list[int], n_layers: int) -> list[int]:
 
 
 def model_revision(path: str | Path) -> str:
-    """The commit a hub checkpoint was saved from, or an empty string."""
-    config = Path(path) / "config.json"
+    """The commit of a hub model, or the one a checkpoint says it was saved from, or ""."""
+    path = Path(path)
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))["revision"]
+    config = path / "config.json"
     return json.loads(config.read_text()).get("_commit_hash", "") if config.is_file() else ""

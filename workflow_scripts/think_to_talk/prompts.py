@@ -9,6 +9,7 @@ problem and its chain of thought; the few-shot examples and a BOS token before t
 from __future__ import annotations
 
 import json
+import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from think_to_talk.errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+#: All that a problem and its chain of thought are written with, spaces left out.
+SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"
 NEWLINE = "⏎"
 NUMBER = "#"
 EITHER_OPERATOR = "±"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import string
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,11 +26,11 @@ from think_to_talk.files import write_text
 from think_to_talk.formulas import Template, draw_rows
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.progress import progress
+from think_to_talk.prompts import SYMBOLS
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"
 _UNKNOWN = "<unk>"
 #: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
 _WARM_UP, _CLIP = 0.1, 1.0

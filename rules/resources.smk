@@ -1,0 +1,64 @@
+"""What jobs ask for, computed from the model's size and the length of its prompts.
+
+Memory is in MiB, time in minutes. A job that is tried again asks for more memory and time.
+"""
+
+from math import ceil
+
+from think_to_talk import requirements
+
+
+def on_gpu(value):
+    """A resource function: `value(model)` for a model on a GPU; unset for one on the CPU."""
+    return lambda wildcards: (
+        value(wildcards.model) if study.on_gpu(wildcards.model) else None
+    )
+
+
+def gpu_memory_mb(model):
+    """The memory of the GPU that a model needs: of the smallest on which it fits."""
+    return int(study.placement(model).gpu.memory_gb * 1024)
+
+
+def decoding_memory_mb(wildcards, attempt):
+    """Main memory of a hidden-state job. On a GPU, the weights pass through it file by file."""
+    placement = study.placement(wildcards.model)
+    if placement.gpu is not None:
+        return 16_000 * attempt
+    return attempt * ceil(placement.memory.of(placement.batch_size) / requirements.MB)
+
+
+def shard_rows(wildcards):
+    """Rows of a hidden-state job."""
+    return study.shard_rows(wildcards.task, wildcards.split, wildcards.shard)
+
+
+def decoding_minutes(wildcards, attempt):
+    """Time limit of a hidden-state job: that all of its rows diverge, with a margin."""
+    work = study.work(wildcards.model, wildcards.task, shard_rows(wildcards))
+    return attempt * requirements.runtime_minutes(work, study.memory(wildcards.model))
+
+
+def hidden_state_mb(wildcards):
+    """Disk that a hidden-state job fills."""
+    size = study.hidden_state_bytes(
+        wildcards.model, wildcards.task, shard_rows(wildcards)
+    )
+    return ceil(size / requirements.MB)
+
+
+def probe_memory_mb(wildcards, attempt):
+    """Main memory of a probe job."""
+    return attempt * ceil(
+        study.probe_bytes(wildcards.model, wildcards.task) / requirements.MB
+    )
+
+
+def probe_threads(wildcards):
+    """Cores of a probe job: wide hidden states are worth several."""
+    return requirements.probe_threads(study.architecture(wildcards.model))
+
+
+def probe_minutes(wildcards, attempt):
+    """Time limit of a probe job."""
+    return attempt * study.probe_minutes(wildcards.model, wildcards.task)

@@ -1,0 +1,15 @@
+"""Download a hub model into the hub's cache, check that it is complete, and write its manifest."""
+
+from pathlib import Path
+
+import job
+from think_to_talk.hub import download
+
+with job.running(globals()) as this:
+    download(
+        this.wildcards.model,
+        this.params.repository,
+        this.params.revision,
+        this.params.architecture,
+        Path(this.output[0]),
+    )

@@ -1,0 +1,171 @@
+"""Checkpoints from a model hub: fetched once into the hub's own cache, and found there again.
+
+What a study keeps of a hub model is a small manifest (repository, commit, files and their sizes);
+the weights stay in the cache that all studies of a machine share (`HF_HOME`). The network is used
+by `_fetch` alone, which resumes what an earlier call left. The token is read from the environment
+(`HF_TOKEN`) by the hub's library and never passes through this code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from think_to_talk.architecture import Architecture
+from think_to_talk.errors import InputError
+from think_to_talk.files import write_text
+
+Found = TypeVar("Found")
+
+#: A pinned revision: a branch or tag can move, a commit cannot.
+REVISION = re.compile(r"[0-9a-f]{40}")
+_INDEX = "model.safetensors.index.json"
+#: Weights as safetensors only (no pickles, and not the duplicates some repositories keep under
+#: other names), the configuration, and the tokenizer; no code.
+_WANTED = (
+    *("config.json", "generation_config.json", "tokenizer*.json", "special_tokens_map.json"),
+    *("vocab.json", "merges.txt", "tokenizer.model"),
+    *("model.safetensors", "model-*.safetensors", _INDEX),
+)
+
+
+def _fetch(repository: str, revision: str, wanted: tuple[str, ...] = _WANTED) -> Path:
+    """The folder of the snapshot in the cache, its wanted files downloaded if they are not there.
+
+    `HF_HUB_OFFLINE=1` keeps the library from the network.
+    """
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(repository, revision=revision, allow_patterns=list(wanted)))
+
+
+def _explained(model: str, repository: str, revision: str, find: Callable[[], Found]) -> Found:
+    """What `find` returns; the hub's errors as one line: which model, what happened, what to do."""
+    from huggingface_hub import errors
+
+    where = f"models.{model}: {repository} at {revision[:12]}"
+    page = f"the page of {repository} on the hub"
+    try:
+        return find()
+    except errors.GatedRepoError:
+        problem = f"access is gated: accept the licence on {page}, then set HF_TOKEN"
+    except errors.RevisionNotFoundError:
+        problem = f"no such revision: take a commit from {page}"
+    except errors.RepositoryNotFoundError:
+        problem = "no such repository, or a private one: check the name, and set HF_TOKEN"
+    except errors.LocalEntryNotFoundError as error:
+        problem = (
+            f"not (wholly) in the cache and the hub cannot be reached "
+            f"({_first_line(error.__cause__ or error)}): run again where it can, which resumes the "
+            "download, or point HF_HOME to a filled cache"
+        )
+    except (errors.HfHubHTTPError, OSError) as error:
+        problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
+    raise InputError(f"{where}: {problem}")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__
+
+
+def download(
+    model: str, repository: str, revision: str, declared: Mapping[str, Any] | None, manifest: Path
+) -> None:
+    """Fetch a model into the cache, check that it is complete, and write its manifest.
+
+    model: its name in the config, for messages. declared: the config's `architecture` entry, which
+    the downloaded `config.json` must agree with.
+    Raises InputError saying which model, what happened and what to do.
+    """
+    folder = _explained(model, repository, revision, lambda: _fetch(repository, revision))
+    names = ["config.json", "tokenizer.json", *_weight_files(model, folder)]
+    files = {name: _complete(model, folder / name) for name in names}
+    optional = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
+    files |= {name: (folder / name).stat().st_size for name in optional if (folder / name).exists()}
+    if declared is not None:
+        _check_declared(model, declared, json.loads((folder / "config.json").read_text("utf-8")))
+    content = {"model": model, "repository": repository, "revision": revision, "files": files}
+    write_text(manifest, json.dumps(content, indent=2) + "\n")
+
+
+def _weight_files(model: str, folder: Path) -> list[str]:
+    """The weights' file names: those that the index lists, or the only one."""
+    if not (folder / _INDEX).exists():
+        return ["model.safetensors"]
+    index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    return [_INDEX, *sorted(set(index["weight_map"].values()))]
+
+
+def _complete(model: str, path: Path) -> int:
+    """The file's size. Raises InputError if it is missing or shorter than its own header says."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        pickled = "; weights are read from safetensors only" if "safetensors" in path.name else ""
+        raise InputError(
+            f"models.{model}: {path.name} is missing in {path.parent}{pickled}: delete that folder "
+            "and run again to download it anew, or choose a repository that has it"
+        )
+    if path.suffix == ".safetensors":
+        try:
+            safe_open(path, "np")
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"models.{model}: {path} is not complete ({error}): delete the file it links to, "
+                f"{path.resolve()}, and run again to download it anew"
+            ) from None
+    return path.stat().st_size
+
+
+def _check_declared(model: str, declared: Mapping[str, Any], published: Mapping[str, Any]) -> None:
+    wanted, found = Architecture.from_config(declared), Architecture.from_config(published)
+    for name in wanted.__dataclass_fields__:
+        ours, theirs = getattr(wanted, name), getattr(found, name)
+        if ours != theirs and (name in declared or name == "gated"):
+            raise InputError(
+                f"models.{model}.architecture.{name}: the config says {ours!r}, the model's own "
+                f"config.json {theirs!r}: correct the entry, or leave `architecture` out"
+            )
+
+
+def snapshot_folder(manifest: str | Path) -> Path:
+    """The folder in the hub's cache that a manifest stands for.
+
+    Raises InputError if files are gone from the cache.
+    """
+    content = json.loads(Path(manifest).read_text(encoding="utf-8"))
+    folder = cached_folder(content["repository"], content["revision"])
+    for name, size in content["files"].items():
+        path = None if folder is None else folder / name
+        if path is None or not path.exists() or path.stat().st_size != size:
+            raise InputError(
+                f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
+                f"no longer in the hub's cache: delete {manifest} and run again to download it, or "
+                "set HF_HOME as it was"
+            )
+    assert folder is not None
+    return folder
+
+
+def cached_folder(repository: str, revision: str) -> Path | None:
+    """The folder of a snapshot in the hub's cache, if it is there, complete or not."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=repository, repo_type="model")
+    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
+    return folder if folder.is_dir() else None
+
+
+def published_config(model: str, repository: str, revision: str) -> Path:
+    """The model's `config.json`, from the cache or, where it is not there, from the hub."""
+    folder = cached_folder(repository, revision)
+    if folder is None or not (folder / "config.json").exists():
+        folder = _explained(
+            model, repository, revision, lambda: _fetch(repository, revision, ("config.json",))
+        )
+    return folder / "config.json"

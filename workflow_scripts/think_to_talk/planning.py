@@ -1,0 +1,227 @@
+"""The jobs of a study and what each needs, known from its completed configuration alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from think_to_talk import hub, requirements
+from think_to_talk.architecture import Architecture, read_architecture
+from think_to_talk.datasets import PROMPTED_SPLITS, task_templates
+from think_to_talk.errors import InputError
+from think_to_talk.formulas import draw_rows
+from think_to_talk.models import checkpoint_files, saved_layers
+from think_to_talk.prompts import SYMBOLS, first_shots
+from think_to_talk.requirements import Memory, Placement, Prompt, Work, expected_tokens
+
+
+class StudyPlan:
+    """What a study will do: shards, and per model its size, placement and work.
+
+    config: the completed configuration. Methods raise InputError, naming the key, where the
+    configuration asks for what cannot be.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        # Cached per instance: asked for by every job of the workflow.
+        for method in ("n_rows", "prompt", "architecture", "placement", "work"):
+            setattr(self, method, cache(getattr(self, method)))
+
+    @cached_property
+    def gpus(self) -> list[requirements.Gpu]:
+        """The GPUs that the site has."""
+        return requirements.gpus_from_config(self.config["gpus"])
+
+    def tasks(self, model: str) -> list[str]:
+        """The tasks that a model is studied on."""
+        return self.config["models"][model].get("tasks", list(self.config["tasks"]))
+
+    def n_rows(self, task: str, split: str) -> int:
+        """Rows of a split: as configured, or as many as the existing dataset has."""
+        files = self.config["tasks"][task].get("files")
+        if files is None:
+            return self.config["splits"][split]
+        with open(files[split], "rb") as lines:
+            return sum(1 for _ in lines)
+
+    def shards(self, task: str, split: str) -> list[str]:
+        """The numbers of a split's shards, as they stand in file names."""
+        rows = self.config["hidden_states"]["shard_rows"]
+        return [f"{i:05d}" for i in range(max(1, -(-self.n_rows(task, split) // rows)))]
+
+    def shard_rows(self, task: str, split: str, shard: str) -> int:
+        """Rows of one shard."""
+        rows = self.config["hidden_states"]["shard_rows"]
+        return min(rows, self.n_rows(task, split) - int(shard) * rows)
+
+    def architecture(self, model: str) -> Architecture:
+        """The model's size: as its entry declares, or as its checkpoint or the hub says."""
+        entry = self.config["models"][model]
+        try:
+            if "architecture" in entry:
+                return Architecture.from_config(entry["architecture"])
+            if entry["kind"] == "train":
+                return _trained_architecture(entry["training"])
+            if entry["kind"] == "local":
+                files = checkpoint_files(entry["path"])
+                named = [file for file in files if file.name == "config.json"]
+                return read_architecture((named or files)[0])
+            return read_architecture(
+                hub.published_config(model, entry["repository"], entry["revision"])
+            )
+        except InputError as error:
+            place = f"models.{model}"
+            message = str(error)
+            raise InputError(message if place in message else f"{place}: {message}") from None
+
+    def layers(self, model: str) -> list[int]:
+        """The layers whose hidden states are stored."""
+        n_layers = self.architecture(model).num_hidden_layers
+        try:
+            return saved_layers(self.config["models"][model]["layers"], n_layers)
+        except InputError as error:
+            raise InputError(f"models.{model}.{error}") from None
+
+    def prompt(self, model: str, task: str) -> Prompt:
+        """How many tokens the rows of a task take; all rows of a task have one layout."""
+        context, source, target = self._sample(task)
+        shots = first_shots(context, self.config["models"][model]["shots"])
+        return Prompt(*map(expected_tokens, (shots, source, target)))
+
+    def _sample(self, task: str) -> tuple[str, str, str]:
+        """The few-shot context, problem and chain of one row of a task."""
+        entry = self.config["tasks"][task]
+        if "files" in entry:
+            row = _first_row(Path(entry["files"]["test"]))
+            return row.get("few_shot_context", ""), row["source"], row["target"]
+        problems, examples = task_templates(entry)
+        seed = self.config["seeds"][0]
+        shots = draw_rows(examples, entry["shots"], seed, set())
+        row = draw_rows(problems, 1, seed, set())[0]
+        return (
+            "".join(shot["source"] + shot["target"] for shot in shots),
+            row["source"],
+            row["target"],
+        )
+
+    def on_gpu(self, model: str) -> bool:
+        """Whether the model's jobs ask for a GPU."""
+        return self.config["models"][model]["device"] == "gpu"
+
+    def dtype(self, model: str) -> str:
+        """The number format in which the model runs."""
+        dtype = self.config["models"][model]["dtype"]
+        if dtype != "auto":
+            return dtype
+        return self.architecture(model).dtype if self.on_gpu(model) else "float32"
+
+    def placement(self, model: str) -> Placement:
+        """The model's GPU (or the CPU), batch size and memory.
+
+        Raises InputError with the numbers if the model fits no GPU that the configuration lists.
+        """
+        entry = self.config["models"][model]
+        on_gpu = self.on_gpu(model)
+        memory = requirements.decoding_memory(
+            self.architecture(model),
+            [self.prompt(model, task) for task in self.tasks(model)],
+            entry["max_new_tokens"],
+            self.dtype(model),
+            gpus=entry["gpus_per_job"] if on_gpu else 1,
+            reserve=requirements.RESERVE if on_gpu else requirements.CPU_RESERVE,
+        )
+        if on_gpu:
+            where = f"models.{model}"
+            return requirements.place_on_gpu(memory, self.gpus, entry["batch_size"], where)
+        return requirements.place_on_cpu(memory, entry["batch_size"])
+
+    def memory(self, model: str) -> Memory:
+        """What the model's decoding takes on one device."""
+        return self.placement(model).memory
+
+    def work(self, model: str, task: str, rows: int) -> Work:
+        """Decoding so many rows of a task."""
+        return requirements.decoding_work(
+            self.architecture(model),
+            self.prompt(model, task),
+            rows,
+            self.config["models"][model]["max_new_tokens"],
+            self.placement(model),
+        )
+
+    def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
+        """Bytes of the hidden states of so many rows of a task."""
+        return requirements.hidden_state_bytes(
+            self.architecture(model),
+            self.prompt(model, task),
+            rows,
+            len(self.layers(model)),
+            self.dtype(model),
+        )
+
+    def n_variables(self, task: str) -> int:
+        """Variables of a task's problems."""
+        entry = self.config["tasks"][task]
+        if "equations" in entry:
+            return len(entry["equations"])
+        return len(_first_row(Path(entry["files"]["test"]))["intermediate_questions"])
+
+    def probe_bytes(self, model: str, task: str) -> int:
+        """Main memory of fitting the probes of a task."""
+        rows = max(self.n_rows(task, split) for split in PROMPTED_SPLITS)
+        return requirements.probe_bytes(self.architecture(model), rows, self.n_variables(task))
+
+    def probe_minutes(self, model: str, task: str) -> int:
+        """Time limit of the probes of a task."""
+        return requirements.probe_minutes(
+            self.architecture(model),
+            self.prompt(model, task),
+            len(self.layers(model)),
+            self.n_rows(task, "probing_train"),
+            self.n_variables(task),
+        )
+
+    def check(self) -> None:
+        """Raise InputError if a model fits no GPU, has no such layers, or cannot be sized."""
+        for model in self.config["models"]:
+            self.placement(model)
+            self.layers(model)
+
+    def shard_jobs(self, model: str) -> list[tuple[str, int]]:
+        """(task, rows) of each of the model's hidden-state jobs, for one seed."""
+        return [
+            (task, self.shard_rows(task, split, shard))
+            for task, split in itertools.product(self.tasks(model), PROMPTED_SPLITS)
+            for shard in self.shards(task, split)
+        ]
+
+
+def _trained_architecture(training: Mapping[str, Any]) -> Architecture:
+    return Architecture.from_config(
+        {
+            "num_hidden_layers": training["layers"],
+            "hidden_size": training["hidden_size"],
+            "intermediate_size": training["intermediate_size"],
+            "num_attention_heads": training["heads"],
+            "vocab_size": 1 + len(SYMBOLS),
+        }
+    )
+
+
+def _first_row(path: Path) -> dict[str, Any]:
+    """The first row of an existing dataset, of which all others have the layout."""
+    with open(path, "rb") as lines:
+        line = lines.readline()
+    try:
+        row = json.loads(line.decode())
+        missing = {"source", "target", "intermediate_questions"} - set(row)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path}, line 1: not a JSON object in UTF-8 ({error})") from None
+    if missing or not isinstance(row, dict):
+        raise InputError(f"{path}, line 1: missing {', '.join(sorted(missing))}")
+    return row
