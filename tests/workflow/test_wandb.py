@@ -1,0 +1,318 @@
+"""Runs for W&B of a real study: what is in them, what an outage does, and where the key is not."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from repository import REPOSITORY
+from studies import own_environment
+from wandb_servers import closed_port, silent_server, taking_server
+
+from think_to_talk.jsonl import read_jsonl
+from think_to_talk.timing import COLUMNS
+from think_to_talk.tracking import PROBE_COLUMNS, package_versions
+
+# As long as a key is; not written out, since the study's folder holds a copy of this file.
+KEY = hashlib.sha1(b"think-to-talk").hexdigest()
+# As it is, and as it goes to the server.
+TRACES = [KEY.encode(), base64.b64encode(f"api:{KEY}".encode())]
+REPORTS = {model: f"results/{model}/seed-1/wandb.json" for model in ("tiny", "local")}
+RUNS = {("wandb_run", report) for report in REPORTS.values()}
+
+
+class KeyWatch(threading.Thread):
+    """Reads all processes' command lines until it is stopped; those that held the key."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seen = set()
+        self.read = 0
+        self._stopped = threading.Event()
+
+    def run(self):
+        while not self._stopped.wait(0.01):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    line = path.read_bytes()
+                except OSError:
+                    continue
+                self.read += 1
+                if any(trace in line for trace in TRACES):
+                    self.seen.add(line)
+
+    def stop(self):
+        self._stopped.set()
+        self.join()
+        return self.seen
+
+
+@pytest.fixture
+def keyed(mini, tmp_path):
+    """The small study, run by somebody with a key, and with folders of their own."""
+    for name in ("home", "tmp"):
+        (tmp_path / name).mkdir()
+    mini.environment = {
+        "WANDB_API_KEY": KEY,
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
+    return mini
+
+
+def run_watched(study, **options):
+    """A run; no command line, no file and nothing that it said holds the key."""
+    watch = KeyWatch()
+    watch.start()
+    run = study.snakemake(**options)
+    assert watch.stop() == set()
+    assert watch.read > 100
+    said = run.stdout + run.stderr
+    assert KEY not in said
+    files = [path for path in study.folder.parent.rglob("*") if path.is_file()]
+    assert len(files) > 200
+    for path in files:
+        content = path.read_bytes()
+        assert not any(trace in content for trace in TRACES), path
+    return run.returncode, said
+
+
+def report_of(study, model):
+    return json.loads((study.folder / REPORTS[model]).read_text())
+
+
+def is_sent(study, model):
+    return any((study.folder / report_of(study, model)["folder"]).glob("*.synced"))
+
+
+def read_back(study, model):
+    """A recorded run, read by W&B's own reader: about the run, its config, its summary."""
+    output = subprocess.run(
+        [
+            *(sys.executable, "-m", "wandb", "leet", "inspect", "--json"),
+            study.folder / report_of(study, model)["folder"],
+        ],
+        env={**own_environment(), **study.environment},
+        capture_output=True,
+        check=True,
+    ).stdout
+    about, config, summary = {}, {}, {}
+    for record in map(json.loads, output.splitlines()):
+        if record["type"] == "run":
+            about = record["run"]
+            config |= about["config"]["update"]
+        elif record["type"] in ("config", "summary"):
+            update = record[record["type"]].get("update", {})
+            (config if record["type"] == "config" else summary).update(update)
+    return about, config, summary
+
+
+def table(study, model, summary, name):
+    """A recorded table as rows by column."""
+    files = study.folder / report_of(study, model)["folder"] / "files"
+    content = json.loads((files / summary[f"{name}.path"]).read_text())
+    return [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+
+
+def test_an_offline_run_can_be_read_back_whole(keyed):
+    keyed.configure(wandb={"mode": "offline", "entity": "team"})
+    assert keyed.planned() == RUNS
+    run_watched(keyed)
+    assert keyed.planned() == set()
+
+    schema = yaml.safe_load((REPOSITORY / "schemas/wandb_run.schema.yaml").read_text())
+    for model, tasks in {"tiny": ["level-1"], "local": ["level-1", "general", "existing"]}.items():
+        report = report_of(keyed, model)
+        Draft202012Validator(schema).validate(report)
+        assert not is_sent(keyed, model)
+
+        about, config, summary = read_back(keyed, model)
+        assert about["display_name"] == report["name"] == f"{model}-seed-1"
+        assert (about["project"], about["entity"]) == ("think-to-talk", "team")
+        assert about["run_group"] == model
+        assert not {"host", "git"} & set(about)
+
+        assert (config["model"], config["seed"]) == (model, 1)
+        assert config["model_entry"]["kind"] == {"tiny": "train", "local": "local"}[model]
+        assert set(config["tasks"]) == set(tasks)
+        assert config["splits"]["probing_train"] == 120
+        assert config["probes"]["min_train_rows"] == 20
+        assert config["timing"] == {"threshold": 0.9}
+        assert config["packages"] == package_versions(config["packages"])
+        assert {"torch", "transformers", "snakemake", "numpy"} <= set(config["packages"])
+        assert config["python"] == sys.version.split()[0]
+
+        results = keyed.folder / f"results/{model}/seed-1"
+        timing = [row for task in tasks for row in read_jsonl(results / f"timing/{task}.jsonl")]
+        recorded = table(keyed, model, summary, "timing")
+        assert list(recorded[0]) == list(COLUMNS)
+        assert sorted(recorded, key=str) == sorted(timing, key=str)
+        for row in timing:
+            assert summary[f"cot_accuracy/{row['task']}"] == row["cot_accuracy"]
+            assert summary[f"t_star/{row['task']}/v{row['variable']}"] == row["t_star"]
+
+        probes = [
+            {column: {"task": task, **row}[column] for column in PROBE_COLUMNS}
+            for task in tasks
+            for row in read_jsonl(results / f"probes/{task}.jsonl")
+        ]
+        recorded = table(keyed, model, summary, "probes")
+        assert sorted(recorded, key=str) == sorted(probes, key=str)
+
+        figures = keyed.folder / f"results/summary/figures/{model}/seed-1"
+        files = keyed.folder / report["folder"] / "files"
+        for name in (*tasks, "overview"):
+            image = files / summary[f"figures/{name}.path"]
+            assert image.read_bytes() == (figures / f"{name}.png").read_bytes()
+        assert len(list(files.rglob("*.png"))) == len(tasks) + 1
+
+    # Nothing of W&B's is anywhere but below the study's results.
+    home = Path(keyed.environment["HOME"])
+    assert not [path for path in home.rglob("*") if "wandb" in path.name]
+    assert not (keyed.folder / "wandb").exists()
+
+
+def test_with_a_key_and_no_mode_runs_are_sent_which_is_said_once(keyed):
+    with taking_server() as server:
+        keyed.environment["WANDB_BASE_URL"] = server.url
+        _, said = run_watched(keyed)
+        assert said.count("W&B: online, as WANDB_API_KEY is set") == 1
+        assert said.count("W&B: 2 run(s) sent") == 1
+        assert all(is_sent(keyed, model) for model in REPORTS)
+        received = {path for path, _ in server.received}
+        for table_name in ("timing", "probes"):
+            assert sum(f"table/{table_name}" in path for path in received) == 2
+        assert sum(path.endswith(".png") for path in received) == 4 + 2
+
+        # There is nothing to do, nor to send, any more.
+        server.received.clear()
+        keyed.snakemake()
+        assert server.received == []
+
+
+@pytest.mark.parametrize("outage", ["silent", "refused"])
+def test_an_outage_neither_fails_the_study_nor_delays_it_by_more_than_the_time_out(keyed, outage):
+    keyed.configure(wandb={"mode": "online", "timeout": 4})
+    with silent_server() as url:
+        keyed.environment["WANDB_BASE_URL"] = url if outage == "silent" else closed_port()
+        start = time.monotonic()
+        status, said = run_watched(keyed, check=False)
+        taken = time.monotonic() - start
+    assert status == 0
+    # Planning, two quick jobs, and reading all files for the key; the time-out was kept once.
+    assert 4 < taken < 4 + 15
+    assert "W&B: sending 2 run(s), for at most 4 s" in said
+    [command] = re.findall(r"this sends them later: (wandb sync .*)", said)
+    assert set(shlex.split(command)[2:]) == {report_of(keyed, m)["folder"] for m in REPORTS}
+    # The study's own end comes first.
+    assert said.index("Tables and figures:") < said.index("not sent")
+    assert (keyed.folder / "results/logs/wandb_sync.log").stat().st_size > 0
+    assert not any(is_sent(keyed, model) for model in REPORTS)
+    assert keyed.planned() == set()
+    assert helpers_of(keyed) == []
+
+
+def helpers_of(study, patience=5):
+    """W&B's helper processes that the study left running."""
+    mark = f"TMPDIR={study.environment['TMPDIR']}".encode()
+    deadline = time.monotonic() + patience
+    while True:
+        left = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    left.append((process / "cmdline").read_bytes())
+            except OSError:
+                continue
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+
+
+def test_runs_that_are_complete_are_sent_though_another_model_s_job_failed(keyed):
+    dataset = keyed.folder / "data/b.jsonl"
+    dataset.write_text(dataset.read_text() + "no JSON\n")
+    with taking_server() as server:
+        keyed.environment["WANDB_BASE_URL"] = server.url
+        status, said = run_watched(keyed, check=False)
+    assert status != 0
+    assert "W&B: 1 run(s) sent" in said
+    assert is_sent(keyed, "tiny")
+    assert not (keyed.folder / REPORTS["local"]).exists()
+
+
+def test_only_w_and_b_s_own_jobs_depend_on_its_settings(keyed):
+    keyed.configure(wandb={"mode": "offline"})
+    keyed.snakemake()
+    keyed.configure(wandb__timeout=7)
+    assert keyed.planned() == set()
+    for changes in (
+        {"wandb__project": "other"},
+        {"wandb__project": "think-to-talk", "wandb__group": "all"},
+        # They are recorded anew, and so sent at the end.
+        {"wandb__group": None, "wandb__mode": "online"},
+    ):
+        keyed.configure(**changes)
+        assert keyed.planned() == RUNS
+    keyed.configure(wandb__mode="disabled")
+    assert keyed.planned() == set()
+
+
+def test_without_a_key_it_is_said_once_that_w_and_b_is_disabled(mini):
+    said = mini.snakemake("--dry-run")
+    assert (said.stdout + said.stderr).count("W&B: disabled, as WANDB_API_KEY is not set") == 1
+
+
+def test_nothing_is_said_if_the_config_disables_w_and_b(keyed):
+    keyed.configure(wandb={"mode": "disabled"})
+    said = keyed.snakemake("--dry-run")
+    assert "W&B" not in said.stdout + said.stderr
+    assert keyed.planned() == set()
+
+
+@pytest.fixture(scope="module")
+def packages_without_wandb(tmp_path_factory):
+    """What is installed here, but for wandb."""
+    packages = tmp_path_factory.mktemp("packages")
+    for entry in Path(yaml.__file__).parents[1].iterdir():
+        if not entry.name.startswith("wandb"):
+            (packages / entry.name).symlink_to(entry)
+    return packages
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "message"),
+    [
+        (None, 0, "W&B: disabled, as the package wandb is not installed, though WANDB_API_KEY"),
+        ("online", 1, "config: wandb.mode: 'online' needs the package wandb"),
+        ("disabled", 0, "Nothing to be done"),
+    ],
+)
+def test_a_study_without_the_extra(keyed, packages_without_wandb, mode, status, message):
+    if mode:
+        keyed.configure(wandb={"mode": mode})
+    # -S: without the folder in which everything is installed.
+    start = f"import sys; sys.path.append({str(packages_without_wandb)!r}); "
+    run = subprocess.run(
+        [
+            *(sys.executable, "-S", "-c", start + "from snakemake.cli import main; main()"),
+            *("--dry-run", "--configfile", keyed.overlay),
+        ],
+        cwd=keyed.folder,
+        env={**own_environment(), **keyed.environment},
+        capture_output=True,
+        text=True,
+    )
+    said = run.stdout + run.stderr
+    assert run.returncode == status, said
+    assert said.count(message) == 1
+    assert "Traceback" not in said
