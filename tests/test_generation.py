@@ -1,5 +1,11 @@
 """Verified decoding: the ids of greedy `generate`, the hidden states of one forward pass."""
 
+import resource
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
 import pytest
 import torch
 from checkpoints import smollm2_folder, train_small
@@ -14,6 +20,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from think_to_talk.datasets import generate_splits
+from think_to_talk.errors import InputError
 from think_to_talk.generation import VerifiedDecoder, decoder_blocks
 from think_to_talk.models import load_model, load_tokenizer
 from think_to_talk.prompts import newline_tokens, tokenize
@@ -182,6 +189,63 @@ def test_a_model_that_is_always_wrong_is_decoded_as_by_generate(smollm2, shots):
     assert_hidden_states_are_those_of_one_pass(
         model, tokenizer, rows[:2], shots, generated[:2], hidden[:2]
     )
+
+
+def decode_within(folder, rows, batch_size, spare_mb):
+    """Decode in this process, whose memory may grow by so many MB; the generations, and warnings."""
+    torch.set_num_threads(1)
+    tokenizer, model = load_tokenizer(folder), load_model(folder)
+    decode(model, tokenizer, rows[:8], 2, batch_size=8, max_new_tokens=12)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = used + spare_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        try:
+            generated, _, hidden = decode(
+                model, tokenizer, rows, 2, batch_size=batch_size, max_new_tokens=12
+            )
+        except InputError as error:
+            return str(error), None, []
+    return generated, [state[1] for state in hidden], [str(warning.message) for warning in given]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory, half_right):
+    """A model whose batches are large, on disk."""
+    folder = tmp_path_factory.mktemp("wide")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(half_right[1]),
+        hidden_size=256,
+        intermediate_size=8192,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        bos_token_id=None,
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    half_right[1].save_pretrained(folder)
+    return folder
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(wide, half_right):
+    """Really out of memory: in a process of its own, under a limit of the operating system."""
+    rows = half_right[2]
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        plenty = alone.submit(decode_within, wide, rows, 120, 20_000).result()
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        little = alone.submit(decode_within, wide, rows, 120, 350).result()
+    assert plenty[2] == []
+    assert "out of memory with a batch of 120 rows: going on with 60" in little[2][0]
+    assert little[0] == plenty[0]
+    for one, other in zip(little[1], plenty[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_out_of_memory_with_a_single_row_is_an_error_that_says_so(wide, half_right):
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        error, _, _ = alone.submit(decode_within, wide, half_right[2], 120, 0).result()
+    assert "out of memory with a single row at a time: a device with more memory" in error
 
 
 SMALL = {"vocab_size": 44, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}

@@ -45,8 +45,8 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     if "snakemake" in namespace:
         rule = namespace["snakemake"]
         log = rule.log[0] if rule.log else None
-        parts = (getattr(rule, part) for part in _PARTS)
-        job = Job(*parts, threads=rule.threads, log=log)
+        files = (rule.input, rule.output)
+        job = Job(*files, rule.params, rule.wildcards, rule.resources, rule.threads, log)
     else:
         job = _read_arguments(namespace["__doc__"], sys.argv[1:])
     with ExitStack() as stack:

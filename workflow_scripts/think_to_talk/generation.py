@@ -14,17 +14,22 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from think_to_talk.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 
 def decoder_blocks(model: PreTrainedModel) -> torch.nn.ModuleList:
@@ -97,6 +102,7 @@ class VerifiedDecoder:
 
     model: a causal language model. layers: the hidden states wanted. stop_ids: tokens that end a
     generation. prefix: ids of the few-shot examples; run once, its key-value cache reused.
+    batch_size: rows at a time; halved, with a warning, whenever memory runs out.
     """
 
     def __init__(
@@ -133,8 +139,12 @@ class VerifiedDecoder:
         n_positions = problem.shape[1] + gold.shape[1]
         open_rows: list[tuple[int, list[int]]] = []
         closed_rows: list[tuple[int, list[int]]] = []
-        for rows in torch.arange(len(problem)).split(self.batch_size):
-            predicted, hidden = self._verify(problem[rows], gold_shown[rows], n_positions)
+
+        def verify(numbers: list[int]) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+            return self._verify(problem[numbers], gold_shown[numbers], n_positions)
+
+        for numbers, (predicted, hidden) in self._in_batches(list(range(len(problem))), verify):
+            rows = torch.tensor(numbers)
             agrees = (predicted == gold_shown[rows]).long().cumprod(dim=1).sum(dim=1)
             verified = agrees == gold_shown.shape[1]
             exact = verified & (gold_shown.shape[1] == gold.shape[1])
@@ -152,15 +162,51 @@ class VerifiedDecoder:
                 (closed_rows if self._ended(known) else open_rows).append((int(rows[i]), known))
         # Rows with a similar first divergence go together: fewer steps repeat known tokens.
         open_rows.sort(key=lambda row: len(row[1]))
-        for start in range(0, len(open_rows), self.batch_size):
-            batch = open_rows[start : start + self.batch_size]
-            numbers = [row for row, _ in batch]
-            generated = self._continue(problem[numbers], [known for _, known in batch])
-            yield self._finish(problem, numbers, generated, gold.shape[1])
-        for start in range(0, len(closed_rows), self.batch_size):
-            batch = closed_rows[start : start + self.batch_size]
-            numbers = [row for row, _ in batch]
-            yield self._finish(problem, numbers, [known for _, known in batch], gold.shape[1])
+
+        def finish(batch: list[tuple[int, list[int]]]) -> Decoded:
+            return self._finish(problem, batch, gold.shape[1])
+
+        def go_on(batch: list[tuple[int, list[int]]]) -> Decoded:
+            return finish(self._continue(problem, batch))
+
+        for _, decoded in self._in_batches(open_rows, go_on):
+            yield decoded
+        for _, decoded in self._in_batches(closed_rows, finish):
+            yield decoded
+
+    def _in_batches(
+        self, rows: list[Row], step: Callable[[list[Row]], Result]
+    ) -> Iterator[tuple[list[Row], Result]]:
+        """`step` of all rows, a batch at a time; the batch is halved when memory runs out.
+
+        Raises InputError if there is not enough memory for a single row.
+        """
+        start = 0
+        while start < len(rows):
+            batch = rows[start : start + self.batch_size]
+            try:
+                result = step(batch)
+            except RuntimeError as error:
+                if not should_reduce_batch_size(error):
+                    raise
+                if len(batch) == 1:
+                    raise InputError(
+                        "out of memory with a single row at a time: a device with more memory is "
+                        f"needed, or a smaller dtype ({str(error).splitlines()[0]})"
+                    ) from None
+                # Not here: what the error's traceback holds on to is freed after this block only.
+                result = None
+            if result is None:
+                self.batch_size = len(batch) // 2
+                clear_device_cache(garbage_collection=True)
+                warnings.warn(
+                    f"out of memory with a batch of {len(batch)} rows: going on with "
+                    f"{self.batch_size}. Set the model's batch_size to start with that",
+                    stacklevel=3,
+                )
+                continue
+            start += len(batch)
+            yield batch, result
 
     def _ended(self, generated: list[int]) -> bool:
         return generated[-1] in self.stop_ids or len(generated) >= self.max_new_tokens
@@ -216,11 +262,15 @@ class VerifiedDecoder:
         return logits[:, :-1].argmax(dim=-1).cpu(), hidden
 
     @torch.inference_mode()
-    def _continue(self, problem: torch.Tensor, known: list[list[int]]) -> list[list[int]]:
+    def _continue(
+        self, problem: torch.Tensor, rows: list[tuple[int, list[int]]]
+    ) -> list[tuple[int, list[int]]]:
         """Decode on from the known first tokens of each row's generation, to its end.
 
         The steps start at the shortest row; a longer one is fed what is known of it till then.
         """
+        numbers, known = [number for number, _ in rows], [tokens for _, tokens in rows]
+        problem = problem[numbers]
         generated = [list(row) for row in known]
         start = min(map(len, known))
         begun = torch.tensor([row[:start] for row in known])
@@ -243,18 +293,20 @@ class VerifiedDecoder:
             # Finished rows are carried along until they are half of the batch: dropping them
             # copies the cache.
             if len(running) <= len(active) // 2:
-                cache.batch_select_indices(torch.tensor(running, device=self.model.device))
+                # An index on the CPU serves the cache of every layer, on whatever device it is.
+                cache.batch_select_indices(torch.tensor(running))
                 active = [active[i] for i in running]
             step = [generated[row][t] if t < len(generated[row]) else 0 for row in active]
             output = self._forward(torch.tensor(step)[:, None], 1, cache=cache, keep_cache=True)
-        return generated
+        return list(zip(numbers, generated, strict=True))
 
     @torch.inference_mode()
     def _finish(
-        self, problem: torch.Tensor, rows: list[int], generated: list[list[int]], n_gold: int
+        self, problem: torch.Tensor, diverged: list[tuple[int, list[int]]], n_gold: int
     ) -> Decoded:
         """One more pass over prompt + generation of diverged rows, for their hidden states."""
         n_problem = problem.shape[1]
+        rows, generated = [row for row, _ in diverged], [tokens for _, tokens in diverged]
         shown = [row[:n_gold] for row in generated]
         longest = max(map(len, shown))
         padded = torch.tensor([row + [row[-1]] * (longest - len(row)) for row in shown])
