@@ -39,7 +39,11 @@ def send_wandb_runs():
     if unsent:
         timeout = config["wandb"]["timeout"]
         logger.info(f"W&B: sending {len(unsent)} run(s), for at most {timeout:g} s")
-        logger.info(tracking.send(unsent, timeout, "results/logs/wandb_sync.log"))
+        warning = tracking.send(unsent, timeout, "results/logs/wandb_sync.log")
+        if warning:
+            logger.warning(warning)
+        else:
+            logger.info(f"W&B: {len(unsent)} run(s) sent")
 
 
 def wandb_about(wildcards):

@@ -116,7 +116,7 @@ def test_all_runs_are_sent_at_once(tmp_path, wandb_environment):
     wandb_environment.setenv("WANDB_MODE", "offline")
     with taking_server() as server:
         wandb_environment.setenv("WANDB_BASE_URL", server.url)
-        assert send(folders, 60, tmp_path / "log") == "W&B: 2 run(s) sent"
+        assert send(folders, 60, tmp_path / "log") is None
     assert all(map(is_sent, folders))
     tables = [path for path, _ in server.received if "table/probes" in path]
     assert len(tables) == 2
@@ -131,8 +131,9 @@ def test_an_outage_costs_the_time_out_once_however_many_runs_there_are(
         wandb_environment.setenv("WANDB_BASE_URL", url if outage == "silent" else closed_port())
         start = time.monotonic()
         said = send(folders, 4, tmp_path / "log")
-        assert time.monotonic() - start < 4 + 1
-    assert said.startswith("warning: W&B: 3 of 3 run(s) not sent: no success within 4 s")
+        # Some time for ending W&B's process on a busy machine; a second time-out would be four.
+        assert 4 <= time.monotonic() - start < 4 + 3
+    assert said.startswith("W&B: 3 of 3 run(s) not sent: no success within 4 s")
     assert said.endswith(f"wandb sync {' '.join(folders)}")
     assert not any(map(is_sent, folders))
     with taking_server() as server:
@@ -150,6 +151,6 @@ def test_without_a_key_the_runs_are_kept_and_the_reason_is_in_the_log(tmp_path, 
     folder = recorded(tmp_path / "a")
     wandb_environment.delenv("WANDB_API_KEY")
     said = send([folder], 60, tmp_path / "log")
-    assert said.startswith("warning: W&B: 1 of 1 run(s) not sent: it ended with exit status 1")
+    assert said.startswith("W&B: 1 of 1 run(s) not sent: it ended with exit status 1")
     assert f"see {tmp_path / 'log'}" in said
     assert "API key" in (tmp_path / "log").read_text()

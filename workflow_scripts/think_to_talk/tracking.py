@@ -108,8 +108,9 @@ def record(
 ) -> dict[str, Any]:
     """Record a run below `parent`/wandb, without network or key; where it is and what it is called.
 
-    about: name, project, group and entity (or None), as `wandb.init` takes them. timing: the rows of the timing table. probes:
-    the rows of the table of probe accuracies. figures: {name: image file}.
+    about: name, project, group and entity (or None), as `wandb.init` takes them. timing: the rows
+    of the timing table. probes: the rows of the table of probe accuracies. figures: {name: image
+    file}.
     """
     folder = Path(parent) / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,11 +171,11 @@ def is_sent(folder: str | Path) -> bool:
     return any(Path(folder).glob("*.wandb.synced"))
 
 
-def send(folders: Sequence[str], timeout: float, log: str | Path) -> str:
-    """Send recorded runs, all at once, in at most `timeout` seconds; a line on how it went.
+def send(folders: Sequence[str], timeout: float, log: str | Path) -> str | None:
+    """Send recorded runs, all at once, in at most `timeout` seconds.
 
-    Never raises for what W&B does: the line then is a warning that says where the runs are and
-    how to send them. What W&B printed is in the file `log`.
+    Whatever W&B does, it raises nothing: if a run was not sent, it returns a warning that says
+    where it is and how to send it. What W&B printed is in the file `log`.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -203,8 +204,8 @@ def send(folders: Sequence[str], timeout: float, log: str | Path) -> str:
             reason = f"no success within {timeout:g} s (config: wandb.timeout)"
     unsent = [folder for folder in folders if not is_sent(folder)]
     if not unsent:
-        return f"W&B: {len(folders)} run(s) sent"
+        return None
     return (
-        f"warning: W&B: {len(unsent)} of {len(folders)} run(s) not sent: {reason}, see {log}. "
-        f"They are kept; this sends them later: wandb sync {' '.join(unsent)}"
+        f"W&B: {len(unsent)} of {len(folders)} run(s) not sent: {reason}, see {log}. They are "
+        f"kept; this sends them later: wandb sync {' '.join(unsent)}"
     )
