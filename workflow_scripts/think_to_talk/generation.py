@@ -122,9 +122,8 @@ class VerifiedDecoder:
         self._selects_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._prefix_cache: Cache | None = None
         if prefix:
-            ids = torch.tensor([list(prefix)], device=model.device)
-            with torch.inference_mode():
-                self._prefix_cache = self._forward(ids, n_logits=1, keep_cache=True).past_key_values
+            for _, cache in self._in_batches([list(prefix)], self._run_prefix):
+                self._prefix_cache = cache
 
     def decode(
         self, problem: torch.Tensor, gold: torch.Tensor, *, teacher_forced: bool = False
@@ -207,6 +206,11 @@ class VerifiedDecoder:
                 continue
             start += len(batch)
             yield batch, result
+
+    @torch.inference_mode()
+    def _run_prefix(self, prefix: list[list[int]]) -> Cache:
+        """The key-value cache of the prefix (one row)."""
+        return self._forward(torch.tensor(prefix), n_logits=1, keep_cache=True).past_key_values
 
     def _ended(self, generated: list[int]) -> bool:
         return generated[-1] in self.stop_ids or len(generated) >= self.max_new_tokens
