@@ -1,28 +1,18 @@
 """One controlling Snakemake per folder; after one that was killed, the same command goes on.
 
-Jobs run in Snakemakes of their own, under their controller's lock; dry runs need none.
+Jobs run in Snakemakes of their own, under their controller's lock.
 """
 
-from think_to_talk.controller import sole_controller
+from think_to_talk.controller import alone
 
 
-def alone(execute):
-    """Snakemake's `Workflow.execute`, under a lock that is released when its process dies."""
-
-    def execute_alone(executor_plugin, **settings):
-        if (
-            executor_plugin.common_settings.dryrun_exec
-            or not workflow.execution_settings.lock
-        ):
-            return execute(executor_plugin=executor_plugin, **settings)
-        try:
-            with sole_controller(Path(".snakemake")):
-                return execute(executor_plugin=executor_plugin, **settings)
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
-
-    return execute_alone
+def changes_files(executor_plugin, **_settings):
+    """Whether a run needs the lock: a dry run does not, and `--nolock` says so."""
+    dry_run = executor_plugin.common_settings.dryrun_exec
+    return workflow.execution_settings.lock and not dry_run
 
 
 if workflow.is_main_process:
-    workflow.execute = alone(workflow.execute)
+    workflow.execute = alone(
+        workflow.execute, Path(".snakemake"), changes_files, WorkflowError
+    )

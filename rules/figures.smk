@@ -11,6 +11,8 @@ rule heatmap:
         "results/logs/heatmap/{model}/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/heatmap/{model}/seed-{seed}/{task}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -36,6 +38,8 @@ rule overview:
         "results/logs/overview/{model}/seed-{seed}.log",
     benchmark:
         "results/benchmarks/overview/{model}/seed-{seed}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
     conda:
         "../envs/environment.yaml"
     threads: 1

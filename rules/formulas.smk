@@ -10,6 +10,8 @@ rule formulas:
         "results/benchmarks/formulas/seed-{seed}/{task}.tsv"
     wildcard_constraints:
         task=one_of(GENERATED_TASKS),
+    group:
+        "formulas"
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -35,6 +37,8 @@ rule dataset:
         "results/benchmarks/dataset/seed-{seed}/{task}/{split}.tsv"
     wildcard_constraints:
         task=one_of(DATASET_TASKS),
+    group:
+        "formulas"
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -22,7 +22,8 @@ rule hidden_states:
         gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
         gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
         gpu_mem_mb=on_gpu(gpu_memory_mb),
-        constraint=on_gpu(lambda model: study.placement(model).gpu.constraint),
+        constraint=on_gpu(gpu_constraint),
+        slurm_partition=partition,
         mem_mb=decoding_memory_mb,
         runtime=decoding_minutes,
         disk_mb=hidden_state_mb,
@@ -52,6 +53,8 @@ rule generations:
         "results/logs/generations/{model}/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/generations/{model}/seed-{seed}/{task}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
     conda:
         "../envs/environment.yaml"
     threads: 1

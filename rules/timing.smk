@@ -11,6 +11,8 @@ rule timing:
         "results/logs/timing/{model}/seed-{seed}/{task}.log",
     benchmark:
         "results/benchmarks/timing/{model}/seed-{seed}/{task}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
     conda:
         "../envs/environment.yaml"
     threads: 1

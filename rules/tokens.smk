@@ -28,6 +28,8 @@ for studied_task in config["tasks"]:
             "results/benchmarks/tokens/{model}/seed-{seed}/{task}.tsv"
         wildcard_constraints:
             task=one_of([studied_task]),
+        group:
+            "tokens.{model}.seed-{seed}"
         conda:
             "../envs/environment.yaml"
         threads: 1

@@ -36,6 +36,30 @@ _SLURM_JOB_NAME = re.compile(r"(.*_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PATIENCE = 120.0
 
 
+def alone(
+    execute: Callable[..., None],
+    state: Path,
+    needs_lock: Callable[..., bool],
+    error: type[Exception],
+) -> Callable[..., None]:
+    """`execute` under the folder's lock, unless its arguments say that it needs none.
+
+    error: what is raised in place of an InputError. (This is not in the workflow's own files, as
+    Snakemake reports whatever fails during execution at the innermost line of them.)
+    """
+
+    def execute_alone(**settings: Any) -> None:
+        if not needs_lock(**settings):
+            return execute(**settings)
+        try:
+            with sole_controller(state):
+                return execute(**settings)
+        except InputError as refusal:
+            raise error(str(refusal)) from None
+
+    return execute_alone
+
+
 @contextmanager
 def sole_controller(state: Path) -> Iterator[None]:
     """Hold the folder's lock; first clear away what a killed controller left behind.

@@ -1,0 +1,21 @@
+"""What a cluster's scheduler is told of a model's jobs. The site's facts are in its profile."""
+
+
+def site_fact(name):
+    """A default resource of the profile, as it is written there; None if it has none."""
+    defaults = workflow.resource_settings.default_resources
+    value = defaults.get(name).raw if defaults else None
+    return value.strip("'\"") if isinstance(value, str) else value
+
+
+def partition(wildcards):
+    """The partition of a job that runs on a GPU if its model does."""
+    gpu_partition = study.on_gpu(wildcards.model) and site_fact("gpu_partition")
+    return gpu_partition or site_fact("slurm_partition")
+
+
+def gpu_constraint(model):
+    """The feature that nodes with the GPU have: as the GPU's entry in the config says, or the site."""
+    gpu = study.placement(model).gpu
+    constraint = gpu.constraint or site_fact("gpu_constraint")
+    return constraint and constraint.replace("{memory_gb}", f"{gpu.memory_gb:g}")
