@@ -37,10 +37,6 @@ rule all:
         wandb_runs(),
 
 
-onstart:
-    show_gpus_to_local_jobs()
-
-
 onsuccess:
     show_timing_table()
     send_wandb_runs()

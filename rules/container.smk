@@ -1,8 +1,7 @@
 """In a container (`--use-singularity`): is the image there, and what do jobs see in it?
 
-Included last, since what a job asks for is known once its rule is. What is to be seen are arguments
-of Apptainer's. Snakemake keeps them per process, not per job, and a controlling process hands them
-on to the jobs of a cluster, each a process of its own.
+What they see are arguments of Apptainer's. Snakemake keeps these per process, not per job; and a
+controlling process hands its own on to the jobs of a cluster, each a Snakemake of its own.
 """
 
 import os
@@ -62,11 +61,24 @@ def add_arguments(*arguments):
     )
 
 
-def show_gpus_to_local_jobs():
-    """On start: where jobs run on this machine and one of them asks for a GPU, all of them see it."""
-    if in_container() and workflow.local_exec:
-        if any(job.resources.get("gpu") for job in workflow.dag.needrun_jobs()):
+def showing_gpus(execute):
+    """Snakemake's `Workflow.execute`, with Apptainer's `--nv` where a GPU is declared.
+
+    That is, for a job of a cluster if it asks for one, and for all jobs of a run on this machine if
+    a model of the study does. Before `execute` it is not known what is run, and where.
+    """
+
+    def execute_showing_gpus(executor_plugin, **settings):
+        if workflow.remote_exec:
+            declared = any(map(target_gpus, workflow.dag_settings.target_jobs))
+        else:
+            local = executor_plugin.common_settings.local_exec
+            declared = local and any(map(study.on_gpu, config["models"]))
+        if declared:
             add_arguments("--nv")
+        return execute(executor_plugin=executor_plugin, **settings)
+
+    return execute_showing_gpus
 
 
 if in_container():
@@ -75,6 +87,5 @@ if in_container():
         for path in outside_paths():
             add_arguments("--bind", path)
         add_arguments(*hub_cache())
-    elif workflow.remote_exec:
-        if any(map(target_gpus, workflow.dag_settings.target_jobs)):
-            add_arguments("--nv")
+    if not workflow.subprocess_exec:
+        workflow.execute = showing_gpus(workflow.execute)
