@@ -150,6 +150,13 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         assert config["packages"] == package_versions(config["packages"])
         assert {"torch", "transformers", "snakemake", "numpy"} <= set(config["packages"])
         assert config["python"] == sys.version.split()[0]
+        # All that is installed, in W&B's own place for it.
+        files = keyed.folder / report["folder"] / "files"
+        installed = (files / "requirements.txt").read_text()
+        for package, version in config["packages"].items():
+            assert re.search(
+                rf"^{package}=={re.escape(version)}$", installed, re.MULTILINE | re.IGNORECASE
+            )
 
         results = keyed.folder / f"results/{model}/seed-1"
         timing = [row for task in tasks for row in read_jsonl(results / f"timing/{task}.jsonl")]
@@ -169,7 +176,6 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         assert sorted(recorded, key=str) == sorted(probes, key=str)
 
         figures = keyed.folder / f"results/summary/figures/{model}/seed-1"
-        files = keyed.folder / report["folder"] / "files"
         for name in (*tasks, "overview"):
             image = files / summary[f"figures/{name}.path"]
             assert image.read_bytes() == (figures / f"{name}.png").read_bytes()
