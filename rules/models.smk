@@ -41,7 +41,7 @@ localrules:
 
 rule download:
     output:
-        SNAPSHOT,
+        manifest=SNAPSHOT,
     log:
         "results/logs/download/{model}.log",
     benchmark:

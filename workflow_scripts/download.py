@@ -11,5 +11,5 @@ with job.running(globals()) as this:
         this.params.repository,
         this.params.revision,
         this.params.architecture,
-        Path(this.output[0]),
+        Path(this.output.manifest),
     )

@@ -2,7 +2,8 @@
 
 What a study keeps of a hub model is a small manifest (repository, commit, files and their sizes);
 the weights stay in the cache that all studies of a machine share (`HF_HOME`). The network is used
-by `_fetch` alone, which resumes what an earlier call left. The token is read from the environment
+by `_fetch` alone: complete files are not fetched again, and a connection that breaks within one is
+resumed there. The token is read from the environment
 (`HF_TOKEN`) by the hub's library and never passes through this code.
 """
 
@@ -44,6 +45,8 @@ def _fetch(repository: str, revision: str, wanted: tuple[str, ...] = _WANTED) ->
 
 def _explained(model: str, repository: str, revision: str, find: Callable[[], Found]) -> Found:
     """What `find` returns; the hub's errors as one line: which model, what happened, what to do."""
+    # The HTTP client that the hub's library is built on, and whose errors it lets through.
+    import httpx2
     from huggingface_hub import errors
 
     where = f"models.{model}: {repository} at {revision[:12]}"
@@ -62,7 +65,7 @@ def _explained(model: str, repository: str, revision: str, find: Callable[[], Fo
             f"({_first_line(error.__cause__ or error)}): run again where it can, which resumes the "
             "download, or point HF_HOME to a filled cache"
         )
-    except (errors.HfHubHTTPError, OSError) as error:
+    except (errors.HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
     raise InputError(f"{where}: {problem}")
 
