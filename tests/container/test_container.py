@@ -1,0 +1,195 @@
+"""A small study in a container, with the real Apptainer: the same rows, and GPUs where declared."""
+
+import re
+import subprocess
+
+import pytest
+import torch
+import yaml
+from apptainer import run
+from repository import REPOSITORY
+from snakemake.utils import update_config
+from studies import Study, copied_repository
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from think_to_talk.training import symbol_tokenizer
+
+SMALL = {
+    "seeds": [1],
+    "splits": {"train": 30, "valid": 10, "test": 20, "probing_train": 60},
+    "probes": {"train_on": "all", "min_train_rows": 20},
+    "tasks": {f"level-{i}": None for i in range(2, 6)},
+    "models": {
+        "tiny": {
+            "layers": [0, 2],
+            "training": {
+                "tasks": ["level-1"],
+                "steps": 20,
+                "rows": 200,
+                "hidden_size": 32,
+                "layers": 2,
+            },
+        },
+        "local": {"kind": "local", "layers": 2, "batch_size": 64, "device": "cpu"},
+    },
+}
+ROWS = [f"results/{model}/seed-1/probes/level-1.jsonl" for model in SMALL["models"]]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study not yet run, of a model that it trains and of one that lies elsewhere."""
+    checkpoint = tmp_path_factory.mktemp("elsewhere") / "gpt2"
+    torch.manual_seed(0)
+    tokenizer = symbol_tokenizer()
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        n_positions=4096,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    GPT2LMHeadModel(config).save_pretrained(checkpoint)
+    tokenizer.save_pretrained(checkpoint)
+    folder = copied_repository(tmp_path_factory.mktemp("container") / "study")
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    study = Study(folder, "small.yaml")
+    study.configure(models__local__path=str(checkpoint))
+    return study
+
+
+@pytest.fixture(scope="module")
+def native(study, tmp_path_factory):
+    """The study, run without a container."""
+    native = study.copy(tmp_path_factory.mktemp("native") / "study")
+    native.snakemake()
+    return native
+
+
+@pytest.fixture(scope="module")
+def contained(study, apptainer, image, tmp_path_factory):
+    """The study, run in the image."""
+    contained = study.copy(tmp_path_factory.mktemp("contained") / "study")
+    contained.configure(container=str(image))
+    contained.environment = apptainer.environment
+    apptainer.jobs()
+    contained.output = contained.snakemake("--use-singularity").stderr
+    contained.jobs = apptainer.jobs()
+    return contained
+
+
+def rows(folder):
+    return {path: (folder / path).read_bytes() for path in ROWS}
+
+
+def test_probe_rows_from_a_container_are_the_same_to_the_last_bit(native, contained):
+    assert all(rows(native.folder).values())
+    assert rows(contained.folder) == rows(native.folder)
+
+
+def test_every_job_ran_in_the_image_and_without_a_gpu_declared_saw_none(contained, image):
+    steps = re.search(r"(\d+) of \1 steps", contained.output)
+    assert len(contained.jobs) == int(steps[1]) - 1  # all but rule `all`
+    for job in contained.jobs:
+        assert f" {image} " in job
+        assert " --nv " not in job
+
+
+@pytest.fixture(scope="module")
+def gpu_study(contained, tmp_path_factory):
+    """The finished study, its local model now declaring a GPU."""
+    study = contained.copy(tmp_path_factory.mktemp("gpu") / "study")
+    study.environment = contained.environment
+    study.configure(models__local__device="gpu")
+    return study
+
+
+def test_jobs_of_a_local_run_see_gpus_if_one_of_them_asks_for_one(gpu_study, apptainer):
+    apptainer.jobs()
+    target = "results/local/seed-1/hidden_states/level-1/test/00000.safetensors"
+    gpu_study.snakemake(target, "--use-singularity", "--forcerun", target)
+    jobs = apptainer.jobs()
+    assert len(jobs) == 1
+    assert " --nv " in jobs[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "model", "sees_gpus"),
+    [
+        ("hidden_states", "local", True),
+        ("hidden_states", "tiny", False),
+        ("probes", "local", False),
+    ],
+)
+def test_of_a_clusters_jobs_those_that_ask_for_a_gpu_see_it(
+    gpu_study, apptainer, rule, model, sees_gpus
+):
+    """Each job of a cluster is a Snakemake that is called like this by the controlling one."""
+    wildcards = f"model={model},seed=1,task=level-1"
+    if rule == "hidden_states":
+        wildcards += ",split=test,shard=00000"
+    apptainer.jobs()
+    gpu_study.snakemake(
+        *("--mode", "remote", "--target-jobs", f"{rule}:{wildcards}", "--allowed-rules", rule),
+        *("--use-singularity", "--force", "--nolock", "--no-hooks"),
+    )
+    jobs = apptainer.jobs()
+    assert len(jobs) == 1
+    assert (" --nv " in jobs[0]) == sees_gpus
+
+
+def test_a_whole_study_runs_in_the_image_in_a_work_folder(native, image, apptainer, tmp_path):
+    config = yaml.safe_load((native.folder / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((native.folder / "small.yaml").read_text()))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    outside = {"WORK_DIR": str(tmp_path), "APPTAINER_BIND": config["models"]["local"]["path"]}
+    run(
+        *(native.folder / "container/run", "--image", image),
+        env={**apptainer.environment, **outside},
+    )
+    assert rows(tmp_path) == rows(native.folder)
+
+
+def test_another_image_reruns_nothing_that_did_not_run_in_one(native, tmp_path):
+    study = native.copy(tmp_path / "study")
+    study.configure(container="docker://some/image:1")
+    assert study.planned() == set()
+
+
+def test_a_missing_image_is_refused_with_how_to_build_it(study, apptainer, tmp_path):
+    study = study.copy(tmp_path / "study")
+    study.environment = apptainer.environment
+    refused = study.snakemake("--use-singularity", check=False)
+    assert refused.returncode == 1
+    assert "container/think-to-talk.sif: no such file; build it with" in refused.stderr
+    assert not (study.folder / "results").exists()
+
+
+def test_a_build_that_fails_leaves_nothing(build, tmp_path):
+    (tmp_path / "no_wheels").mkdir()
+    output = tmp_path / "images" / "image.sif"
+    failed = build("--mirror", tmp_path / "no_wheels", "--output", output)
+    assert failed.returncode != 0
+    assert "No matching distribution found" in failed.stdout
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("build", ["--base", "python:3.11"], "is written docker://python:3.11"),
+        ("build", ["--mirror", "nowhere"], "expected the URL of a package index or an existing"),
+        ("build", ["--output"], "--output: a value is expected after it"),
+        ("run", ["--image", "no.sif"], "no.sif: no such file; build it with container/build"),
+        ("run", ["--work-dir", "nowhere"], "nowhere: no such folder; set WORK_DIR"),
+        ("run", ["--nv"], "--nv: unknown argument; see --help"),
+    ],
+)
+def test_scripts_say_what_is_wrong_with_their_arguments(script, arguments, message):
+    refused = subprocess.run(
+        [REPOSITORY / "container" / script, *arguments], capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert message in refused.stderr
