@@ -192,7 +192,7 @@ def test_a_model_that_is_always_wrong_is_decoded_as_by_generate(smollm2, shots):
 
 
 def decode_within(folder, rows, batch_size, spare_mb):
-    """Decode in this process, whose memory may grow by so many MB; the generations, and warnings."""
+    """Decode in this process, whose memory may grow by so many MB: generations and warnings."""
     torch.set_num_threads(1)
     tokenizer, model = load_tokenizer(folder), load_model(folder)
     decode(model, tokenizer, rows[:8], 2, batch_size=8, max_new_tokens=12)

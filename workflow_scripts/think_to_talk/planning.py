@@ -164,6 +164,12 @@ class StudyPlan:
             self.dtype(model),
         )
 
+    def probe_weight_bytes(self, model: str, task: str) -> int:
+        """Bytes of the weights of a task's probes, in fp32."""
+        probes = len(self.layers(model)) * self.prompt(model, task).positions
+        values = 10 * (self.architecture(model).hidden_size + 1)
+        return 4 * probes * self.n_variables(task) * values
+
     def n_variables(self, task: str) -> int:
         """Variables of a task's problems."""
         entry = self.config["tasks"][task]

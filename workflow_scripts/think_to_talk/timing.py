@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from think_to_talk.tables import markdown_table
+
 #: Columns of the timing table, in order.
 COLUMNS = (
     "model",
@@ -91,15 +93,7 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
 def as_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     """The timing table for people: scores as shares with three digits, a dash where none is."""
     table = [_HEADINGS, *(tuple(_shown(row[column]) for column in COLUMNS) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "| "
-        + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        + " |"
-        for cells in table
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines) + "\n"
+    return markdown_table(table) + "\n"
 
 
 def _shown(value: Any) -> str:
