@@ -115,29 +115,21 @@ def test_jobs_of_a_local_run_see_gpus_if_one_of_them_asks_for_one(gpu_study, app
     assert " --nv " in jobs[0]
 
 
-@pytest.mark.parametrize(
-    ("rule", "model", "sees_gpus"),
-    [
-        ("hidden_states", "local", True),
-        ("hidden_states", "tiny", False),
-        ("probes", "local", False),
-    ],
-)
-def test_of_a_clusters_jobs_those_that_ask_for_a_gpu_see_it(
-    gpu_study, apptainer, rule, model, sees_gpus
-):
-    """Each job of a cluster is a Snakemake that is called like this by the controlling one."""
-    wildcards = f"model={model},seed=1,task=level-1"
-    if rule == "hidden_states":
-        wildcards += ",split=test,shard=00000"
+def test_on_a_cluster_the_jobs_that_ask_for_a_gpu_see_it(gpu_study, apptainer):
+    hidden_states = "results/{}/seed-1/hidden_states/level-1/test/00000.safetensors"
+    targets = [hidden_states.format("local"), hidden_states.format("tiny"), ROWS[1]]
     apptainer.jobs()
     gpu_study.snakemake(
-        *("--mode", "remote", "--target-jobs", f"{rule}:{wildcards}", "--allowed-rules", rule),
-        *("--use-singularity", "--force", "--nolock", "--no-hooks"),
+        *targets,
+        *("--use-singularity", "--executor", "cluster-generic", "--jobs", "1"),
+        *("--seconds-between-status-checks", "1"),
+        *("--cluster-generic-submit-cmd", "bash", "--forcerun", *targets),
     )
     jobs = apptainer.jobs()
-    assert len(jobs) == 1
-    assert (" --nv " in jobs[0]) == sees_gpus
+    # A forced shard of tiny's; of local's that one and, its device being another, also the other.
+    decoding = [job for job in jobs if "hidden_states.py" in job]
+    assert sorted(" --nv " in job for job in decoding) == [False, True, True]
+    assert [" --nv " in job for job in jobs if job not in decoding] == [False]
 
 
 def test_a_whole_study_runs_in_the_image_in_a_work_folder(native, image, apptainer, tmp_path):
