@@ -19,3 +19,15 @@ def gpu_constraint(model):
     gpu = study.placement(model).gpu
     constraint = gpu.constraint or site_fact("gpu_constraint")
     return constraint and constraint.replace("{memory_gb}", f"{gpu.memory_gb:g}")
+
+
+def gpus_of_largest_job():
+    """GPUs of the job that asks for the most."""
+    on_gpu = filter(study.on_gpu, config["models"])
+    return max((config["models"][model]["gpus_per_job"] for model in on_gpu), default=0)
+
+
+# A limit for all jobs together (of profiles/default, say) is none for one: Snakemake would cut the
+# job down to it, and a model that is spread over two GPUs would get one.
+if gpu_limit := workflow.global_resources.get("gpu").value:
+    workflow.register_resource("gpu", max(gpu_limit, gpus_of_largest_job()))

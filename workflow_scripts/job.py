@@ -8,6 +8,7 @@ By hand, every part of the job is an argument, its value read as YAML:
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -40,7 +41,8 @@ class Job:
 def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     """The job of the script whose `globals()` are given; its stderr also goes to the job's log.
 
-    An InputError ends the script with one line and exit status 1, anything else with a traceback.
+    An InputError ends the script with one line and exit status 1, anything else with a traceback;
+    both are in the log.
     """
     if "snakemake" in namespace:
         rule = namespace["snakemake"]
@@ -60,6 +62,9 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
             yield job
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except Exception:
+            traceback.print_exc()
             raise SystemExit(1) from None
 
 

@@ -86,8 +86,8 @@ def sole_controller(state: Path) -> Iterator[None]:
             yield
             return
         if predecessor:
-            _end_local_jobs(predecessor["run"])
             _end_slurm_jobs(state.absolute().parent)
+            _end_local_jobs(predecessor["run"])
         for lock in locks:
             lock.unlink()
         os.environ[RUN] = str(uuid.uuid4())
