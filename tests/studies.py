@@ -82,7 +82,8 @@ class Study:
         """{(rule, first output)} of the jobs that a run would execute; `all` is left out."""
         output = self.snakemake("--dry-run", *arguments)
         jobs = re.findall(
-            r"^(?:local)?rule (\S+):\n(?:    input: .*\n)?    output: ([^,\n]+)",
+            # Indented where the job is part of a group.
+            r"^ *(?:local)?rule (\S+):\n(?: +input: .*\n)? +output: ([^,\n]+)",
             output.stdout + output.stderr,
             re.MULTILINE,
         )

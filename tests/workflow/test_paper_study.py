@@ -1,0 +1,102 @@
+"""The paper's study, planned where there is neither a GPU nor a hub."""
+
+import re
+
+import pytest
+import yaml
+from studies import Study, copied_repository
+
+GPUS = {
+    "llama-3.1-8b": 40,
+    "llama-3.2-3b": 40,
+    "mistral-nemo-base-2407": 40,
+    "qwen2.5-7b": 40,
+    "qwen2.5-math-7b": 40,
+    "yi-1.5-9b": 40,
+    "qwen2.5-14b": 80,
+    "qwen2.5-32b": 80,
+    "yi-1.5-34b": 80,
+}
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    study = Study(copied_repository(tmp_path_factory.mktemp("paper") / "study"))
+    study.overlay = "studies/paper.yaml"
+    study.environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path_factory.mktemp("empty"))}
+    return study
+
+
+@pytest.fixture(scope="module")
+def jobs(paper):
+    """(rule, wildcards, resources) of all jobs of a dry run."""
+    output = paper.snakemake("--dry-run").stdout
+    found = []
+    # Jobs of a group are indented.
+    for block in re.split(r"^ *(?=(?:local)?rule )", output, flags=re.MULTILINE)[1:]:
+        rule = re.match(r"(?:local)?rule (\S+):", block)[1]
+        values = {
+            kind: dict(re.findall(r"(\w+)=([^,\n]+)", line[1]))
+            for kind in ("wildcards", "resources")
+            if (line := re.search(rf"^ +{kind}: (.*)$", block, re.MULTILINE))
+        }
+        found.append((rule, values.get("wildcards", {}), values.get("resources", {})))
+    return found
+
+
+def test_every_gpu_job_says_what_it_needs(jobs):
+    decoding = [job for job in jobs if job[0] == "hidden_states"]
+    # Nine models, six tasks, one test shard and five of probing_train.
+    assert len(decoding) == 9 * 6 * 6
+    for _, wildcards, resources in decoding:
+        assert resources["gpu"] == "1"
+        assert resources["gpu_model"] == "a100"
+        assert int(resources["gpu_mem_mb"]) == 1024 * GPUS[wildcards["model"]]
+        for name in ("mem_mb", "runtime", "disk_mb"):
+            assert int(resources[name]) > 0
+
+
+def test_no_other_job_asks_for_a_gpu(jobs):
+    others = [job for job in jobs if job[0] != "hidden_states"]
+    assert len(others) > 200
+    for rule, _, resources in others:
+        assert not any("gpu" in name for name in resources), rule
+
+
+def test_the_bill_counts_the_jobs_that_are_planned(paper, jobs):
+    """Also per model, and it is made before anything else runs."""
+    paper.snakemake("plan")
+    page = (paper.folder / "results/plan.md").read_text()
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("|")
+    ]
+    column = table[0].index("jobs")
+    counted = {row[0]: int(row[column].replace(",", "")) for row in table[2:]}
+    planned = [job for job in jobs if job[0] != "all"]
+    assert counted["**all**"] == len(planned)
+    for model, gb in GPUS.items():
+        assert counted[model] == sum(job[1].get("model") == model for job in planned)
+        row = next(row for row in table if row[0] == model)
+        assert row[table[0].index("runs on")] == f"a100 {gb} GB"
+    assert not (paper.folder / "results/formulas").exists()
+
+
+def test_its_general_few_shot_set_is_the_one_that_is_shipped_alone(paper):
+    alone = yaml.safe_load((paper.folder / "studies/general-few-shot.yaml").read_text())
+    whole = yaml.safe_load((paper.folder / "studies/paper.yaml").read_text())
+    assert alone["tasks"].items() <= whole["tasks"].items()
+
+
+def test_a_model_that_fits_no_gpu_fails_at_planning_with_the_numbers(paper, tmp_path):
+    overlay = yaml.safe_load((paper.folder / "studies/paper.yaml").read_text())
+    overlay["models"]["yi-1.5-34b"]["dtype"] = "float32"
+    (tmp_path / "fp32.yaml").write_text(yaml.safe_dump(overlay))
+    study = Study(paper.folder, str(tmp_path / "fp32.yaml"))
+    run = study.snakemake("--dry-run", check=False)
+    shown = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert re.search(r"models\.yi-1\.5-34b: needs 14\d\.\d GB for a batch of 2 \(weights", shown)
+    assert "the largest known is a100 80 GB" in shown
+    assert "Traceback" not in shown
