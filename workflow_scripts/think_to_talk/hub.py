@@ -1,16 +1,13 @@
-"""Checkpoints from a model hub: fetched once into the hub's own cache, and found there again.
+"""Checkpoints from a model hub, fetched into the hub's own cache and checked to be complete.
 
-What a study keeps of a hub model is a small manifest (repository, commit, files and their sizes);
-the weights stay in the cache that all studies of a machine share (`HF_HOME`). The network is used
-by `_fetch` alone: complete files are not fetched again, and a connection that breaks within one is
-resumed there. The token is read from the environment
-(`HF_TOKEN`) by the hub's library and never passes through this code.
+The network is used by `_fetch` alone: complete files are not fetched again, and a connection that
+breaks within one is resumed there. The token is read from the environment (`HF_TOKEN`) by the hub's
+library and never passes through this code.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +15,10 @@ from typing import Any, TypeVar
 from think_to_talk.architecture import Architecture
 from think_to_talk.errors import InputError
 from think_to_talk.files import write_text
+from think_to_talk.snapshots import cached_folder
 
 Found = TypeVar("Found")
 
-#: A pinned revision: a branch or tag can move, a commit cannot.
-REVISION = re.compile(r"[0-9a-f]{40}")
 _INDEX = "model.safetensors.index.json"
 #: Weights as safetensors only (no pickles, and not the duplicates some repositories keep under
 #: other names), the configuration, and the tokenizer; no code.
@@ -133,35 +129,6 @@ def _check_declared(model: str, declared: Mapping[str, Any], published: Mapping[
                 f"models.{model}.architecture.{name}: the config says {ours!r}, the model's own "
                 f"config.json {theirs!r}: correct the entry, or leave `architecture` out"
             )
-
-
-def snapshot_folder(manifest: str | Path) -> Path:
-    """The folder in the hub's cache that a manifest stands for.
-
-    Raises InputError if files are gone from the cache.
-    """
-    content = json.loads(Path(manifest).read_text(encoding="utf-8"))
-    folder = cached_folder(content["repository"], content["revision"])
-    for name, size in content["files"].items():
-        path = None if folder is None else folder / name
-        if path is None or not path.exists() or path.stat().st_size != size:
-            raise InputError(
-                f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
-                f"no longer in the hub's cache: delete {manifest} and run again to download it, or "
-                "set HF_HOME as it was"
-            )
-    assert folder is not None
-    return folder
-
-
-def cached_folder(repository: str, revision: str) -> Path | None:
-    """The folder of a snapshot in the hub's cache, if it is there, complete or not."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    name = repo_folder_name(repo_id=repository, repo_type="model")
-    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
-    return folder if folder.is_dir() else None
 
 
 def published_config(model: str, repository: str, revision: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.hub import snapshot_folder
+from think_to_talk.snapshots import snapshot_folder
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,41 @@
+"""Where a hub model lies on disk.
+
+What a study keeps of it is a small manifest (repository, commit, files and their sizes); the
+weights stay in the hub's own cache, which all studies of a machine share (`HF_HOME`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from think_to_talk.errors import InputError
+
+
+def snapshot_folder(manifest: str | Path) -> Path:
+    """The folder in the hub's cache that a manifest stands for.
+
+    Raises InputError if files are gone from the cache.
+    """
+    content = json.loads(Path(manifest).read_text(encoding="utf-8"))
+    folder = cached_folder(content["repository"], content["revision"])
+    for name, size in content["files"].items():
+        path = None if folder is None else folder / name
+        if path is None or not path.exists() or path.stat().st_size != size:
+            raise InputError(
+                f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
+                f"no longer in the hub's cache: delete {manifest} and run again to download it, or "
+                "set HF_HOME as it was"
+            )
+    assert folder is not None
+    return folder
+
+
+def cached_folder(repository: str, revision: str) -> Path | None:
+    """The folder of a snapshot in the hub's cache, if it is there, complete or not."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=repository, repo_type="model")
+    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
+    return folder if folder.is_dir() else None
