@@ -1,5 +1,6 @@
 """A small study in a container, with the real Apptainer: the same rows, and GPUs where declared."""
 
+import os
 import re
 import subprocess
 
@@ -87,6 +88,10 @@ def rows(folder):
 def test_probe_rows_from_a_container_are_the_same_to_the_last_bit(native, contained):
     assert all(rows(native.folder).values())
     assert rows(contained.folder) == rows(native.folder)
+
+
+def test_containers_leave_nothing_else_in_the_folder(native, contained):
+    assert set(os.listdir(contained.folder)) == set(os.listdir(native.folder))
 
 
 def test_every_job_ran_in_the_image_and_without_a_gpu_declared_saw_none(contained, image):
