@@ -14,5 +14,9 @@ def changes_files(executor_plugin, **_settings):
 
 if workflow.is_main_process:
     workflow.execute = alone(
-        workflow.execute, Path(".snakemake"), changes_files, WorkflowError
+        workflow.execute,
+        Path(".snakemake"),
+        Path("results"),
+        changes_files,
+        WorkflowError,
     )

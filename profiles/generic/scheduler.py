@@ -98,7 +98,7 @@ STATUS = {
     "sge": (
         ["qstat -j {id}", "qacct -j {id}"],
         r"^failed +0\b[\s\S]*^exit_status +0\b",
-        r"^exit_status|\bEqw\b",
+        r"^exit_status|^error reason",
     ),
     "lsf": (["bjobs -noheader -o stat {id}"], r"^DONE", r"^EXIT|^ZOMBI"),
     "pbs": (["qstat -x -f {id}"], r"job_state = F[\s\S]*Exit_status = 0\b", r"job_state = F"),

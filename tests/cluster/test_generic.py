@@ -67,6 +67,7 @@ def test_each_scheduler_is_told_cores_memory_time_and_gpus(gpu_job, scheduler, p
     ("scheduler", "answer", "status"),
     [
         ("sge", "job_number: 7\nscript_file: job.sh", "running"),
+        ("sge", "error reason    1:      cannot open the output file", "failed"),
         ("sge", "failed       0    \nexit_status  0     ", "success"),
         ("sge", "failed       0    \nexit_status  1     ", "failed"),
         ("sge", "failed       37  : qmaster enforced h_rt\nexit_status  0", "failed"),

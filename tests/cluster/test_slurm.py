@@ -13,14 +13,24 @@ GPU = "gpu:a100:1"
 
 
 @pytest.fixture(scope="module")
-def eventful(slurm, untouched, tmp_path_factory):
+def doomed(slurm, run_locally, tmp_path_factory):
+    """A study whose checkpoint was cut short, and its controller, which is to make one shard."""
+    study = run_locally.copy(tmp_path_factory.mktemp("doomed") / "study")
+    study.environment = slurm.environment
+    weights = study.folder / "checkpoints/gpt2/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    shard = "results/local/seed-1/hidden_states/level-1/test/00000.jsonl"
+    return study, study.start(*PROFILE, "--retries", "0", shard)
+
+
+@pytest.fixture(scope="module")
+def eventful(slurm, untouched, tmp_path_factory, request):
     """A study during which jobs are cancelled and killed, and then its controller is.
 
-    It runs with a limit of one GPU, which is one of a machine, not of a cluster.
+    profiles/default limits it to one GPU, which is a limit of a machine, not of a cluster.
     """
     study = untouched.copy(tmp_path_factory.mktemp("eventful") / "study")
     study.environment = slurm.environment
-    command = [*PROFILE, "--resources", "gpu=1"]
     seen = SimpleNamespace(study=study, environments={})
 
     def steps(rule, but=()):
@@ -32,7 +42,7 @@ def eventful(slurm, untouched, tmp_path_factory):
                 return number, found
         return None
 
-    controller = study.start(*command)
+    controller = study.start(*PROFILE)
     try:
         slurm.wait_for(lambda: steps("formulas"))
         slurm.wait_for(lambda: len(slurm.jobs("hidden_states", study.folder)) == 2)
@@ -48,7 +58,8 @@ def eventful(slurm, untouched, tmp_path_factory):
         controller.kill()
         print((study.folder / "run.log").read_text())
     seen.first_output = (study.folder / "run.log").read_text()
-    seen.second_output = study.snakemake(*command).stderr
+    request.getfixturevalue("doomed")  # to save time, it runs meanwhile
+    seen.second_output = study.snakemake(*PROFILE).stderr
     seen.jobs = slurm.jobs("", study.folder)
     seen.states = {job["JobId"]: job["JobState"] for job in seen.jobs}
     return seen
@@ -170,16 +181,12 @@ def test_jobs_of_a_killed_controller_are_cancelled_before_the_next_submits(event
     assert len(of_rule(eventful.jobs, "formulas")) == 1
 
 
-def test_a_job_that_fails_for_good_ends_the_run_with_its_log(slurm, run_locally, tmp_path):
-    study = run_locally.copy(tmp_path / "study")
-    study.environment = slurm.environment
-    weights = study.folder / "checkpoints/gpt2/model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    shard = "results/local/seed-1/hidden_states/level-1/test/00000.jsonl"
-    run = study.snakemake(*PROFILE, "--retries", "0", shard, check=False)
-    assert run.returncode == 1
-    assert "Error in rule hidden_states" in run.stderr
+def test_a_job_that_fails_for_good_ends_the_run_with_its_log(doomed):
+    study, controller = doomed
+    assert controller.wait() == 1
+    output = (study.folder / "run.log").read_text()
+    assert "Error in rule hidden_states" in output
     log = study.folder / "results/logs/hidden_states/local/seed-1/level-1/test/00000.log"
     last_line = log.read_text().strip().splitlines()[-1]
     assert "SafetensorError" in last_line
-    assert last_line in run.stderr
+    assert last_line in output

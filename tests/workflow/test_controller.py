@@ -64,6 +64,8 @@ def test_after_a_killed_controller_the_same_command_ends_in_the_same_bytes(finis
     os.kill(controller.pid, signal.SIGKILL)
     controller.wait()
     assert any((study.folder / ".snakemake/locks").iterdir())
+    half_written = study.folder / "results/local/seed-1/.partial-abcd1234.rows.jsonl"
+    half_written.write_text("{")
     again = study.snakemake()
     assert "of a killed snakemake" in again.stderr
     assert not any(Path(f"/proc/{orphan}").exists() for orphan in orphans)

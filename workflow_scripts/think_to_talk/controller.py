@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.files import remove_partial
 
 # The environment variable by which local jobs are known as those of one controller.
 RUN = "THINK_TO_TALK_RUN"
@@ -39,6 +40,7 @@ _PATIENCE = 120.0
 def alone(
     execute: Callable[..., None],
     state: Path,
+    results: Path,
     needs_lock: Callable[..., bool],
     error: type[Exception],
 ) -> Callable[..., None]:
@@ -52,7 +54,7 @@ def alone(
         if not needs_lock(**settings):
             return execute(**settings)
         try:
-            with sole_controller(state):
+            with sole_controller(state, results):
                 return execute(**settings)
         except InputError as refusal:
             raise error(str(refusal)) from None
@@ -61,10 +63,10 @@ def alone(
 
 
 @contextmanager
-def sole_controller(state: Path) -> Iterator[None]:
-    """Hold the folder's lock; first clear away what a killed controller left behind.
+def sole_controller(state: Path, results: Path) -> Iterator[None]:
+    """Hold the folder's lock; first clear away what a killed controller and its jobs left behind.
 
-    state: the folder's `.snakemake`.
+    state: the folder's `.snakemake`. results: what the study makes.
     Raises InputError, naming the other controller, if one is alive.
     """
     state.mkdir(exist_ok=True)
@@ -90,6 +92,7 @@ def sole_controller(state: Path) -> Iterator[None]:
             _end_local_jobs(predecessor["run"])
         for lock in locks:
             lock.unlink()
+        remove_partial(results)
         os.environ[RUN] = str(uuid.uuid4())
         _write(
             file,
