@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from think_to_talk import training
 from think_to_talk.datasets import generate_splits
@@ -78,3 +78,20 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
+
+
+def random_gpt2(folder, *, layers=4):
+    """Save a small randomly initialised GPT-2 with a token per symbol."""
+    torch.manual_seed(0)
+    tokenizer = training.symbol_tokenizer()
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=layers,
+        n_head=2,
+        n_positions=4096,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

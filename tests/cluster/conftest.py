@@ -6,13 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
+from checkpoints import random_gpt2
 from queues import Slurm
 from studies import Study, copied_repository
-from transformers import GPT2Config, GPT2LMHeadModel
-
-from think_to_talk.training import symbol_tokenizer
 
 SCRIPT = Path(__file__).with_name("slurm")
 LEVELS = [f"level-{i}" for i in range(1, 6)]
@@ -59,19 +56,7 @@ def untouched(tmp_path_factory):
     """The study as a site has it before its first run."""
     folder = copied_repository(tmp_path_factory.mktemp("cluster") / "study")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    torch.manual_seed(0)
-    tokenizer = symbol_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_embd=32,
-        n_layer=4,
-        n_head=2,
-        n_positions=4096,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    GPT2LMHeadModel(config).save_pretrained(folder / "checkpoints/gpt2")
-    tokenizer.save_pretrained(folder / "checkpoints/gpt2")
+    random_gpt2(folder / "checkpoints/gpt2")
     study = Study(folder, "tiny.yaml")
     for old, new in SITE.items():
         study.edit("profiles/slurm/config.yaml", old, new)

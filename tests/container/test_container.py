@@ -5,15 +5,12 @@ import re
 import subprocess
 
 import pytest
-import torch
 import yaml
 from apptainer import run
+from checkpoints import random_gpt2
 from repository import REPOSITORY
 from snakemake.utils import update_config
 from studies import Study, copied_repository
-from transformers import GPT2Config, GPT2LMHeadModel
-
-from think_to_talk.training import symbol_tokenizer
 
 SMALL = {
     "seeds": [1],
@@ -41,19 +38,7 @@ ROWS = [f"results/{model}/seed-1/probes/level-1.jsonl" for model in SMALL["model
 def study(tmp_path_factory):
     """A study not yet run, of a model that it trains and of one that lies elsewhere."""
     checkpoint = tmp_path_factory.mktemp("elsewhere") / "gpt2"
-    torch.manual_seed(0)
-    tokenizer = symbol_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        n_positions=4096,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    GPT2LMHeadModel(config).save_pretrained(checkpoint)
-    tokenizer.save_pretrained(checkpoint)
+    random_gpt2(checkpoint, layers=2)
     folder = copied_repository(tmp_path_factory.mktemp("container") / "study")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     study = Study(folder, "small.yaml")

@@ -1,13 +1,10 @@
 """Real workflow runs, each in its own copy of the repository."""
 
 import pytest
-import torch
 import yaml
+from checkpoints import random_gpt2
 from repository import GENERAL_FEW_SHOT
 from studies import Study, copied_repository
-from transformers import GPT2Config, GPT2LMHeadModel
-
-from think_to_talk.training import symbol_tokenizer
 
 MINI = {
     "seeds": [1],
@@ -51,19 +48,7 @@ def finished_mini(tmp_path_factory):
     elsewhere = generate_splits(tasks["level-3"], sizes, 7)
     write_jsonl(folder / "data/a.jsonl", elsewhere["test"])
     write_jsonl(folder / "data/b.jsonl", elsewhere["probing_train"])
-    torch.manual_seed(0)
-    tokenizer = symbol_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_embd=32,
-        n_layer=4,
-        n_head=2,
-        n_positions=4096,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    GPT2LMHeadModel(config).save_pretrained(folder / "checkpoints/gpt2")
-    tokenizer.save_pretrained(folder / "checkpoints/gpt2")
+    random_gpt2(folder / "checkpoints/gpt2")
     study = Study(folder, "mini.yaml")
     study.output = study.snakemake()
     return study
