@@ -81,6 +81,11 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("models/m", {**HUB, "repository": "b"}, "models.m.repository: 'b' does not match"),
         ("models/m", {**HUB, "path": "."}, "models.m.path: does not go with kind 'hub'"),
         ("models/m", {**HUB, "architecture": {"vocab_size": 9}}, "is a required property"),
+        (
+            "models/m",
+            {**HUB, "architecture": {"hidden_size": "4096"}},
+            "models.m.architecture.hidden_size: '4096' is not of type 'integer'",
+        ),
         ("models/tiny/revision", "0" * 40, "models.tiny.revision: does not go with kind 'train'"),
         ("models/tiny/device", "tpu", "models.tiny.device: 'tpu' is not one of"),
         ("models/tiny/batch_size", 0, "models.tiny.batch_size: 0 is not valid"),

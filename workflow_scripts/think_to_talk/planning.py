@@ -90,7 +90,10 @@ class StudyPlan:
     def prompt(self, model: str, task: str) -> Prompt:
         """How many tokens the rows of a task take; all rows of a task have one layout."""
         context, source, target = self._sample(task)
-        shots = first_shots(context, self.config["models"][model]["shots"])
+        try:
+            shots = first_shots(context, self.config["models"][model]["shots"])
+        except InputError as error:
+            raise InputError(f"models.{model}.{error} (tasks.{task})") from None
         return Prompt(*map(expected_tokens, (shots, source, target)))
 
     def _sample(self, task: str) -> tuple[str, str, str]:
@@ -98,7 +101,7 @@ class StudyPlan:
         entry = self.config["tasks"][task]
         if "files" in entry:
             row = _first_row(Path(entry["files"]["test"]))
-            return row.get("few_shot_context", ""), row["source"], row["target"]
+            return row["few_shot_context"], row["source"], row["target"]
         problems, examples = task_templates(entry)
         seed = self.config["seeds"][0]
         shots = draw_rows(examples, entry["shots"], seed, set())
@@ -225,9 +228,13 @@ def _first_row(path: Path) -> dict[str, Any]:
         line = lines.readline()
     try:
         row = json.loads(line.decode())
-        missing = {"source", "target", "intermediate_questions"} - set(row)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}, line 1: not a JSON object in UTF-8 ({error})") from None
-    if missing or not isinstance(row, dict):
-        raise InputError(f"{path}, line 1: missing {', '.join(sorted(missing))}")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}, line 1: not JSON in UTF-8 ({error})") from None
+    if not isinstance(row, dict):
+        raise InputError(f"{path}, line 1: {type(row).__name__} found, expected a JSON object")
+    row.setdefault("few_shot_context", "")
+    wanted = {"source": str, "target": str, "intermediate_questions": list, "few_shot_context": str}
+    for key, kind in wanted.items():
+        if not isinstance(row.get(key), kind):
+            raise InputError(f"{path}, line 1, key {key!r}: expected a {kind.__name__}")
     return row
