@@ -5,7 +5,8 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config.yaml"
+# A study in a folder of its own (`--directory`) may bring its own.
+configfile: next(filter(os.path.exists, ["config.yaml", f"{workflow.basedir}/config.yaml"]))
 
 
 include: "rules/common.smk"

@@ -11,7 +11,7 @@ import yaml
 from repository import REPOSITORY
 
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".snakemake", "results", "__pycache__", ".*_cache", "*.sif"
+    ".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"
 )
 
 

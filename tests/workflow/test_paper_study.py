@@ -83,6 +83,19 @@ def test_the_bill_counts_the_jobs_that_are_planned(paper, jobs):
     assert not (paper.folder / "results/formulas").exists()
 
 
+def test_a_study_in_a_folder_of_its_own_leaves_this_one_alone(paper, tmp_path):
+    """With the repository's configuration, or with one of its own."""
+    paper.snakemake("plan")
+    page = (paper.folder / "results/plan.md").read_text()
+    paper.snakemake("plan", "--directory", str(tmp_path))
+    assert (tmp_path / "results/plan.md").read_text() == page
+    own = yaml.safe_load((paper.folder / "config.yaml").read_text())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**own, "seeds": [1, 2]}))
+    paper.snakemake("plan", "--directory", str(tmp_path))
+    assert "Seeds: 2." in (tmp_path / "results/plan.md").read_text()
+    assert (paper.folder / "results/plan.md").read_text() == page
+
+
 def test_its_general_few_shot_set_is_the_one_that_is_shipped_alone(paper):
     alone = yaml.safe_load((paper.folder / "studies/general-few-shot.yaml").read_text())
     whole = yaml.safe_load((paper.folder / "studies/paper.yaml").read_text())

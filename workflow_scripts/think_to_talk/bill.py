@@ -97,8 +97,8 @@ def write_bill(study: StudyPlan) -> str:
         [
             "# What this study will cost",
             "",
-            f"{len(models)} models, {len(study.config['tasks'])} tasks, "
-            f"{len(study.config['seeds'])} seeds.",
+            f"Models: {len(models)}. Tasks: {len(study.config['tasks'])}. "
+            f"Seeds: {len(study.config['seeds'])}.",
             "",
             markdown_table(rows),
             "",
