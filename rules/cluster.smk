@@ -1,5 +1,7 @@
 """What a cluster's scheduler is told of a model's jobs. The site's facts are in its profile."""
 
+from snakemake.logging import logger
+
 
 def site_fact(name):
     """A default resource of the profile, as it is written there; None if it has none."""
@@ -25,6 +27,26 @@ def gpus_of_largest_job():
     """GPUs of the job that asks for the most."""
     on_gpu = filter(study.on_gpu, config["models"])
     return max((config["models"][model]["gpus_per_job"] for model in on_gpu), default=0)
+
+
+def warn_of_ambiguous_gpus():
+    """Say that a scheduler cannot tell GPUs of two sizes apart by one name and constraint."""
+    sizes = {}
+    for model in filter(study.on_gpu, config["models"]):
+        gpu = study.placement(model).gpu
+        asked = (gpu.gpu_model, gpu_constraint(model))
+        sizes.setdefault(asked, set()).add(f"{gpu.memory_gb:g}")
+    for (name, constraint), several in sizes.items():
+        if len(several) > 1:
+            logger.warning(
+                f"Jobs for {name} GPUs of {' and '.join(sorted(several))} GB ask for the same "
+                f"(constraint {constraint}): where both are in the cluster, tell them apart by "
+                "gpu_constraint in the profile, or by constraint in the config's gpus"
+            )
+
+
+if workflow.is_main_process and site_fact("gpu_partition"):
+    warn_of_ambiguous_gpus()
 
 
 # A limit for all jobs together (of profiles/default, say) is none for one: Snakemake would cut the

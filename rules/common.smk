@@ -1,5 +1,6 @@
 """What all rules share: the checked configuration, paths, wildcards and code versions."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,12 @@ try:
     study.check()
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+# The default image is the repository's, whatever folder the study is in.
+if not Path(config["container"]).is_absolute() and "://" not in config["container"]:
+    places = [Path(), Path(workflow.basedir)]
+    images = [str(place / config["container"]) for place in places]
+    config["container"] = next(filter(os.path.exists, images), config["container"])
 
 GENERATED_TASKS = [
     name for name, task in config["tasks"].items() if "equations" in task

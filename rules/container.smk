@@ -28,7 +28,11 @@ def check_image(image):
 def outside_paths():
     """What jobs read outside of the working folder, which Snakemake binds by itself."""
     paths = [workflow.basedir]
-    paths += [model["path"] for model in config["models"].values() if "path" in model]
+    for model in config["models"].values():
+        if "path" in model:
+            # A snapshot of a hub's cache is links to files elsewhere.
+            files = models.checkpoint_files(model["path"])
+            paths += [model["path"], *{file.resolve().parent for file in files}]
     for task in config["tasks"].values():
         paths += task.get("files", {}).values()
     absolute = {Path(path).absolute() for path in paths}
@@ -42,9 +46,11 @@ def hub_cache():
     """
     if all(model["kind"] != "hub" for model in config["models"].values()):
         return []
-    folder = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    return ["--bind", folder.absolute(), "--env", f"HF_HOME={folder.absolute()}"]
+    return ["--bind", folder, "--env", f"HF_HUB_CACHE={folder}"]
 
 
 def target_gpus(target):

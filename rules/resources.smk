@@ -36,7 +36,9 @@ def shard_rows(wildcards):
 def decoding_minutes(wildcards, attempt):
     """Time limit of a hidden-state job: that all of its rows diverge, with a margin."""
     work = study.work(wildcards.model, wildcards.task, shard_rows(wildcards))
-    return attempt * requirements.runtime_minutes(work, study.memory(wildcards.model))
+    return attempt * requirements.runtime_minutes(
+        work, study.placement(wildcards.model)
+    )
 
 
 def hidden_state_mb(wildcards):

@@ -59,7 +59,10 @@ def wandb_about(wildcards):
 
 def wandb_config(wildcards):
     """What made the model's results: its entry, its tasks and the settings of the study."""
-    model = config["models"][wildcards.model]
+    model = dict(config["models"][wildcards.model])
+    if "package" in model:
+        # Where it is installed on this machine is nobody's business.
+        del model["path"]
     tasks = {task: config["tasks"][task] for task in study.tasks(wildcards.model)}
     settings = ("splits", "hidden_states", "probes", "timing")
     return {

@@ -15,15 +15,14 @@ from pathlib import Path
 class Hub:
     """What the server serves, and how it behaves.
 
-    folder: files of the one repository. fault: None, `gated`, `cut` (large files end after half of
-    their bytes, once each) or `down` (503). requests: (method, path, range, authorization) so far.
+    folder: files of the one repository. fault: None, `gated`, `denied` (401) or `cut` (weights end
+    after half of their bytes). requests: (method, path, range, authorization) so far.
     """
 
     def __init__(self, repository, revision, folder):
         self.repository, self.revision, self.folder = repository, revision, Path(folder)
         self.fault = None
         self.requests = []
-        self.cut = set()
 
     def entries(self):
         for path in sorted(self.folder.iterdir()):
@@ -54,8 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         seen = (self.headers.get("Range"), self.headers.get("Authorization"))
         hub.requests.append((self.command, path, *seen))
         api, files = f"/api/models/{hub.repository}", f"/{hub.repository}/resolve/"
-        if hub.fault == "down":
-            self.refuse(503, "", "down for maintenance")
+        if hub.fault == "denied":
+            self.refuse(401, "", "Invalid credentials in Authorization header")
         elif not path.startswith((f"{api}/", files)):
             self.refuse(404, "RepoNotFound", "Repository not found")
         elif hub.revision not in path:

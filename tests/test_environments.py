@@ -10,7 +10,7 @@ import pytest
 import yaml
 from repository import REPOSITORY
 
-CONDA_NAMES = {"pytorch": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "huggingface_hub": "huggingface-hub"}
 CORE = "requirements"
 EXTRAS = ["wandb", "slurm", "dev"]
 # pip-compile leaves out the installer itself.

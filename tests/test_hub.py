@@ -63,7 +63,7 @@ def download(folder, environment, repository=REPOSITORY_NAME, revision=REVISION,
             "wildcards.model=mine",
             f"params.repository={repository}",
             f"params.revision='{revision}'",
-            f"params.architecture={json.dumps(declared)}",
+            f"config.models={json.dumps({'mine': {'architecture': declared} if declared else {}})}",
             "output.manifest=snapshot.json",
         ],
         cwd=folder,
@@ -118,6 +118,13 @@ def test_a_gated_model_says_to_accept_its_licence(hub, tmp_path):
     assert "HF_TOKEN" in error
 
 
+def test_a_token_that_is_not_valid_is_named(hub, tmp_path):
+    hub.fault = "denied"
+    error = refused(download(tmp_path, hub.environment), tmp_path)
+    assert "models.mine: org/model at 0123456789ab: access is denied" in error
+    assert "set HF_TOKEN to a valid token" in error
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -136,7 +143,7 @@ def test_a_hub_that_cannot_be_reached_is_named(hub, tmp_path):
     assert "cannot be reached" in error
 
 
-def test_an_interrupted_download_goes_on_where_it_was(hub, tmp_path):
+def test_after_an_interrupted_download_complete_files_are_not_fetched_again(hub, tmp_path):
     hub.fault = "cut"
     error = refused(download(tmp_path, hub.environment), tmp_path)
     assert "models.mine: org/model at 0123456789ab: download interrupted" in error
@@ -207,12 +214,24 @@ def test_a_study_downloads_its_model_and_runs_offline_from_then_on(hub, study, t
     rows = read_jsonl(study.folder / "results/mine/seed-1/probes/level-1.jsonl")
     assert {row["layer"] for row in rows} == {2}
 
+    # Declaring what is known anyway reruns nothing; another commit is another model.
+    study.configure(models__mine__architecture=ARCHITECTURE)
+    assert study.planned() == set()
+    study.configure(models__mine__architecture={**ARCHITECTURE, "vocab_size": 45})
+    wrong = study.snakemake("--dry-run", check=False)
+    assert "models.mine.architecture.vocab_size: the config says 45" in wrong.stdout + wrong.stderr
+    study.configure(models__mine__architecture=ARCHITECTURE)
+    study.configure(models__mine__revision="f" * 40)
+    planned = {rule for rule, _ in study.planned()}
+    assert {"download", "hidden_states", "tokens_level-1", "probes"} < planned
+    study.configure(models__mine__revision=REVISION)
+
     # Weights that have left the cache are missed by name.
     study.configure(models__mine__layers=[3])
     next(snapshot(tmp_path).glob("model-*.safetensors")).unlink()
     run = study.snakemake(check=False)
     assert run.returncode != 0
-    assert "no longer in the hub's cache: delete results/models/mine/snapshot.json" in (
+    assert f"bring it back with `hf download {REPOSITORY_NAME} --revision {REVISION}`" in (
         run.stdout + run.stderr
     )
 

@@ -10,6 +10,6 @@ with job.running(globals()) as this:
         this.wildcards.model,
         this.params.repository,
         this.params.revision,
-        this.params.architecture,
+        this.config["models"][this.wildcards.model].get("architecture"),
         Path(this.output.manifest),
     )

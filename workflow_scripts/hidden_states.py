@@ -10,7 +10,7 @@ from think_to_talk.tokens import TokenShard
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
-    model = load_model(this.params.model, this.params.dtype, this.params.device)
+    model = load_model(this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0))
     write_hidden_states(
         model,
         load_tokenizer(this.params.model),

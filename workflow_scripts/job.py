@@ -21,18 +21,22 @@ import yaml
 
 from think_to_talk.errors import InputError
 
-_PARTS = ("input", "output", "params", "wildcards", "resources")
+_PARTS = ("input", "output", "params", "wildcards", "resources", "config")
 
 
 @dataclass
 class Job:
-    """Files, parameters, wildcards and resources of a job, each named as in its rule."""
+    """Files, parameters, wildcards and resources of a job, each named as in its rule.
+
+    config: the study's; a job reads from it only what must not rerun it.
+    """
 
     input: Any
     output: Any
     params: Any
     wildcards: Any
     resources: Any
+    config: Mapping[str, Any]
     threads: int
     log: str | None
 
@@ -48,7 +52,9 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
         rule = namespace["snakemake"]
         log = rule.log[0] if rule.log else None
         files = (rule.input, rule.output)
-        job = Job(*files, rule.params, rule.wildcards, rule.resources, rule.threads, log)
+        job = Job(
+            *files, rule.params, rule.wildcards, rule.resources, rule.config, rule.threads, log
+        )
     else:
         job = _read_arguments(namespace["__doc__"], sys.argv[1:])
     with ExitStack() as stack:
@@ -87,7 +93,7 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
             setattr(parts[part], name, yaml.safe_load(value))
         else:
             parts[part] = yaml.safe_load(value)
-    return Job(**parts)
+    return Job(**{**parts, "config": vars(parts["config"])})
 
 
 class _Tee:

@@ -83,6 +83,13 @@ def test_the_bill_counts_the_jobs_that_are_planned(paper, jobs):
     assert not (paper.folder / "results/formulas").exists()
 
 
+def test_the_pretrained_model_s_study_is_planned_without_a_gpu(paper):
+    study = Study(paper.folder, "studies/smollm2.yaml")
+    planned = study.planned()
+    assert len([rule for rule, _ in planned if rule == "hidden_states"]) == 4
+    assert "gpu" not in study.snakemake("--dry-run").stdout
+
+
 def test_a_study_in_a_folder_of_its_own_leaves_this_one_alone(paper, tmp_path):
     """With the repository's configuration, or with one of its own."""
     paper.snakemake("plan")
@@ -110,6 +117,6 @@ def test_a_model_that_fits_no_gpu_fails_at_planning_with_the_numbers(paper, tmp_
     run = study.snakemake("--dry-run", check=False)
     shown = run.stdout + run.stderr
     assert run.returncode != 0
-    assert re.search(r"models\.yi-1\.5-34b: needs 14\d\.\d GB for a batch of 2 \(weights", shown)
+    assert re.search(r"models\.yi-1\.5-34b: needs 13\d\.\d GB for a batch of 2 \(weights", shown)
     assert "the largest known is a100 80 GB" in shown
     assert "Traceback" not in shown

@@ -58,7 +58,8 @@ class Architecture:
 
         Raises InputError for a model whose size cannot be told from it.
         """
-        config = config.get("text_config") or config
+        # A model for text and images keeps what concerns text apart.
+        config = {**config, **(config.get("text_config") or {})}
         values = {name: _value(config, name) for name in (*_REQUIRED, *_ALIASES)}
         missing = [name for name in _REQUIRED if not isinstance(values[name], int)]
         if missing:
@@ -70,7 +71,7 @@ class Architecture:
             )
         model_type = config.get("model_type", "llama")
         heads = values["num_attention_heads"]
-        dtype = values["dtype"]
+        dtype = str(values["dtype"]).removeprefix("torch.")
         return cls(
             num_hidden_layers=values["num_hidden_layers"],
             hidden_size=values["hidden_size"],

@@ -41,7 +41,7 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
     seeds, entry = len(study.config["seeds"]), study.config["models"][model]
     tasks, shards = study.tasks(model), study.shard_jobs(model)
     work = [study.work(model, task, rows) for task, rows in shards]
-    loading = len(shards) * requirements.loading_seconds(study.memory(model))
+    loading = len(shards) * requirements.loading_seconds(study.placement(model))
     devices = entry["gpus_per_job"] if study.on_gpu(model) else 1
     hidden = {
         task: sum(
@@ -102,8 +102,9 @@ def write_bill(study: StudyPlan) -> str:
             "",
             markdown_table(rows),
             "",
-            f"The sum of the jobs includes {shared_jobs(study)} that belong to no model. Hours are "
-            "those of the GPUs (of the CPU where a model runs there). The first of two figures "
+            f"The sum of the jobs includes {shared_jobs(study)} that belong to no model (recording "
+            "runs for W&B is not counted). Hours are those of the GPUs, or of the CPU where a "
+            "model runs there. The first of two figures "
             "holds if every chain of thought is the gold one, the second if every row diverges at "
             "its first token and is decoded to the limit.",
             "",
@@ -189,8 +190,9 @@ def _assumptions(study: StudyPlan) -> list[str]:
             f"Forward passes reach {requirements.UTILISATION:.0%} of the peak ({peaks}); decoding "
             "a token takes the time to read the weights at half of the memory bandwidth, and at "
             "least 25 ms. These are assumptions, not measurements.",
-            f"Of each GPU's memory {requirements.RESERVE / requirements.GB:.0f} GB are kept free "
-            "for what is not computed.",
+            "Memory is what is computed; on each GPU "
+            + ", ".join(f"({gpu.name}) {gpu.usable / requirements.GB:.0f} GB" for gpu in study.gpus)
+            + " may be used, the rest is kept for what is not computed.",
         ]
     lines.append(
         "Each job takes a minute to start, and reads its weights at 0.5 GB/s. Probes run on CPUs, "

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from think_to_talk.architecture import Architecture
+from think_to_talk.architecture import Architecture, read_architecture
 from think_to_talk.errors import InputError
 from think_to_talk.files import write_text
 from think_to_talk.snapshots import cached_folder
@@ -61,7 +61,12 @@ def _explained(model: str, repository: str, revision: str, find: Callable[[], Fo
             f"({_first_line(error.__cause__ or error)}): run again where it can, which resumes the "
             "download, or point HF_HOME to a filled cache"
         )
-    except (errors.HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+    except errors.HfHubHTTPError as error:
+        if error.response is not None and error.response.status_code in (401, 403):
+            problem = f"access is denied ({_first_line(error)}): set HF_TOKEN to a valid token"
+        else:
+            problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
+    except (httpx2.HTTPError, OSError) as error:
         problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
     raise InputError(f"{where}: {problem}")
 
@@ -86,7 +91,7 @@ def download(
     optional = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
     files |= {name: (folder / name).stat().st_size for name in optional if (folder / name).exists()}
     if declared is not None:
-        _check_declared(model, declared, json.loads((folder / "config.json").read_text("utf-8")))
+        check_declared(model, declared, folder / "config.json")
     content = {"model": model, "repository": repository, "revision": revision, "files": files}
     write_text(manifest, json.dumps(content, indent=2) + "\n")
 
@@ -106,8 +111,9 @@ def _complete(model: str, path: Path) -> int:
     if not path.exists():
         pickled = "; weights are read from safetensors only" if "safetensors" in path.name else ""
         raise InputError(
-            f"models.{model}: {path.name} is missing in {path.parent}{pickled}: delete that folder "
-            "and run again to download it anew, or choose a repository that has it"
+            f"models.{model}: {path.name} is missing in {path.parent}{pickled}: if the repository "
+            "has it, run again where the hub can be reached (without HF_HUB_OFFLINE); if it has "
+            "not, choose another"
         )
     if path.suffix == ".safetensors":
         try:
@@ -120,8 +126,13 @@ def _complete(model: str, path: Path) -> int:
     return path.stat().st_size
 
 
-def _check_declared(model: str, declared: Mapping[str, Any], published: Mapping[str, Any]) -> None:
-    wanted, found = Architecture.from_config(declared), Architecture.from_config(published)
+def check_declared(model: str, declared: Mapping[str, Any], published: Path) -> None:
+    """Raise InputError if the config's `architecture` is not what the model's config.json says."""
+    wanted = Architecture.from_config(declared)
+    try:
+        found = read_architecture(published)
+    except InputError as error:
+        raise InputError(f"models.{model}: {error}") from None
     for name in wanted.__dataclass_fields__:
         ours, theirs = getattr(wanted, name), getattr(found, name)
         if ours != theirs and (name in declared or name == "gated"):

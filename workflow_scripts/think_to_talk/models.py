@@ -12,7 +12,6 @@ from think_to_talk.errors import InputError
 from think_to_talk.snapshots import snapshot_folder
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -75,38 +74,34 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
 
 
-def load_model(path: str | Path, dtype: str = "auto", device: str = "cpu") -> PreTrainedModel:
+def load_model(path: str | Path, dtype: str = "float32", gpus: int = 0) -> PreTrainedModel:
     """The checkpoint as a causal language model in evaluation mode.
 
-    path: as of `checkpoint_path`. dtype: `float32`, `bfloat16`, `float16`, or `auto`: the
-    checkpoint's own on a GPU, float32 on a CPU (where bfloat16 matrix products are many times
-    slower). device: `cpu`, or `gpu` for all GPUs that the job sees, its layers spread over them; if
-    it sees none, the model runs on the CPU, with a warning.
+    path: as of `checkpoint_path`. dtype: `float32`, `bfloat16` or `float16`. gpus: how many GPUs
+    its layers are spread over; 0 for the CPU, where it runs as well, with a warning, if there is
+    no GPU.
     """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    on_gpu = device == "gpu" and torch.cuda.is_available()
-    if device == "gpu" and not on_gpu:
-        warnings.warn(
-            "the model's device is gpu, but torch sees none: it runs on the CPU, which is slow. "
-            "Set its `device: cpu` if that is meant",
-            stacklevel=2,
-        )
-    if dtype == "auto":
-        chosen: str | torch.dtype = "auto" if on_gpu else torch.float32
-    else:
-        chosen = getattr(torch, dtype)
     source = _source(checkpoint_path(path))
     if "gguf_file" not in source:
         source["use_safetensors"] = True
-    if on_gpu:
+    if gpus and torch.cuda.is_available():
         # On one GPU all of the model goes there: `auto` would keep a tenth of the memory free, and
         # put what no longer fits on the CPU.
-        source["device_map"] = "auto" if torch.cuda.device_count() > 1 else {"": 0}
-    model = AutoModelForCausalLM.from_pretrained(**source, dtype=chosen, local_files_only=True)
+        source["device_map"] = "auto" if gpus > 1 else {"": 0}
+    elif gpus:
+        warnings.warn(
+            f"the model asks for {gpus} GPU(s), but torch sees none: it runs on the CPU in "
+            f"{dtype}, which is slow. Set its `device: cpu` if that is meant",
+            stacklevel=2,
+        )
+    model = AutoModelForCausalLM.from_pretrained(
+        **source, dtype=getattr(torch, dtype), local_files_only=True
+    )
     return model.eval()
 
 

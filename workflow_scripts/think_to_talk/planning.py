@@ -16,7 +16,11 @@ from think_to_talk.errors import InputError
 from think_to_talk.formulas import draw_rows
 from think_to_talk.models import checkpoint_files, saved_layers
 from think_to_talk.prompts import SYMBOLS, first_shots
-from think_to_talk.requirements import Memory, Placement, Prompt, Work, expected_tokens
+from think_to_talk.requirements import Placement, Prompt, Work, expected_tokens
+from think_to_talk.snapshots import cached_folder
+
+#: Steps in which converged probes are done.
+_USUAL_STEPS = 400
 
 
 class StudyPlan:
@@ -64,6 +68,8 @@ class StudyPlan:
         entry = self.config["models"][model]
         try:
             if "architecture" in entry:
+                if entry["kind"] == "hub":
+                    self._check_declared(model)
                 return Architecture.from_config(entry["architecture"])
             if entry["kind"] == "train":
                 return _trained_architecture(entry["training"])
@@ -78,6 +84,13 @@ class StudyPlan:
             place = f"models.{model}"
             message = str(error)
             raise InputError(message if place in message else f"{place}: {message}") from None
+
+    def _check_declared(self, model: str) -> None:
+        """Compare the declared architecture with the model's own, where that is in the cache."""
+        entry = self.config["models"][model]
+        folder = cached_folder(entry["repository"], entry["revision"])
+        if folder is not None and (folder / "config.json").exists():
+            hub.check_declared(model, entry["architecture"], folder / "config.json")
 
     def layers(self, model: str) -> list[int]:
         """The layers whose hidden states are stored."""
@@ -136,16 +149,13 @@ class StudyPlan:
             entry["max_new_tokens"],
             self.dtype(model),
             gpus=entry["gpus_per_job"] if on_gpu else 1,
-            reserve=requirements.RESERVE if on_gpu else requirements.CPU_RESERVE,
+            reserve=0 if on_gpu else requirements.CPU_RESERVE,
         )
         if on_gpu:
-            where = f"models.{model}"
-            return requirements.place_on_gpu(memory, self.gpus, entry["batch_size"], where)
+            return requirements.place_on_gpu(
+                memory, self.gpus, entry["batch_size"], f"models.{model}", entry["gpus_per_job"]
+            )
         return requirements.place_on_cpu(memory, entry["batch_size"])
-
-    def memory(self, model: str) -> Memory:
-        """What the model's decoding takes on one device."""
-        return self.placement(model).memory
 
     def work(self, model: str, task: str, rows: int) -> Work:
         """Decoding so many rows of a task."""
@@ -193,7 +203,15 @@ class StudyPlan:
             len(self.layers(model)),
             self.n_rows(task, "probing_train"),
             self.n_variables(task),
+            self.probe_steps(),
         )
+
+    def probe_steps(self) -> int:
+        """Steps that fitting a probe takes: what the solver's settings allow, or usually less."""
+        probes = self.config["probes"]
+        if probes["solver"] == "sgd":
+            return probes["epochs"]
+        return min(_USUAL_STEPS, probes["max_iterations"])
 
     def check(self) -> None:
         """Raise InputError if a model fits no GPU, has no such layers, or cannot be sized."""

@@ -20,8 +20,9 @@ MB = 2**20
 #: What is kept free on a GPU for all that is not computed below: the CUDA context and its kernels,
 #: workspaces of the matrix products, a file of weights on its way to the GPU, and the allocator's
 #: fragmentation while the key-value cache grows token by token. It is the one free constant:
-#: calibrated so that the paper's nine models at its batch sizes need the GPUs that it lists.
-RESERVE = 12 * GB
+#: calibrated so that the paper's nine models at its batch sizes need the GPUs that it lists. On
+#: a GPU of less than 40 GB it is a share.
+RESERVE, _RESERVED_SHARE = 12 * GB, 0.3
 #: Without a GPU: the interpreter with its libraries, and what a batch may use beside the weights.
 CPU_RESERVE = 2 * GB
 CPU_BATCH = 3 * GB
@@ -58,6 +59,12 @@ class Gpu:
     def name(self) -> str:
         """How tables and messages call it."""
         return f"{self.gpu_model} {self.memory_gb:g} GB"
+
+    @property
+    def usable(self) -> int:
+        """Bytes of memory that a model may take."""
+        memory = self.memory_gb * GB
+        return int(memory - min(RESERVE, _RESERVED_SHARE * memory))
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,12 @@ def decoding_memory(
     dtype: str,
     *,
     gpus: int = 1,
-    reserve: int = RESERVE,
+    reserve: int = 0,
 ) -> Memory:
     """The peak memory of verified decoding on each of the `gpus` that share the model's layers.
 
-    prompts: of all tasks; the longest counts. dtype: of weights, cache and activations.
+    prompts: of all tasks; the longest counts. dtype: of weights, cache and activations. reserve:
+    bytes to add for what is not computed (a GPU's is kept from what is `usable`).
     """
     size = DTYPE_BYTES[dtype]
     prefix = max(prompt.prefix for prompt in prompts)
@@ -158,40 +166,47 @@ def decoding_memory(
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a model's decoding runs: its GPU (None for the CPU), batch size and memory."""
+    """Where a model's decoding runs: its GPU (None for the CPU), batch size and memory.
+
+    n_gpus: how many of them share the model.
+    """
 
     gpu: Gpu | None
     batch_size: int
     memory: Memory
+    n_gpus: int = 1
+
+    @property
+    def weights(self) -> int:
+        """Bytes of the model's weights, over all GPUs."""
+        return self.n_gpus * self.memory.fixed_parts["weights"]
 
 
 def place_on_gpu(
-    memory: Memory, known: Sequence[Gpu], batch_size: int | str, where: str
+    memory: Memory, known: Sequence[Gpu], batch_size: int | str, where: str, n_gpus: int = 1
 ) -> Placement:
     """The smallest GPU on which a batch fits.
 
     batch_size: rows, or `auto`: as many as fit on the smallest GPU that takes at least eight, or
-    else on the largest.
+    else on the largest. n_gpus: over which `memory` is spread. where: the model's place in the
+    config, for messages.
     Raises InputError with the numbers if none is large enough.
     """
     gpus = sorted(known, key=lambda gpu: gpu.memory_gb)
     wanted = batch_size if isinstance(batch_size, int) else _LEAST_ROWS
-    fitting = [gpu for gpu in gpus if memory.of(wanted) <= gpu.memory_gb * GB]
-    if fitting:
-        gpu = fitting[0]
-        rows = wanted if isinstance(batch_size, int) else memory.rows_within(gpu.memory_gb * GB)
-        return Placement(gpu, rows, memory)
-    rows = memory.rows_within(gpus[-1].memory_gb * GB)
-    if batch_size == "auto" and rows:
-        return Placement(gpus[-1], rows, memory)
-    if rows:
-        remedy = f"lower {where}.batch_size to {rows} or leave it out"
+    largest = gpus[-1]
+    gpu = next((gpu for gpu in gpus if memory.of(wanted) <= gpu.usable), largest)
+    most = memory.rows_within(gpu.usable)
+    rows = most if batch_size == "auto" else wanted
+    if rows and memory.of(rows) <= gpu.usable:
+        return Placement(gpu, rows, memory, n_gpus)
+    if most:
+        remedy = f"lower {where}.batch_size to {most} or leave it out"
     else:
         remedy = f"list a larger GPU in `gpus`, or spread the model with {where}.gpus_per_job"
-    rows = wanted if isinstance(batch_size, int) else 1
     raise InputError(
-        f"{where}: needs {memory.describe(rows)} on a GPU; the largest known is {gpus[-1].name}: "
-        f"{remedy}"
+        f"{where}: needs {memory.describe(rows or 1)} on a GPU; the largest known is "
+        f"{largest.name}, of which {largest.usable / GB:.0f} GB are usable: {remedy}"
     )
 
 
@@ -243,19 +258,21 @@ def _speed(model: Architecture, placement: Placement) -> tuple[float, float]:
     """Operations per second, and the seconds that a token's pass takes at least."""
     if placement.gpu is None:
         return _CPU_FLOPS, 0.0
-    weights = placement.memory.fixed_parts["weights"]
+    # GPUs that share a model work one after another.
     bandwidth = _BANDWIDTH_SHARE * placement.gpu.bandwidth_gb * 1e9
-    return UTILISATION * placement.gpu.tflops * 1e12, max(_LEAST_STEP_SECONDS, weights / bandwidth)
+    return UTILISATION * placement.gpu.tflops * 1e12, max(
+        _LEAST_STEP_SECONDS, placement.weights / bandwidth
+    )
 
 
-def loading_seconds(memory: Memory) -> float:
+def loading_seconds(placement: Placement) -> float:
     """Starting Python and reading the weights from a shared file system."""
-    return _LOAD_SECONDS + memory.fixed_parts["weights"] / _LOAD_BYTES_PER_SECOND
+    return _LOAD_SECONDS + placement.weights / _LOAD_BYTES_PER_SECOND
 
 
-def runtime_minutes(work: Work, memory: Memory) -> int:
+def runtime_minutes(work: Work, placement: Placement) -> int:
     """The time limit of a job: the worst case, with a margin."""
-    seconds = loading_seconds(memory) + work.worst_seconds
+    seconds = loading_seconds(placement) + work.worst_seconds
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
 
 
@@ -266,8 +283,8 @@ def hidden_state_bytes(
     return rows * prompt.positions * layers * model.hidden_size * DTYPE_BYTES[dtype]
 
 
-#: Steps that converged probes take, roughly, and cores that wide hidden states are worth.
-_PROBE_STEPS, _PROBE_THREADS, _WIDE = 400, 8, 1024
+#: Cores that wide hidden states are worth.
+_PROBE_THREADS, _WIDE = 8, 1024
 
 
 def probe_threads(model: Architecture) -> int:
@@ -287,13 +304,13 @@ def probe_bytes(model: Architecture, rows: int, variables: int) -> int:
 
 
 def probe_minutes(
-    model: Architecture, prompt: Prompt, layers: int, train_rows: int, variables: int
+    model: Architecture, prompt: Prompt, layers: int, train_rows: int, variables: int, steps: int
 ) -> int:
-    """The time limit of fitting the probes of a task, with a margin.
+    """The time limit of fitting the probes of a task in so many steps, with a margin.
 
     A step takes two products of features [rows, hidden] and weights of ten classes per variable.
     """
-    flops = 4 * train_rows * model.hidden_size * 10 * variables * _PROBE_STEPS
+    flops = 4 * train_rows * model.hidden_size * 10 * variables * steps
     seconds = layers * prompt.positions * flops / (probe_threads(model) * _CPU_FLOPS)
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
 

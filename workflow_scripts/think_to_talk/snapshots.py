@@ -24,8 +24,8 @@ def snapshot_folder(manifest: str | Path) -> Path:
         if path is None or not path.exists() or path.stat().st_size != size:
             raise InputError(
                 f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
-                f"no longer in the hub's cache: delete {manifest} and run again to download it, or "
-                "set HF_HOME as it was"
+                "no longer in the hub's cache: bring it back with `hf download "
+                f"{content['repository']} --revision {content['revision']}`, or set HF_HOME as it was"
             )
     assert folder is not None
     return folder
