@@ -51,10 +51,8 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     if "snakemake" in namespace:
         rule = namespace["snakemake"]
         log = rule.log[0] if rule.log else None
-        files = (rule.input, rule.output)
-        job = Job(
-            *files, rule.params, rule.wildcards, rule.resources, rule.config, rule.threads, log
-        )
+        parts: dict[str, Any] = {part: getattr(rule, part) for part in _PARTS}
+        job = Job(**parts, threads=rule.threads, log=log)
     else:
         job = _read_arguments(namespace["__doc__"], sys.argv[1:])
     with ExitStack() as stack:

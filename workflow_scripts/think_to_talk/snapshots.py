@@ -25,7 +25,8 @@ def snapshot_folder(manifest: str | Path) -> Path:
             raise InputError(
                 f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
                 "no longer in the hub's cache: bring it back with `hf download "
-                f"{content['repository']} --revision {content['revision']}`, or set HF_HOME as it was"
+                f"{content['repository']} --revision {content['revision']}`, or set HF_HOME as it "
+                "was"
             )
     assert folder is not None
     return folder
