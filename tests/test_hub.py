@@ -122,7 +122,7 @@ def test_a_token_that_is_not_valid_is_named(hub, tmp_path):
     hub.fault = "denied"
     error = refused(download(tmp_path, hub.environment), tmp_path)
     assert "models.mine: org/model at 0123456789ab: access is denied" in error
-    assert "set HF_TOKEN to a valid token" in error
+    assert "set HF_TOKEN to a valid token with access" in error
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,10 @@ def test_a_gguf_file_says_its_size_itself():
     ("config", "message"),
     [
         ({"hidden_size": 8}, "num_hidden_layers, num_attention_heads, vocab_size not found"),
-        ({**SMALL, "num_local_experts": 8}, "num_local_experts: a mixture of experts"),
+        (
+            {**SMALL, "num_experts": None, "num_local_experts": 8},
+            "num_local_experts: a mixture of experts",
+        ),
     ],
 )
 def test_a_config_that_does_not_say_the_size_is_refused(config, message, tmp_path):

@@ -64,7 +64,7 @@ class Architecture:
         missing = [name for name in _REQUIRED if not isinstance(values[name], int)]
         if missing:
             raise InputError(f"{', '.join(missing)} not found; expected as in config.json")
-        experts = [key for key in config if "expert" in key]
+        experts = [key for key, value in config.items() if "expert" in key and value]
         if experts:
             raise InputError(
                 f"{experts[0]}: a mixture of experts; only dense decoders are supported"
@@ -126,7 +126,7 @@ def read_architecture(checkpoint: Path) -> Architecture:
         return Architecture.from_config(json.loads(checkpoint.read_text(encoding="utf-8")))
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise InputError(f"{checkpoint}: not readable ({error})") from None
 
 
@@ -150,6 +150,7 @@ def _gguf_config(path: Path) -> dict[str, Any]:
         "num_attention_heads": field(f"{kind}.attention.head_count"),
         "num_key_value_heads": field(f"{kind}.attention.head_count_kv"),
         "head_dim": field(f"{kind}.attention.key_length"),
+        "num_experts": field(f"{kind}.expert_count"),
         "vocab_size": int(tensors["token_embd.weight"].shape[-1]),
         "tie_word_embeddings": "output.weight" not in tensors,
     }

@@ -194,6 +194,8 @@ def _assumptions(study: StudyPlan) -> list[str]:
             + ", ".join(f"({gpu.name}) {gpu.usable / requirements.GB:.0f} GB" for gpu in study.gpus)
             + " may be used, the rest is kept for what is not computed.",
         ]
+    if len(on_gpu) < len(study.config["models"]):
+        lines.append(f"A CPU core computes {requirements.CPU_FLOPS / 1e9:.0f} GFLOPS.")
     lines.append(
         "Each job takes a minute to start, and reads its weights at 0.5 GB/s. Probes run on CPUs, "
         "and are not in the hours."

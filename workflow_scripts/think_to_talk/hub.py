@@ -7,6 +7,7 @@ library and never passes through this code.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,19 +57,37 @@ def _explained(model: str, repository: str, revision: str, find: Callable[[], Fo
     except errors.RepositoryNotFoundError:
         problem = "no such repository, or a private one: check the name, and set HF_TOKEN"
     except errors.LocalEntryNotFoundError as error:
-        problem = (
+        problem = _denied(error.__cause__) or (
             f"not (wholly) in the cache and the hub cannot be reached "
             f"({_first_line(error.__cause__ or error)}): run again where it can, which resumes the "
             "download, or point HF_HOME to a filled cache"
         )
-    except errors.HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in (401, 403):
-            problem = f"access is denied ({_first_line(error)}): set HF_TOKEN to a valid token"
-        else:
-            problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
-    except (httpx2.HTTPError, OSError) as error:
-        problem = f"download interrupted ({_first_line(error)}): run again, which resumes it"
+    # RuntimeError is what the client for chunked storage raises.
+    except (errors.HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError) as error:
+        problem = (
+            _denied(error)
+            or _unwritable(error)
+            or f"download interrupted ({_first_line(error)}): run again, which resumes it"
+        )
     raise InputError(f"{where}: {problem}")
+
+
+def _denied(error: BaseException | None) -> str | None:
+    """What to do about an answer 401 or 403; None for any other error."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if error is None or status not in (401, 403):
+        return None
+    return f"access is denied ({_first_line(error)}): set HF_TOKEN to a valid token with access"
+
+
+def _unwritable(error: BaseException) -> str | None:
+    """What to do if the cache cannot be written; None for any other error."""
+    if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        return None
+    return (
+        f"the hub's cache cannot be written ({_first_line(error)}): free space there, or set "
+        "HF_HOME to another folder"
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -135,7 +154,7 @@ def check_declared(model: str, declared: Mapping[str, Any], published: Path) -> 
         raise InputError(f"models.{model}: {error}") from None
     for name in wanted.__dataclass_fields__:
         ours, theirs = getattr(wanted, name), getattr(found, name)
-        if ours != theirs and (name in declared or name == "gated"):
+        if ours != theirs:
             raise InputError(
                 f"models.{model}.architecture.{name}: the config says {ours!r}, the model's own "
                 f"config.json {theirs!r}: correct the entry, or leave `architecture` out"

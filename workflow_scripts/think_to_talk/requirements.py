@@ -36,7 +36,7 @@ UTILISATION = 0.3
 _BANDWIDTH_SHARE = 0.5
 _LEAST_STEP_SECONDS = 0.025
 _LOAD_SECONDS, _LOAD_BYTES_PER_SECOND = 60.0, 0.5e9
-_CPU_FLOPS = 10e9
+CPU_FLOPS = 10e9
 #: The scheduler ends a job after so many minutes and so many times its estimate.
 _LEAST_MINUTES, _RUNTIME_MARGIN = 10, 2.0
 
@@ -257,7 +257,7 @@ def decoding_work(
 def _speed(model: Architecture, placement: Placement) -> tuple[float, float]:
     """Operations per second, and the seconds that a token's pass takes at least."""
     if placement.gpu is None:
-        return _CPU_FLOPS, 0.0
+        return CPU_FLOPS, 0.0
     # GPUs that share a model work one after another.
     bandwidth = _BANDWIDTH_SHARE * placement.gpu.bandwidth_gb * 1e9
     return UTILISATION * placement.gpu.tflops * 1e12, max(
@@ -311,7 +311,7 @@ def probe_minutes(
     A step takes two products of features [rows, hidden] and weights of ten classes per variable.
     """
     flops = 4 * train_rows * model.hidden_size * 10 * variables * steps
-    seconds = layers * prompt.positions * flops / (probe_threads(model) * _CPU_FLOPS)
+    seconds = layers * prompt.positions * flops / (probe_threads(model) * CPU_FLOPS)
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
 
 
