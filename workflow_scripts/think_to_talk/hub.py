@@ -164,7 +164,7 @@ def check_declared(model: str, declared: Mapping[str, Any], published: Path) -> 
 def published_config(model: str, repository: str, revision: str) -> Path:
     """The model's `config.json`, from the cache or, where it is not there, from the hub."""
     folder = cached_folder(repository, revision)
-    if folder is None or not (folder / "config.json").exists():
+    if not (folder / "config.json").exists():
         folder = _explained(
             model, repository, revision, lambda: _fetch(repository, revision, ("config.json",))
         )

@@ -88,9 +88,9 @@ class StudyPlan:
     def _check_declared(self, model: str) -> None:
         """Compare the declared architecture with the model's own, where that is in the cache."""
         entry = self.config["models"][model]
-        folder = cached_folder(entry["repository"], entry["revision"])
-        if folder is not None and (folder / "config.json").exists():
-            hub.check_declared(model, entry["architecture"], folder / "config.json")
+        published = cached_folder(entry["repository"], entry["revision"]) / "config.json"
+        if published.exists():
+            hub.check_declared(model, entry["architecture"], published)
 
     def layers(self, model: str) -> list[int]:
         """The layers whose hidden states are stored."""

@@ -20,23 +20,21 @@ def snapshot_folder(manifest: str | Path) -> Path:
     content = json.loads(Path(manifest).read_text(encoding="utf-8"))
     folder = cached_folder(content["repository"], content["revision"])
     for name, size in content["files"].items():
-        path = None if folder is None else folder / name
-        if path is None or not path.exists() or path.stat().st_size != size:
+        path = folder / name
+        if not path.exists() or path.stat().st_size != size:
             raise InputError(
                 f"models.{content['model']}: {name} ({size} bytes) of {content['repository']} is "
                 "no longer in the hub's cache: bring it back with `hf download "
                 f"{content['repository']} --revision {content['revision']}`, or set HF_HOME as it "
                 "was"
             )
-    assert folder is not None
     return folder
 
 
-def cached_folder(repository: str, revision: str) -> Path | None:
-    """The folder of a snapshot in the hub's cache, if it is there, complete or not."""
+def cached_folder(repository: str, revision: str) -> Path:
+    """The folder of a snapshot in the hub's cache; it need not be there, nor complete."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
     name = repo_folder_name(repo_id=repository, repo_type="model")
-    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
-    return folder if folder.is_dir() else None
+    return Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
