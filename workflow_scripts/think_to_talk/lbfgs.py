@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from think_to_talk.objective import N_CLASSES, Objective
-
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from think_to_talk.objective import Objective
+
 #: Pairs of steps and gradient changes that are remembered.
-_HISTORY = 10
+_HISTORY = 5
 #: Armijo's condition: a step must gain this share of what the gradient promises.
 _SUFFICIENT = 1e-4
 #: Widest features for which the Gram matrix that preconditions is worth its cost.
@@ -27,111 +27,97 @@ _SHORTEST = 1e-6
 
 
 def minimise(objective: Objective, tolerance: float, max_iterations: int) -> Tensor:
-    """The minimum from a start at zero, [G, T, K, d + 1].
+    """The minimum from a start at zero, [N, K, d + 1].
 
     The inverse Hessian that L-BFGS starts from is that of the diagonal blocks: at zero, and again
     from time to time where the slow probes are, as often as its cost is small beside the steps'.
     A probe is done when |gradient|^2 / (2 penalty) is at most `tolerance` times its loss.
     """
-    g, t, _ = objective.labels.shape
-    d = objective.features.shape[2]
-    result = objective.features.new_zeros(g, t, N_CLASSES, d + 1)
-    found = result.view(g * t, N_CLASSES, d + 1)
+    n, _, columns = objective.shape
+    narrow = columns - 1 <= _WIDEST_GRAM
+    if narrow:
+        objective = objective.preconditioned()
+    refresh = max(_LEAST_STEPS, (columns - 1) // 3)
+    found = objective.groups[0].rows.new_zeros(objective.shape)
     # Which of all probes each one in the batch is.
-    probes = torch.arange(g * t)
-    point = result.clone()
-    logits = objective.logits(point)
-    loss, exponentials, total = objective.loss(logits, point)
-    gradient = objective.gradient(exponentials, total, point)
-    inverse = _inverted(objective.curvature_at_zero()) if d <= _WIDEST_GRAM else None
+    probes = torch.arange(n)
+    point = found.clone()
+    loss, gradient = objective.evaluate(point)
     history: list[tuple[Tensor, Tensor]] = []
-    refresh = max(_LEAST_STEPS, d // 3)
     for step in range(max_iterations):
-        excess = gradient.square().sum(dim=(2, 3)) / (2 * objective.penalty)
+        excess = gradient.square().sum(dim=(1, 2)) / (2 * objective.penalty)
         running = excess > tolerance * loss
-        n_running = int(running.sum())
-        if n_running <= running.numel() // 2:
-            found[probes] = point.flatten(0, 1)
-            if n_running == 0:
-                return result
-            chosen = running.flatten().nonzero()[:, 0]
-            n_targets = running.shape[1]
-
-            def pick(tensor: Tensor, chosen: Tensor = chosen) -> Tensor:
-                return tensor.flatten(0, 1)[chosen, None]
-
-            probes, objective = probes[chosen], objective.select(chosen)
-            point, logits, loss, gradient = map(pick, (point, logits, loss, gradient))
-            exponentials, total, running = map(pick, (exponentials, total, running))
-            history = [(pick(s), pick(y)) for s, y in history]
-            if inverse is not None:
-                shared = inverse.shape[1] == 1
-                inverse = inverse[chosen // n_targets] if shared else pick(inverse)
-        if step and step % refresh == 0 and d <= _WIDEST_GRAM:
-            inverse = _inverted(objective.curvature(exponentials, total))
-        direction = -_two_loop(gradient, history, inverse)
-        slope = (direction * gradient).sum(dim=(2, 3))
-        # A finished probe stands still, and so does one whose direction rounding has spoilt.
-        able = running & (slope < 0)
-        direction *= able[..., None, None]
-        trial, trial_logits, trial_loss, exponentials, total = _line_search(
-            objective, point, logits, loss, direction, slope, able
+        if not running.all():
+            found[probes] = point
+            if not running.any():
+                return found
+            chosen = running.nonzero()[:, 0]
+            objective = objective.select(chosen)
+            probes, point, loss, gradient = (
+                tensor[chosen] for tensor in (probes, point, loss, gradient)
+            )
+            history = [(s[chosen], y[chosen]) for s, y in history]
+        if step and step % refresh == 0 and narrow:
+            objective = objective.preconditioned(point)
+        direction = -_two_loop(objective, gradient, history, narrow)
+        slope = (direction * gradient).sum(dim=(1, 2))
+        # A probe whose direction rounding has spoilt stands still.
+        able = slope < 0
+        direction *= able[:, None, None]
+        trial, trial_loss, trial_gradient = _line_search(
+            objective, point, loss, direction, slope, able
         )
-        trial_gradient = objective.gradient(exponentials, total, trial)
         history.append((trial - point, trial_gradient - gradient))
         del history[:-_HISTORY]
-        point, logits, loss, gradient = trial, trial_logits, trial_loss, trial_gradient
-    found[probes] = point.flatten(0, 1)
-    return result
+        point, loss, gradient = trial, trial_loss, trial_gradient
+    found[probes] = point
+    return found
 
 
 def _line_search(
     objective: Objective,
     point: Tensor,
-    logits: Tensor,
     loss: Tensor,
     direction: Tensor,
     slope: Tensor,
     able: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Per probe, a step along its direction that gains enough (Armijo, by backtracking).
 
     slope: of the loss along the direction. able: which probes move at all.
-    Returns the point reached, its logits and loss, and the exponentials and sums of `loss`.
-    Logits are linear in the point, so trying another step length costs no matrix product.
+    Returns the point reached, its loss and gradient.
     """
-    along = objective.logits(direction)
+    trial = point + direction
+    trial_loss, gradient = objective.evaluate(trial)
     length = torch.ones_like(loss)
     while True:
-        stride = length[..., None, None]
-        trial = torch.addcmul(point, direction, stride)
-        trial_logits = torch.addcmul(logits, along, stride)
-        trial_loss, exponentials, total = objective.loss(trial_logits, trial)
-        short = trial_loss > loss + _SUFFICIENT * length * slope
-        short &= able & (length > _SHORTEST)
-        if not short.any():
-            return trial, trial_logits, trial_loss, exponentials, total
+        # The loss overflows where the step is far too long.
+        gains = trial_loss <= loss + _SUFFICIENT * length * slope
+        short = (~gains & able & (length > _SHORTEST)).nonzero()[:, 0]
+        if not len(short):
+            return trial, trial_loss, gradient
         # The minimum of the parabola through both losses and the slope, kept in [0.1, 0.5].
-        fitted = -slope * length / (2 * (trial_loss - loss - slope * length))
-        length = torch.where(short, length * fitted.clamp(0.1, 0.5), length)
-
-
-def _inverted(matrices: Tensor) -> Tensor:
-    """Inverses of positive definite matrices."""
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrices))
+        promised = slope[short] * length[short]
+        fitted = -promised / (2 * (trial_loss[short] - loss[short] - promised))
+        length[short] *= fitted.nan_to_num(0.1).clamp(0.1, 0.5)
+        trial[short] = point[short] + length[short, None, None] * direction[short]
+        trial_loss[short], gradient[short] = objective.select(short).evaluate(trial[short])
 
 
 def _two_loop(
-    gradient: Tensor, history: list[tuple[Tensor, Tensor]], inverse: Tensor | None
+    objective: Objective,
+    gradient: Tensor,
+    history: list[tuple[Tensor, Tensor]],
+    preconditioned: bool,
 ) -> Tensor:
     """The L-BFGS product of inverse Hessian and gradient, per probe (Nocedal & Wright, alg. 7.4).
 
-    history: steps and the changes of the gradient over them. inverse: what to start from,
-    [G, T or 1, K or 1, d + 1, d + 1], or None for a multiple of the identity.
+    history: steps and the changes of the gradient over them. preconditioned: whether it starts from
+    the objective's inverse curvature, or from a multiple of the identity.
     """
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).sum(dim=(2, 3), keepdim=True)
+        return (a * b).sum(dim=(1, 2), keepdim=True)
 
     q = gradient
     coefficients = []
@@ -142,10 +128,8 @@ def _two_loop(
         alpha = rho * dot(s, q)
         q = torch.addcmul(q, alpha, y, value=-1)
         coefficients.append((rho, alpha))
-    if inverse is not None and inverse.shape[2] == 1:
-        q = q @ inverse[:, :, 0]
-    elif inverse is not None:
-        q = (inverse @ q[..., None])[..., 0]
+    if preconditioned:
+        q = objective.precondition(q)
     elif history:
         s, y = history[-1]
         q = q * torch.where(dot(y, y) > 0, dot(s, y) / dot(y, y), 1.0)

@@ -11,15 +11,17 @@ Shapes: P positions, n rows, d features, V targets (variables), K = 10 classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import pad
 
 from think_to_talk.lbfgs import minimise
-from think_to_talk.objective import N_CLASSES, Objective
+from think_to_talk.objective import N_CLASSES, Group, Objective
 from think_to_talk.progress import progress
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 #: Features whose standard deviation is below this share of their mean (or of the median feature's
 #: size) are constant up to rounding.
 _CONSTANT = 1e-5
+#: Equal rows are put together where there are so many rows for each distinct one.
+_ROWS_PER_DISTINCT = 16
 
 
 @dataclass(frozen=True)
@@ -47,43 +51,53 @@ class Probes:
         logits = logits.view(p, v, k, -1) + self.bias[..., None]
         return logits.argmax(dim=2)
 
+    @classmethod
+    def stack(cls, positions: Iterable[Probes]) -> Probes:
+        """Those of several positions from those of each, [V, K, d] and [V, K]."""
+        parts = list(positions)
+        return cls(
+            torch.stack([part.weight for part in parts]), torch.stack([part.bias for part in parts])
+        )
+
 
 @dataclass(frozen=True)
 class Standardised:
-    """Features with mean 0 and variance 1 over the rows in use; constant ones are 0.
+    """Features with mean 0 and variance 1 over the rows of a position; constant ones are 0.
 
-    features: [P, n, d]. mean, scale: [P, 1, d]. share: [P, n], each row's share of the mean loss.
+    features: [n, d]. mean, scale: [d].
     """
 
     features: Tensor
     mean: Tensor
     scale: Tensor
-    share: Tensor
 
     @classmethod
-    def of(cls, features: Tensor, mask: Tensor) -> Standardised:
-        """Standardise features [P, n, d] over the rows where mask [P, n] is true."""
-        share = (mask / mask.sum(dim=1, keepdim=True)).to(features.dtype)
-        mean = share[:, None] @ features
+    def of(cls, features: Tensor) -> Standardised:
+        """Standardise features [n, d]."""
+        mean = features.mean(dim=0)
         centred = features - mean
-        variance = share[:, None] @ centred.square()
+        variance = centred.square().mean(dim=0)
         scale = variance.sqrt()
-        size = (mean.square() + variance).sqrt().median(dim=2, keepdim=True).values
+        size = (mean.square() + variance).sqrt().median()
         constant = scale <= _CONSTANT * torch.maximum(mean.abs(), size)
         inverse = torch.where(constant, 0.0, 1 / scale)
         scale = torch.where(constant, torch.inf, scale)
-        return cls(centred.mul_(inverse), mean, scale, share)
+        return cls(centred.mul_(inverse), mean, scale)
 
-    def to_raw(self, weight: Tensor, bias: Tensor) -> Probes:
-        """Probes on raw features from weights [P, V, K, d] and biases on standardised ones."""
-        weight = weight / self.scale[:, None]
-        return Probes(weight, bias - (weight @ self.mean[:, None].transpose(2, 3))[..., 0])
+    def to_raw(self, point: Tensor) -> Probes:
+        """One position's probes on raw features from [V, K, d + 1] on standardised ones."""
+        weight = point[..., :-1] / self.scale
+        return Probes(weight, point[..., -1] - weight @ self.mean)
 
-    def from_raw(self, probes: Probes) -> Tensor:
-        """The inverse of `to_raw`: [P, V, K, d + 1], the bias last; constant features get 0."""
-        shift = (probes.weight @ self.mean[:, None].transpose(2, 3))[..., 0]
+    def from_raw(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """The inverse of `to_raw`, [V, K, d + 1]; constant features get 0."""
         scale = torch.where(self.scale.isinf(), 0.0, self.scale)
-        return torch.cat([probes.weight * scale[:, None], (probes.bias + shift)[..., None]], dim=-1)
+        return torch.cat([weight * scale, (bias + weight @ self.mean)[..., None]], dim=-1)
+
+
+def _uniform(rows: Tensor) -> Tensor:
+    """Each row's share of the mean loss, [n], for rows [n, d]."""
+    return rows.new_full((len(rows),), 1 / len(rows))
 
 
 def penalised_loss(
@@ -93,10 +107,13 @@ def penalised_loss(
 
     features: [P, n, d] raw. labels: [V, n]. mask: [P, n]. Returns [P, V].
     """
-    data = Standardised.of(features, mask)
-    objective = Objective(data.features, data.share, labels.expand(len(mask), -1, -1), penalty)
-    point = data.from_raw(probes)
-    return objective.loss(objective.logits(point), point)[0]
+    losses = []
+    for position, used in enumerate(mask):
+        data = Standardised.of(_used(features[position], used))
+        group = Group.of(data.features, _uniform(data.features), _used(labels, used, dim=1))
+        point = data.from_raw(probes.weight[position], probes.bias[position])
+        losses.append(Objective([group], penalty).evaluate(point)[0])
+    return torch.stack(losses)
 
 
 def fit_lbfgs(
@@ -118,10 +135,84 @@ def fit_lbfgs(
     L-BFGS (Liu & Nocedal, 1989), batched: each probe has its own history and step length, and
     leaves the batch when it is done.
     """
-    data = Standardised.of(features, mask)
-    objective = Objective(data.features, data.share, labels.expand(len(mask), -1, -1), penalty)
-    point = minimise(objective, tolerance, max_iterations)
-    return data.to_raw(point[..., :-1], point[..., -1])
+    positions = [
+        _Position(Standardised.of(_used(part, used)), _used(labels, used, dim=1))
+        for part, used in zip(features, mask, strict=True)
+    ]
+    width = min(features.shape[-1], max(len(position.distinct) for position in positions))
+    groups = [group for position in positions for group in position.groups(width)]
+    point = minimise(Objective(groups, penalty), tolerance, max_iterations)
+    return Probes.stack(
+        position.to_raw(part)
+        for position, part in zip(positions, point.split(len(labels)), strict=True)
+    )
+
+
+def _used(rows: Tensor, mask: Tensor, dim: int = 0) -> Tensor:
+    """The rows where the mask is true, along `dim`; not copied if all are."""
+    return rows if mask.all() else rows.index_select(dim, mask.nonzero()[:, 0])
+
+
+@dataclass(frozen=True)
+class _Position:
+    """The probes of a position as an equivalent smaller problem, where there is one.
+
+    labels: [V, n]. Early positions and the embeddings have few distinct hidden states: equal rows
+    with equal labels are one row with a larger share of the loss. And where there are fewer rows
+    than features, the solution is a combination of the rows: it is sought in their span.
+    """
+
+    data: Standardised
+    labels: Tensor
+
+    @cached_property
+    def _duplicates(self) -> tuple[Tensor, Tensor] | None:
+        """The distinct rows [m, d], and for each row [n] which it is; None if there are many."""
+        rows = self.data.features
+        most = len(rows) // _ROWS_PER_DISTINCT
+        if len(rows[:, 0].unique()) > most and len(rows[:, -1].unique()) > most:
+            return None
+        distinct, which = rows.unique(dim=0, return_inverse=True)
+        return (distinct, which) if len(distinct) <= most else None
+
+    @property
+    def distinct(self) -> Tensor:
+        """All rows, or the distinct ones if there are few: [m, d]."""
+        return self._duplicates[0] if self._duplicates else self.data.features
+
+    @cached_property
+    def _basis(self) -> tuple[Tensor, Tensor] | None:
+        """An orthonormal basis [d, m] of the span of the m distinct rows, and the rows in it."""
+        if len(self.distinct) >= self.distinct.shape[1]:
+            return None
+        basis, coordinates = torch.linalg.qr(self.distinct.T)
+        return basis, coordinates.T
+
+    def groups(self, width: int) -> list[Group]:
+        """The probes of all targets, on features [m, width] with width <= d."""
+        rows = self._basis[1] if self._basis else self.distinct
+        rows = pad(rows, (0, width - rows.shape[1]))
+        if not self._duplicates:
+            return [Group.of(rows, _uniform(rows), self.labels)]
+        groups = []
+        for classes in self.labels:
+            kinds, counts = (self._duplicates[1] * N_CLASSES + classes).unique(return_counts=True)
+            groups.append(
+                Group.of(
+                    rows[kinds // N_CLASSES],
+                    counts.to(rows.dtype) / len(classes),
+                    (kinds % N_CLASSES)[None],
+                )
+            )
+        return groups
+
+    def to_raw(self, point: Tensor) -> Probes:
+        """Probes on raw features from a point [V, K, width + 1]."""
+        if self._basis:
+            basis = self._basis[0]
+            weight = point[..., : basis.shape[1]] @ basis.T
+            point = torch.cat([weight, point[..., -1:]], dim=-1)
+        return self.data.to_raw(point)
 
 
 def fit_sklearn(
@@ -136,20 +227,22 @@ def fit_sklearn(
     """The same problem and arguments as `fit_lbfgs`, by scikit-learn, one probe at a time."""
     from sklearn.linear_model import LogisticRegression
 
-    data = Standardised.of(features, mask)
     p, _, d = features.shape
-    weight = torch.zeros(p, len(labels), N_CLASSES, d)
-    bias = torch.full((p, len(labels), N_CLASSES), -torch.inf)
+    found = []
     for position in range(p):
         used = mask[position]
-        rows = data.features[position, used].double().numpy()
+        data = Standardised.of(features[position, used])
+        rows = data.features.double().numpy()
+        point = torch.zeros(len(labels), N_CLASSES, d + 1)
+        point[..., -1] = -torch.inf
         for target, classes in enumerate(labels[:, used].numpy()):
             model = LogisticRegression(
                 C=1 / (penalty * len(rows)), tol=tolerance, max_iter=max_iterations
             ).fit(rows, classes)
-            weight[position, target, model.classes_] = torch.from_numpy(model.coef_).float()
-            bias[position, target, model.classes_] = torch.from_numpy(model.intercept_).float()
-    return data.to_raw(weight, bias)
+            point[target, model.classes_, :-1] = torch.from_numpy(model.coef_).float()
+            point[target, model.classes_, -1] = torch.from_numpy(model.intercept_).float()
+        found.append(data.to_raw(point))
+    return Probes.stack(found)
 
 
 def fit_sgd(
@@ -169,14 +262,17 @@ def fit_sgd(
     bound = 1 / sqrt(d)
     shape = (p, len(labels), N_CLASSES, d + 1)
     generator = torch.Generator().manual_seed(seed)
-    point = torch.empty(shape).uniform_(-bound, bound, generator=generator).to(features.device)
-    share = mask / mask.sum(dim=1, keepdim=True)
-    objective = Objective(features, share, labels.expand(p, -1, -1), penalty=0.0)
+    point = torch.empty(shape).uniform_(-bound, bound, generator=generator).flatten(0, 1)
+    groups = []
+    for part, used in zip(features, mask, strict=True):
+        rows = _used(part, used)
+        groups.append(Group.of(rows, _uniform(rows), _used(labels, used, dim=1)))
+    objective = Objective(groups, penalty=0.0)
     with progress(epochs, "sgd", "epochs") as bar:
         for _ in range(epochs):
-            _, exponentials, total = objective.loss(objective.logits(point), point)
-            point -= learning_rate * objective.gradient(exponentials, total, point)
+            point -= learning_rate * objective.evaluate(point)[1]
             bar.update()
+    point = point.view(shape)
     return Probes(point[..., :-1], point[..., -1])
 
 
