@@ -22,7 +22,7 @@ from think_to_talk.shards import Shards, write_shard
 from think_to_talk.solvers import Probes
 
 #: Positions are fitted together up to about so many bytes (fp32).
-_CHUNK_BYTES = 8 * 2**20
+_CHUNK_BYTES = 16 * 2**20
 #: Stands for a prediction where a row has no such position.
 NO_PREDICTION = -1
 
@@ -137,8 +137,9 @@ def fit_task(
         shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
         shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
     # The solver keeps features, and a matrix [hidden, hidden] per variable and class.
-    columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * hidden_size)
-    chunk = max(1, _CHUNK_BYTES // (4 * hidden_size * columns))
+    width = min(hidden_size, len(train.rows))
+    columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * width)
+    chunk = max(1, _CHUNK_BYTES // (4 * width * columns))
     description = f"{identity['model']} {identity['task']}"
     described = [_describe(test, position) for position in range(n_positions)]
     sample_ids = test.rows.tolist()
