@@ -191,11 +191,11 @@ def test_a_model_that_is_always_wrong_is_decoded_as_by_generate(smollm2, shots):
     )
 
 
-def decode_within(folder, rows, batch_size, spare_mb):
+def decode_within(folder, rows, batch_size, spare_mb, shots=2):
     """Decode in this process, whose memory may grow by so many MB: generations and warnings."""
     torch.set_num_threads(1)
     tokenizer, model = load_tokenizer(folder), load_model(folder)
-    decode(model, tokenizer, rows[:8], 2, batch_size=8, max_new_tokens=12)
+    decode(model, tokenizer, rows[:1], 0, batch_size=1, max_new_tokens=12)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = used + spare_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -203,7 +203,7 @@ def decode_within(folder, rows, batch_size, spare_mb):
         warnings.simplefilter("always")
         try:
             generated, _, hidden = decode(
-                model, tokenizer, rows, 2, batch_size=batch_size, max_new_tokens=12
+                model, tokenizer, rows, shots, batch_size=batch_size, max_new_tokens=12
             )
         except InputError as error:
             return str(error), None, []
@@ -234,7 +234,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(wide, half_right):
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
         plenty = alone.submit(decode_within, wide, rows, 120, 20_000).result()
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        little = alone.submit(decode_within, wide, rows, 120, 350).result()
+        little = alone.submit(decode_within, wide, rows, 120, 130).result()
     assert plenty[2] == []
     assert "out of memory with a batch of 120 rows: going on with 60" in little[2][0]
     assert little[0] == plenty[0]
@@ -244,7 +244,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(wide, half_right):
 
 def test_out_of_memory_with_a_single_row_is_an_error_that_says_so(wide, half_right):
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        error, _, _ = alone.submit(decode_within, wide, half_right[2], 120, 0).result()
+        # Ten examples: more at once than what the process has freed before.
+        error, _, _ = alone.submit(decode_within, wide, half_right[2], 120, 0, 10).result()
     assert "out of memory with a single row at a time: a device with more memory" in error
 
 

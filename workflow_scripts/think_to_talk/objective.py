@@ -56,9 +56,7 @@ class Group:
             inverse = inverse[probes]
         return replace(self, labels=self.labels[probes], inverse=inverse)
 
-    def evaluate(
-        self, point: Tensor, gradient: Tensor, scratch: tuple[Tensor, Tensor]
-    ) -> Tensor:
+    def evaluate(self, point: Tensor, gradient: Tensor, scratch: tuple[Tensor, Tensor]) -> Tensor:
         """The cross-entropy [T] at a point [T, K, d + 1]; its gradient is written to `gradient`."""
         t, k, _ = point.shape
         labels = self.labels[:, None]
