@@ -191,7 +191,7 @@ def test_a_model_that_is_always_wrong_is_decoded_as_by_generate(smollm2, shots):
     )
 
 
-def decode_within(folder, rows, batch_size, spare_mb, shots=2):
+def decode_within(folder, rows, batch_size, spare_mb, max_new_tokens=12):
     """Decode in this process, whose memory may grow by so many MB: generations and warnings."""
     torch.set_num_threads(1)
     tokenizer, model = load_tokenizer(folder), load_model(folder)
@@ -203,7 +203,7 @@ def decode_within(folder, rows, batch_size, spare_mb, shots=2):
         warnings.simplefilter("always")
         try:
             generated, _, hidden = decode(
-                model, tokenizer, rows, shots, batch_size=batch_size, max_new_tokens=12
+                model, tokenizer, rows, 2, batch_size=batch_size, max_new_tokens=max_new_tokens
             )
         except InputError as error:
             return str(error), None, []
@@ -244,8 +244,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(wide, half_right):
 
 def test_out_of_memory_with_a_single_row_is_an_error_that_says_so(wide, half_right):
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        # Ten examples: more at once than what the process has freed before.
-        error, _, _ = alone.submit(decode_within, wide, half_right[2], 120, 0, 10).result()
+        # Room in the cache for so many tokens takes 400 MB a row.
+        error, _, _ = alone.submit(decode_within, wide, half_right[2], 120, 200, 100_000).result()
     assert "out of memory with a single row at a time: a device with more memory" in error
 
 
