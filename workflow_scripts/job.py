@@ -8,6 +8,7 @@ By hand, every part of the job is an argument, its value read as YAML:
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TextIO, cast
 
+import psutil
 import yaml
 
 from think_to_talk.errors import InputError
@@ -46,8 +48,9 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     """The job of the script whose `globals()` are given; its stderr also goes to the job's log.
 
     An InputError ends the script with one line and exit status 1, anything else with a traceback;
-    both are in the log.
+    both are in the log. So is how long the work took, and starting Python before it.
     """
+    started = time.time()
     if "snakemake" in namespace:
         rule = namespace["snakemake"]
         log = rule.log[0] if rule.log else None
@@ -70,6 +73,13 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
         except Exception:
             traceback.print_exc()
             raise SystemExit(1) from None
+        if job.log:
+            starting = started - psutil.Process().create_time()
+            taken = time.time() - started
+            print(
+                f"worked {taken:.1f} s on {job.threads} core(s) after {starting:.1f} s of starting",
+                file=log_file,
+            )
 
 
 def _read_arguments(description: str, arguments: list[str]) -> Job:

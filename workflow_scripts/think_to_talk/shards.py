@@ -24,6 +24,8 @@ from think_to_talk.errors import InputError
 from think_to_talk.files import replacing
 
 FORMAT_VERSION = "1"
+#: Read at a time; a file's pages stay mapped, and count as memory, as long as it is open.
+_BLOCK_BYTES = 16 * 2**20
 
 #: Names of torch types in a safetensors header.
 _DTYPES = {
@@ -108,18 +110,43 @@ class Shards:
         return cls(files, metadata)
 
     def read(self, name: str, positions: slice | None = None) -> torch.Tensor:
-        """The tensor `name` of all rows, or its slice of `positions` (the second axis)."""
-        parts = []
+        """The tensor `name` of all rows, or its slice of `positions` (the second axis).
+
+        Takes the memory of the result, and of one block. Raises InputError if shards disagree.
+        """
+        n_rows, kinds = [], set()
         for path in self.paths:
             with _open(path) as shard:
-                stored = shard.get_slice(name)
-                parts.append(stored[:] if positions is None else stored[:, positions])
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+                n_rows.append(shard.get_slice(name).get_shape()[0])
+                row = _slice(shard, name, slice(0, 0), positions)
+                kinds.add((row.dtype, row.shape[1:]))
+        if len(kinds) > 1:
+            found = " and ".join(sorted(f"{list(shape)} of {dtype}" for dtype, shape in kinds))
+            raise InputError(
+                f"{self.paths[0].parent}: rows of {name} are {found}, expected one kind: "
+                "delete the folder and run again to make it anew"
+            )
+        dtype, shape = kinds.pop()
+        result = torch.empty((sum(n_rows), *shape), dtype=dtype)
+        block = max(1, _BLOCK_BYTES // max(1, prod(shape) * dtype.itemsize))
+        parts = result.split(n_rows)
+        for path, part in zip(self.paths, parts, strict=True):
+            for start in range(0, len(part), block):
+                # Opened anew for each block, so that the pages that were read are given back.
+                with _open(path) as shard:
+                    rows = slice(start, min(start + block, len(part)))
+                    part[rows] = _slice(shard, name, rows, positions)
+        return result
 
     @property
     def layers(self) -> list[int]:
         """The saved layers (0 is the embedding output)."""
         return json.loads(self.metadata["layers"])
+
+
+def _slice(shard: safe_open, name: str, rows: slice, positions: slice | None) -> torch.Tensor:
+    stored = shard.get_slice(name)
+    return stored[rows] if positions is None else stored[rows, positions]
 
 
 def _open(path: Path) -> safe_open:

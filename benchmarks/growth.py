@@ -1,0 +1,220 @@
+"""How the cost of probing grows, on synthetic hidden states, and what follows for the paper's size."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from measure import Row, alone, peak_memory, slope
+from parts import IDENTITY, LBFGS, Bench
+
+from think_to_talk.jsonl import write_jsonl
+from think_to_talk.probes import ProbeSettings, fit_task
+from think_to_talk.prompts import Layout
+from think_to_talk.shards import write_shard
+
+#: What a point has where it is not what varies.
+BASE = {"rows": 2000, "positions": 8, "layers": 1, "width": 256}
+CURVES = {
+    "rows": [1000, 2000, 4000, 8000, 16_000, 32_000],
+    "positions": [4, 8, 16, 32, 64],
+    "layers": [1, 2, 4, 8],
+    "width": [128, 256, 512, 1024, 2048, 4096],
+}
+#: The paper's level 5: rows to train on and to test, positions, width of an 8 B model.
+PAPER = {"rows": 10_000, "positions": 60, "layers": 1, "width": 4096}
+#: Variables of a problem.
+VARIABLES = 3
+#: Rows of a shard.
+_SHARD = 2000
+
+
+def write_split(folder: Path, split: str, rows: int, point: dict[str, int]) -> tuple[list[Path], Path]:
+    """Shards of hidden states in bf16 in which each variable is readable to a degree; the dataset.
+
+    The positions go from noise to one where nearly all answers can be read off.
+    """
+    generator = torch.Generator().manual_seed(len(split))
+    positions, width, layers = point["positions"], point["width"], list(range(point["layers"]))
+    answers = torch.randint(0, 10, (rows, VARIABLES), generator=generator)
+    fixed = torch.Generator().manual_seed(0)
+    directions = torch.randn(VARIABLES, 10, width, generator=fixed) / width**0.5
+    strength = torch.linspace(0, 12, positions)[:, None]
+    half = positions // 2
+    symbols = (*"A" * (half - 1), "?", *"A" * (positions - half))
+    layout = Layout(symbols, tuple(range(positions)), (True,) * positions, half)
+    metadata = {
+        **IDENTITY,
+        "task": "synthetic",
+        "split": split,
+        "layers": json.dumps(layers),
+        "layout": layout.dumps(),
+        "tokens": json.dumps(symbols),
+    }
+    paths = []
+    for start in range(0, rows, _SHARD):
+        numbers = torch.arange(start, min(start + _SHARD, rows))
+        n = len(numbers)
+        shapes: dict[str, Any] = {
+            "input_length": (torch.int32, (n,)),
+            "correct": (torch.uint8, (n,)),
+            "row": (torch.int64, (n,)),
+        }
+        for layer in layers:
+            shapes[f"layer.{layer}"] = (torch.bfloat16, (n, positions, width))
+        paths.append(folder / f"{split}-{start}.safetensors")
+        shown = sum(directions[v][answers[numbers, v]] for v in range(VARIABLES))
+        with write_shard(paths[-1], shapes, metadata) as stored:
+            stored["input_length"].fill_(positions)
+            stored["correct"].fill_(1)
+            stored["row"].copy_(numbers)
+            for layer in layers:
+                for row, state in zip(shown, stored[f"layer.{layer}"], strict=True):
+                    state.copy_(torch.randn(positions, width, generator=generator) + strength * row)
+    dataset = folder / f"{split}.jsonl"
+    write_jsonl(dataset, ({"intermediate_answers": row} for row in answers.tolist()))
+    return paths, dataset
+
+
+def probe(folder: str, point: dict[str, int], test_rows: int) -> dict[str, float]:
+    """Seconds and peak memory of probing synthetic hidden states that are in the folder."""
+    place = Path(folder)
+    splits = {
+        split: (sorted(place.glob(f"{split}-*.safetensors")), place / f"{split}.jsonl")
+        for split in ("probing_train", "test")
+    }
+    settings = ProbeSettings("lbfgs", "all", 20, LBFGS)
+    before, start = peak_memory(), time.perf_counter()
+    fit_task(
+        splits["probing_train"][0],
+        splits["test"][0],
+        splits["probing_train"][1],
+        splits["test"][1],
+        settings,
+        {**IDENTITY, "task": "synthetic"},
+        place / "rows.jsonl",
+        place / "weights.safetensors",
+    )
+    return {
+        **point,
+        "test_rows": test_rows,
+        "seconds": time.perf_counter() - start,
+        "memory": peak_memory(),
+        "memory_before": before,
+    }
+
+
+def synthesise(folder: str, point: dict[str, int], test_rows: int) -> None:
+    """Write the hidden states that `probe` reads."""
+    write_split(Path(folder), "probing_train", point["rows"], point)
+    write_split(Path(folder), "test", test_rows, point)
+
+
+def measured(bench: Bench, point: dict[str, int], test_rows: int) -> dict[str, float]:
+    """One point of a curve, its probing in a process of its own."""
+    with TemporaryDirectory(dir=bench.folder) as folder:
+        arguments = {"folder": folder, "point": point, "test_rows": test_rows}
+        synthesise(**arguments)
+        return alone("growth:probe", **arguments)
+
+
+def curves(bench: Bench) -> dict[str, list[dict[str, float]]]:
+    """{what varies: points}."""
+    found = {}
+    for name, values in CURVES.items():
+        base = {key: value // 4 or 1 for key, value in BASE.items()} if bench.tiny else BASE
+        chosen = values[:2] if bench.tiny else values
+        found[name] = [measured(bench, {**base, name: value}, 200) for value in chosen]
+    return found
+
+
+def growth(bench: Bench, details: dict[str, Any]) -> list[Row]:
+    """Curves of time and memory; their exponents."""
+    details["growth"] = curves(bench)
+    table = []
+    for name, points in details["growth"].items():
+        exponent = slope(points, name, "seconds")
+        first, last = points[0], points[-1]
+        table.append(
+            Row(
+                "growth",
+                f"probing {first[name]:,} to {last[name]:,} {name}: time ~ {name}^p, peak memory "
+                f"{first['memory'] / 2**20:.0f} to {last['memory'] / 2**20:.0f} MB",
+                f"p = {exponent:.2f}, {first['seconds']:.1f} to {last['seconds']:.1f} s",
+                "",
+                None,
+                "linear: p ≤ 1.1",
+                exponent <= 1.1,
+            )
+        )
+    return table
+
+
+def measured_paper_size(bench: Bench, details: dict[str, Any]) -> dict[str, float]:
+    """One layer at the paper's size, measured once in a run."""
+    if "paper_size" not in details:
+        point = {key: value // 50 or 1 for key, value in PAPER.items()} if bench.tiny else PAPER
+        details["paper_size"] = measured(bench, point, 40 if bench.tiny else 2000)
+    return details["paper_size"]
+
+
+def paper_size(bench: Bench, details: dict[str, Any]) -> list[Row]:
+    """Time and memory of probing one layer at the paper's size."""
+    found = measured_paper_size(bench, details)
+    gigabytes = found["memory"] / 2**30
+    return [
+        Row(
+            "paper size",
+            f"probing one layer: {found['rows']:,} rows, {found['positions']} positions, width "
+            f"{found['width']:,}, {VARIABLES} variables, bf16",
+            f"{found['seconds']:.0f} s, {gigabytes:.1f} GB",
+            "",
+            None,
+            "≤ 12 GB",
+            gigabytes <= 12,
+        )
+    ]
+
+
+def draw(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
+    """Time and peak memory of each curve, on logarithmic axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(2, len(curves), figsize=(12, 5.5), sharey="row")
+    for column, (name, points) in zip(axes.T, curves.items(), strict=True):
+        x = [point[name] for point in points]
+        for axis, values, unit in zip(
+            column,
+            (
+                [point["seconds"] for point in points],
+                [point["memory"] / 2**20 for point in points],
+            ),
+            ("seconds", "peak memory, MB"),
+            strict=True,
+        ):
+            axis.loglog(x, values, "o-", base=2, label="measured", color="#1f5a96")
+            linear = [values[0] * value / x[0] for value in x]
+            if unit == "seconds":
+                axis.loglog(x, linear, ":", base=2, label="linear", color="#888888")
+            axis.set_xticks(x, [f"{value:,}" for value in x], rotation=45)
+            axis.minorticks_off()
+            axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter("{:,g}".format))
+            axis.grid(alpha=0.3)
+            if name == next(iter(curves)):
+                axis.set_ylabel(unit)
+        column[1].set_xlabel(name)
+        column[0].set_title(
+            ", ".join(f"{points[0][key]:,} {key}" for key in BASE if key != name), fontsize=8
+        )
+    axes[0, 0].legend(frameon=False)
+    figure.suptitle("What probing costs: time and memory as rows, positions, layers and width grow")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
