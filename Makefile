@@ -1,18 +1,21 @@
-# `make study` runs the default study, `make test` the tests; both first install what they need
-# into .venv, from the pinned versions in envs/.
+# `make study` runs the default study, `make test` the tests, `make bench` the benchmarks; all first
+# install what they need into .venv, from the pinned versions in envs/.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-SOURCES := workflow_scripts tests
+SOURCES := workflow_scripts tests benchmarks
 
-.PHONY: study test check format lock
+.PHONY: study test bench check format lock
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/dev
 	$(BIN)/pytest
+
+bench: .venv/study .venv/smollm2
+	$(BIN)/python benchmarks/run.py
 
 # Format, lint and types.
 check: .venv/dev

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+
 from measure import Row, alone, peak_memory, slope
 from parts import IDENTITY, LBFGS, Bench
-
 from think_to_talk.jsonl import write_jsonl
 from think_to_talk.probes import ProbeSettings, fit_task
 from think_to_talk.prompts import Layout
@@ -33,7 +33,9 @@ VARIABLES = 3
 _SHARD = 2000
 
 
-def write_split(folder: Path, split: str, rows: int, point: dict[str, int]) -> tuple[list[Path], Path]:
+def write_split(
+    folder: Path, split: str, rows: int, point: dict[str, int]
+) -> tuple[list[Path], Path]:
     """Shards of hidden states in bf16 in which each variable is readable to a degree; the dataset.
 
     The positions go from noise to one where nearly all answers can be read off.

@@ -26,11 +26,11 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "workflow_scripts")
 os.environ["TQDM_DISABLE"] = "1"
 
 import torch
+
 from growth import draw, growth, paper_size
 from measure import REPOSITORY, Machine, Row, seconds
 from parts import PARTS, Bench
 from scale import paper_estimate
-
 from think_to_talk.tables import markdown_table
 
 

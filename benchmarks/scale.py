@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from snakemake.utils import update_config
+
 from growth import VARIABLES, measured_paper_size
 from measure import REPOSITORY, Row
 from parts import Bench
-from snakemake.utils import update_config
-
 from think_to_talk.configuration import complete, load_schema
 from think_to_talk.planning import StudyPlan
 
@@ -17,13 +17,13 @@ from think_to_talk.planning import StudyPlan
 _A100_FP32, _SHARE = 19.5e12, 0.3
 
 ASSUMPTIONS = (
-    "decoding: results/plan.md's (a forward pass reaches 30 % of an A100's bf16 peak, a decoded token "
-    "takes the time to read the weights at half of the bandwidth; from every chain being the gold one "
-    "to every row diverging at once)",
-    "probing: the measured time of one layer at the paper's size, scaled linearly with training rows, "
-    "positions, saved layers, variables and width, as the curves grow",
-    f"probing on an A100: the same by the ratio of {_SHARE:.0%} of {_A100_FP32 / 1e12:g} TFLOPS in "
-    "fp32 to the measured rate of this machine; the workflow itself probes on CPUs",
+    "decoding: as in results/plan.md (a forward pass reaches 30 % of an A100's bf16 peak, a token is "
+    "decoded in the time that reading the weights at half of the bandwidth takes; from every chain "
+    "being the gold one to every row diverging at once; loading is left out)",
+    "probing: the measured time of one layer at the paper's size, scaled linearly with training "
+    "rows, positions, saved layers, variables and width, as the curves grow",
+    f"probing on an A100: the same by the ratio of {_SHARE:.0%} of {_A100_FP32 / 1e12:g} TFLOPS "
+    "in fp32 to the measured rate of this machine; the workflow itself probes on CPUs",
 )
 
 
@@ -31,7 +31,8 @@ def paper_plan() -> StudyPlan:
     """The paper's study, its general few-shot task left out: nine models, five levels."""
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     update_config(config, yaml.safe_load((REPOSITORY / "studies/paper.yaml").read_text()))
-    config["tasks"] = {name: task for name, task in config["tasks"].items() if "general" not in name}
+    levels = {name: task for name, task in config["tasks"].items() if "general" not in name}
+    config["tasks"] = levels
     return StudyPlan(complete(config, load_schema("config", REPOSITORY / "schemas")))
 
 
@@ -67,7 +68,7 @@ def paper_estimate(bench: Bench, details: dict[str, Any]) -> list[Row]:
     return [
         Row(
             "paper scale",
-            f"estimate for {len(models)} models, {len(plan.tasks(models[0]))} levels, from the curves",
+            f"estimate for {len(models)} models and {len(plan.tasks(models[0]))} levels",
             f"decoding {best / 3600:.1f} to {worst / 3600:.0f} A100-hours, probing "
             f"{probing / 3600:.0f} h on {bench.machine.threads} cores like these or "
             f"{on_gpu / 3600:.1f} h on an A100",

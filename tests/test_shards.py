@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from think_to_talk import shards
 from think_to_talk.errors import InputError
 from think_to_talk.shards import Shards, write_shard
 
@@ -118,3 +119,20 @@ print(private() - before)
     written, read = json.loads(f"[{output.strip().replace(chr(10), ',')}]")
     assert written < 20_000, "kB while writing"
     assert read < 40_000, "kB after reading a slice of 8 MB"
+
+
+def test_shards_of_two_kinds_are_not_mixed(tmp_path):
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    write(paths[0])
+    write(paths[1], {"layer.0": CONTENT["layer.0"].to(torch.bfloat16)})
+    with pytest.raises(InputError, match=r"rows of layer.0 are \[3, 4\] of torch.bfloat16 and"):
+        Shards.open(paths, {}).read("layer.0")
+
+
+def test_shards_are_read_in_blocks(tmp_path, monkeypatch):
+    """A file's pages are given back after each block: here, of one row."""
+    monkeypatch.setattr(shards, "_BLOCK_BYTES", 16)
+    write(tmp_path / "a.safetensors")
+    read = Shards.open([tmp_path / "a.safetensors"], {})
+    for name in CONTENT:
+        assert torch.equal(read.read(name), CONTENT[name])

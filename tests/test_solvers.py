@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from think_to_talk import lbfgs
+from think_to_talk import lbfgs, solvers
 from think_to_talk.solvers import Probes, fit_lbfgs, fit_sgd, fit_sklearn, penalised_loss
 
 CONVERGED = {"tolerance": 1e-3, "max_iterations": 2000}
@@ -170,3 +170,38 @@ def test_sgd_starts_as_torch_s_linear_does():
     for values in (start.weight, start.bias):
         assert values.abs().max() <= 1 / 8
         assert abs(values.std() - 2 / 8 / 12**0.5) < 0.01
+
+
+@pytest.mark.parametrize("n_distinct", [7, 30])
+def test_equal_rows_are_put_together_without_changing_the_minimum(monkeypatch, n_distinct):
+    """As at early positions, where many problems share all that was read; fewer than features."""
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.randn(2, n_distinct, 24, generator=generator)
+    which = torch.randint(0, n_distinct, (600,), generator=generator)
+    labels = torch.stack([which % 10, torch.randint(0, 10, (600,), generator=generator)])
+    mask = torch.ones(2, 600, dtype=torch.bool)
+    mask[1, 500:] = False
+    data = kinds[:, which], labels, mask
+    options = {"penalty": 1e-3, "tolerance": 1e-4, "max_iterations": 2000}
+    together = fit_lbfgs(*data, **options)
+    monkeypatch.setattr(solvers, "_ROWS_PER_DISTINCT", 10_000)
+    apart = fit_lbfgs(*data, **options)
+    exact = data[0].double(), labels, mask
+    losses = [penalised_loss(*exact, double(probes), 1e-3) for probes in (together, apart)]
+    torch.testing.assert_close(losses[0], losses[1], rtol=2e-4, atol=1e-7)
+    assert torch.equal(together.predict(kinds)[:, 0], apart.predict(kinds)[:, 0])
+
+
+def test_the_solution_lies_in_the_span_of_the_rows():
+    """Fewer rows than features: sought in the rows' span, it is the minimum over all weights."""
+    features, labels = hidden_states(4, n=60, d=100)
+    mask = torch.ones(3, 60, dtype=torch.bool)
+    mask[1, 40:] = False
+    options = {"penalty": 1e-2, "tolerance": 1e-5, "max_iterations": 5000}
+    found = fit_lbfgs(features, labels, mask, **options)
+    reference = fit_sklearn(
+        features, labels, mask, penalty=1e-2, tolerance=1e-7, max_iterations=10_000
+    )
+    exact = features.double(), labels, mask
+    losses = [penalised_loss(*exact, double(probes), 1e-2) for probes in (found, reference)]
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-7)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,17 @@ def _store_batch(stored: Mapping[str, torch.Tensor], batch: Decoded, n_problem: 
         length = min(n_problem + len(ids), n_positions)
         stored["input_ids"][row, n_problem:length] = torch.tensor(ids[: length - n_problem])
         stored["input_length"][row] = length
-    rows = torch.tensor(batch.rows)
-    for layer, state in batch.hidden.items():
-        stored[f"layer.{layer}"][rows] = state
+    for rows, places in _runs(batch.rows):
+        for layer, states in batch.hidden.items():
+            stored[f"layer.{layer}"][rows] = states[places]
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Runs of consecutive row numbers, and where in the list they are.
+
+    Slices are copied several times faster than rows by number.
+    """
+    for _, run in groupby(enumerate(rows), lambda item: item[1] - item[0]):
+        first, *rest = run
+        (place, row), n = first, 1 + len(rest)
+        yield slice(row, row + n), slice(place, place + n)
