@@ -127,7 +127,8 @@ def generate_and_save(
     generated: list[list[int]] = []
     for start in range(0, len(prompts), 8):
         batch = prompts[start : start + 8]
-        output = model.generate(
+        generate: Any = model.generate
+        output = generate(
             batch,
             attention_mask=torch.ones_like(batch),
             do_sample=False,

@@ -1,4 +1,4 @@
-"""How the cost of probing grows, on synthetic hidden states, and what follows for the paper's size."""
+"""How the cost of probing grows, on synthetic hidden states, up to the paper's size."""
 
 from __future__ import annotations
 
@@ -119,9 +119,8 @@ def synthesise(folder: str, point: dict[str, int], test_rows: int) -> None:
 def measured(bench: Bench, point: dict[str, int], test_rows: int) -> dict[str, float]:
     """One point of a curve, its probing in a process of its own."""
     with TemporaryDirectory(dir=bench.folder) as folder:
-        arguments = {"folder": folder, "point": point, "test_rows": test_rows}
-        synthesise(**arguments)
-        return alone("growth:probe", **arguments)
+        synthesise(folder, point, test_rows)
+        return alone("growth:probe", folder=folder, point=point, test_rows=test_rows)
 
 
 def curves(bench: Bench) -> dict[str, list[dict[str, float]]]:

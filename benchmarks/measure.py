@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -24,8 +25,8 @@ REPOSITORY = BENCHMARKS.parent
 class Row:
     """A line of the table.
 
-    ours, other: as measured, with units. ratio: how many times better ours is, or None. target: what
-    was aimed at. reached: whether it was, or None if nothing was aimed at.
+    ours, other: as measured, with units. ratio: how many times better ours is, or None. target:
+    what was aimed at. reached: whether it was, or None if nothing was aimed at.
     """
 
     part: str
@@ -51,10 +52,14 @@ def seconds(work: Callable[[], object]) -> float:
 def in_turn(
     ours: Callable[[], object], other: Callable[[], object], rounds: int
 ) -> tuple[float, float]:
-    """Median seconds of both, run in turn: a disturbance of the machine meets both."""
-    times = [(seconds(ours), seconds(other)) for _ in range(rounds)]
-    first, second = zip(*times, strict=True)
-    return sorted(first)[rounds // 2], sorted(second)[rounds // 2]
+    """Median seconds of both: rounds of ours, of the other, of ours again.
+
+    A disturbance of the machine meets both; neither is slowed by what the other left in memory.
+    """
+    first = [seconds(ours) for _ in range(rounds)]
+    second = [seconds(other) for _ in range(rounds)]
+    first += [seconds(ours) for _ in range(rounds)]
+    return median(first), median(second)
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,7 @@ class _Bytes(TorchDispatchMode):
         super().__init__()
         self.total = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func.overloadpacket.__name__.startswith(self._COUNTED):
             results = result if isinstance(result, tuple) else (result,)
@@ -118,7 +121,10 @@ def floors(machine: Machine, work: Callable[[], object]) -> dict[str, float]:
 
 
 def peak_memory() -> int:
-    """Bytes of main memory that this process has had at most (`ru_maxrss` begins at its parent's)."""
+    """Bytes of main memory that this process has had at most.
+
+    (`ru_maxrss` of a process begins at its parent's.)
+    """
     status = Path("/proc/self/status").read_text()
     return 1024 * int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1])
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from think_to_talk.solvers import Probes, fit_lbfgs, fit_sgd, fit_sklearn, penal
 from think_to_talk.tokens import TokenShard, write_token_shards
 
 #: How probes are fitted in the default study.
-LBFGS = {"penalty": 1e-4, "tolerance": 1e-3, "max_iterations": 1000}
+LBFGS: dict[str, Any] = {"penalty": 1e-4, "tolerance": 1e-3, "max_iterations": 1000}
 IDENTITY = {"model": "tiny", "seed": "42"}
 
 
@@ -124,7 +124,10 @@ def no_op(bench: Bench) -> list[Row]:
             "no-op", "snakemake -n, finished study", f"{finished:.1f} s", "", None, "≤ 3 s",
             finished <= 3,
         ),
-        Row("no-op", "snakemake -n, paper's study", f"{paper:.1f} s", "", None, "≤ 15 s", paper <= 15),
+        Row(
+            "no-op", "snakemake -n, paper's study", f"{paper:.1f} s", "", None, "≤ 15 s",
+            paper <= 15,
+        ),
     ]  # fmt: skip
 
 
@@ -327,7 +330,7 @@ class Sample:
 
         train, train_labels = read("probing_train")
         test, test_labels = read("test")
-        # At the size of this model's hidden states, SGD at the paper's learning rate is unstable, and
+        # At the size of this model's hidden states, SGD at the paper's learning rate is unstable:
         # two runs of it that differ by rounding part ways. Our default does not see the size.
         size = train.square().mean(dim=(1, 2), keepdim=True).sqrt()
         return cls(train / size, test / size, train_labels, test_labels)
@@ -350,7 +353,7 @@ class Sample:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """As probes are fitted in the study: a job has one core, and there are as many jobs as cores."""
+    """As probes are fitted in the study: one core a job, and as many jobs as there are cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with threadpool_limits(1):
@@ -407,6 +410,14 @@ def probes(bench: Bench) -> list[Row]:
     return table
 
 
+def _fit_all(
+    chosen: list[Probes],
+    fit: Callable[[tuple[int, int]], Probes],
+    places: list[tuple[int, int]],
+) -> None:
+    chosen += map(fit, places)
+
+
 def _against_sklearn(
     sample: Sample, few: list[tuple[int, int]], rate: float, fitted: Probes
 ) -> Row:
@@ -433,7 +444,7 @@ def _against_sklearn(
     ours = losses([Probes(fitted.weight[[p]][:, [v]], fitted.bias[[p]][:, [v]]) for p, v in few])
     for tolerance in (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6):
         chosen: list[Probes] = []
-        took = seconds(lambda t=tolerance, c=chosen: c.extend(fit(t, place) for place in few))
+        took = seconds(partial(_fit_all, chosen, partial(fit, tolerance), few))
         theirs = losses(chosen)
         if (theirs <= (1 + LBFGS["tolerance"]) * best).all():
             break
@@ -456,9 +467,8 @@ def sgd(bench: Bench) -> list[Row]:
     sample = Sample.of(bench, 2, 4 if bench.tiny else 12)
     epochs = 20 if bench.tiny else 1000
     few = sample.every(4 if bench.tiny else 9)
-    options = {"learning_rate": 1e-3, "seed": 1}
     data = sample.train, sample.train_labels, sample.mask
-    start = fit_sgd(*data, epochs=1, **{**options, "learning_rate": 0.0})
+    start = fit_sgd(*data, epochs=1, learning_rate=0.0, seed=1)
     fitted: list[Probes] = []
     theirs: list[torch.nn.Linear] = []
 
@@ -473,7 +483,7 @@ def sgd(bench: Bench) -> list[Row]:
             theirs.append(trained_linear(sample.train[position], labels, epochs, linear))
 
     def fit() -> None:
-        fitted[:] = [fit_sgd(*data, epochs=epochs, **options)]
+        fitted[:] = [fit_sgd(*data, epochs=epochs, learning_rate=1e-3, seed=1)]
 
     took, took_other = in_turn(fit, loop, 1)
     predicted = fitted[0].predict(sample.test)
@@ -534,7 +544,7 @@ def shards(bench: Bench) -> list[Row]:
 
 
 def read_layer(folder: str, rounds: int) -> dict[str, float]:
-    """Median seconds of reading layer 1 of all shards by ours and plainly; the memory ours takes."""
+    """Median seconds of reading a layer of all shards by ours and plainly; memory of ours."""
     paths = sorted(Path(folder).glob("*.safetensors"))
     opened = Shards.open(paths, {})
     opened.read("layer.1", slice(0, 1))

@@ -3,9 +3,9 @@
 Prints a table in Markdown, and writes it with all that was measured to `runs/bench/`: table.md,
 table.json and growth.png.
 
-    python benchmarks/run.py                  # everything, about a quarter of an hour on two cores
-    python benchmarks/run.py probes sgd       # some parts; those that need the study run it once
-    python benchmarks/run.py --tiny           # that all of it runs, in a minute; figures mean little
+    python benchmarks/run.py               # everything, in less than 15 minutes on two cores
+    python benchmarks/run.py probes sgd    # some parts; those that need the study run it once
+    python benchmarks/run.py --tiny        # to see that it runs, in a minute; figures mean little
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     rows: list[Row] = []
     for name in options.parts or parts:
         print(f"{name} …", end="", file=sys.stderr, flush=True)
-        took = seconds(lambda name=name: rows.extend(parts[name](bench)))
+        took = seconds(partial(_add, rows, parts[name], bench))
         print(f" {took:.0f} s", file=sys.stderr, flush=True)
     table = _markdown(bench, rows)
     print(table)
@@ -68,6 +68,10 @@ def main(arguments: list[str]) -> None:
     (folder / "table.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if "growth" in details:
         draw(details["growth"], folder / "growth.png")
+
+
+def _add(rows: list[Row], part: Callable[[Bench], list[Row]], bench: Bench) -> None:
+    rows += part(bench)
 
 
 def _environment() -> dict[str, str]:

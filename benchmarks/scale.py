@@ -17,9 +17,9 @@ from think_to_talk.planning import StudyPlan
 _A100_FP32, _SHARE = 19.5e12, 0.3
 
 ASSUMPTIONS = (
-    "decoding: as in results/plan.md (a forward pass reaches 30 % of an A100's bf16 peak, a token is "
-    "decoded in the time that reading the weights at half of the bandwidth takes; from every chain "
-    "being the gold one to every row diverging at once; loading is left out)",
+    "decoding: as in results/plan.md (a forward pass reaches 30 % of an A100's bf16 peak, a token "
+    "is decoded in the time that reading the weights at half of the bandwidth takes; from every "
+    "chain being the gold one to every row diverging at once; loading is left out)",
     "probing: the measured time of one layer at the paper's size, scaled linearly with training "
     "rows, positions, saved layers, variables and width, as the curves grow",
     f"probing on an A100: the same by the ratio of {_SHARE:.0%} of {_A100_FP32 / 1e12:g} TFLOPS "

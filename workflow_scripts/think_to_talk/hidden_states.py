@@ -72,7 +72,6 @@ def write_hidden_states(
         progress(n_rows, description, "rows") as bar,
     ):
         stored["row"].copy_(tokens.row)
-        stored["input_ids"].fill_(-1)
         stored["input_ids"][:, :n_problem] = tokens.problem
         finished = decoder.decode(tokens.problem, tokens.gold, teacher_forced=cot == "gold")
         for batch in finished:
@@ -108,12 +107,13 @@ def is_correct(generation: str, example: Mapping[str, Any]) -> bool:
 
 def _store_batch(stored: Mapping[str, torch.Tensor], batch: Decoded, n_problem: int) -> None:
     """Store ids, lengths and hidden states; a generation is cut at the shard's last position."""
-    n_positions = stored["input_ids"].shape[1]
-    for row, ids in zip(batch.rows, batch.generated, strict=True):
-        length = min(n_problem + len(ids), n_positions)
-        stored["input_ids"][row, n_problem:length] = torch.tensor(ids[: length - n_problem])
-        stored["input_length"][row] = length
+    n_chain = stored["input_ids"].shape[1] - n_problem
+    shown = [ids[:n_chain] for ids in batch.generated]
+    lengths = torch.tensor([n_problem + len(ids) for ids in shown])
+    padded = torch.tensor([ids + [-1] * (n_chain - len(ids)) for ids in shown])
     for rows, places in _runs(batch.rows):
+        stored["input_ids"][rows, n_problem:] = padded[places]
+        stored["input_length"][rows] = lengths[places]
         for layer, states in batch.hidden.items():
             stored[f"layer.{layer}"][rows] = states[places]
 
