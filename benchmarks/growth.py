@@ -189,31 +189,26 @@ def draw(curves: dict[str, list[dict[str, float]]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(2, len(curves), figsize=(12, 5.5), sharey="row")
-    for column, (name, points) in zip(axes.T, curves.items(), strict=True):
+    for (above, below), (name, points) in zip(axes.T, curves.items(), strict=True):
         x = [point[name] for point in points]
-        for axis, values, unit in zip(
-            column,
-            (
-                [point["seconds"] for point in points],
-                [point["memory"] / 2**20 for point in points],
-            ),
-            ("seconds", "peak memory, MB"),
-            strict=True,
-        ):
-            axis.loglog(x, values, "o-", base=2, label="measured", color="#1f5a96")
-            linear = [values[0] * value / x[0] for value in x]
-            if unit == "seconds":
-                axis.loglog(x, linear, ":", base=2, label="linear", color="#888888")
+        taken = [point["seconds"] for point in points]
+        above.loglog(x, taken, "o-", base=2, label="measured", color="#1f5a96")
+        linear = [taken[0] * value / x[0] for value in x]
+        above.loglog(x, linear, ":", base=2, label="linear", color="#888888")
+        above.yaxis.set_major_formatter("{x:,g}")
+        below.semilogx(
+            x, [point["memory"] / 2**20 for point in points], "o-", base=2, color="#1f5a96"
+        )
+        below.set_ylim(bottom=0)
+        below.set_xlabel(name)
+        for axis in (above, below):
             axis.set_xticks(x, [f"{value:,}" for value in x], rotation=45)
             axis.minorticks_off()
-            axis.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter("{:,g}".format))
             axis.grid(alpha=0.3)
-            if name == next(iter(curves)):
-                axis.set_ylabel(unit)
-        column[1].set_xlabel(name)
-        column[0].set_title(
-            ", ".join(f"{points[0][key]:,} {key}" for key in BASE if key != name), fontsize=8
-        )
+        fixed = [f"{key} {points[0][key]:,}" for key in BASE if key != name]
+        above.set_title(", ".join(fixed), fontsize=8)
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("peak memory, MB")
     axes[0, 0].legend(frameon=False)
     figure.suptitle("What probing costs: time and memory as rows, positions, layers and width grow")
     figure.tight_layout()

@@ -19,6 +19,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
+from think_to_talk import generation
 from think_to_talk.datasets import generate_splits
 from think_to_talk.errors import InputError
 from think_to_talk.generation import VerifiedDecoder, decoder_blocks
@@ -189,6 +190,41 @@ def test_a_model_that_is_always_wrong_is_decoded_as_by_generate(smollm2, shots):
     assert_hidden_states_are_those_of_one_pass(
         model, tokenizer, rows[:2], shots, generated[:2], hidden[:2]
     )
+
+
+def test_a_model_that_is_always_wrong_is_asked_about_a_few_rows_only(half_right, monkeypatch):
+    """And decoded from the start on for the others, to the same generations."""
+    _, tokenizer, rows = half_right
+    torch.manual_seed(0)
+    config = LlamaConfig(**SMALL, intermediate_size=64, bos_token_id=None)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    asked = []
+    verify = VerifiedDecoder._verify
+    monkeypatch.setattr(
+        VerifiedDecoder,
+        "_verify",
+        lambda self, problem, *others: asked.append(len(problem)) or verify(self, problem, *others),
+    )
+    generated, exact, _ = decode(model, tokenizer, rows[:40], 0, max_new_tokens=30)
+    assert sum(asked) == generation._PILOT_ROWS < 40
+    assert generated == greedy(model, tokenizer, rows[:40], 0, 30)
+    assert not any(exact)
+
+
+def test_whether_verification_pays():
+    """Tokens of a pass against decoded ones, here of 20 problem and 30 gold tokens."""
+
+    def pays(step_cost, *agreed):
+        experience = generation._Experience(step_cost)
+        experience.add(torch.tensor(agreed), 30)
+        return experience.pays(20, 30)
+
+    assert generation._Experience(2.0).pays(20, 30), "nothing is known yet"
+    assert pays(2.0, 30, 30, 30, 29)
+    assert not pays(2.0, 0, 1, 0, 30)
+    assert not pays(2.0, 25, 25, 25, 25), "on a CPU a token costs little more than in a pass"
+    assert pays(20.0, 25, 25, 25, 25)
+    assert not pays(20.0, 2, 2, 2, 2)
 
 
 def decode_within(folder, rows, batch_size, spare_mb, max_new_tokens=12):

@@ -237,17 +237,17 @@ def decoding_work(
 ) -> Work:
     """Forward passes and time for the rows of one job, loading the model left out.
 
-    A batch takes one teacher-forced pass; where its rows diverge it takes a pass to start from, one
-    per further token, and one more for the hidden states.
+    A batch takes one teacher-forced pass; where its rows diverge it takes a pass to start from, and
+    one per token.
     """
     batches = math.ceil(rows / placement.batch_size)
     prefix_passes = 1 if prompt.prefix else 0
     flops = model.flops_per_token * (prompt.prefix + rows * prompt.positions)
-    again = model.flops_per_token * rows * (2 * prompt.positions + max_new_tokens)
+    again = model.flops_per_token * rows * (prompt.positions + max_new_tokens)
     rate, step = _speed(model, placement)
     return Work(
         best_passes=prefix_passes + batches,
-        worst_passes=prefix_passes + batches * (3 + max_new_tokens),
+        worst_passes=prefix_passes + batches * (2 + max_new_tokens),
         flops=flops,
         best_seconds=flops / rate,
         worst_seconds=(flops + again) / rate + batches * max_new_tokens * step,
