@@ -37,8 +37,8 @@ def changed(scripts, path, old, new):
 @pytest.mark.parametrize(
     ("path", "old", "new"),
     [
-        ("think_to_talk/lbfgs.py", "_HISTORY = 10", "_HISTORY = 10  # pairs"),
-        ("think_to_talk/lbfgs.py", "_HISTORY = 10", "_HISTORY  =  (\n    10\n)"),
+        ("think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 5  # pairs"),
+        ("think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY  =  (\n    5\n)"),
         ("think_to_talk/solvers.py", '"""Three ways', '"""Some ways'),
         ("think_to_talk/errors.py", '    """Something given', '    """Anything given'),
         ("probes.py", '"""Fit and score', '"""Score and fit'),
@@ -52,7 +52,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("think_to_talk/lbfgs.py", "_HISTORY = 10", "_HISTORY = 12", {"probes"}),
+        ("think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 12", {"probes"}),
         ("think_to_talk/generation.py", "store(0, args[0]", "store(0, args[1]", {"hidden_states"}),
         # The figures use the module of t* too.
         ("think_to_talk/timing.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),

@@ -283,7 +283,8 @@ class VerifiedDecoder:
         states = _States(len(ids), n_positions)
         with torch.inference_mode(), captured(self.model, self.layers, states.store):
             output = self._forward(ids, n_logits, cache=self._prefix(*ids.shape), keep_cache=False)
-        return output.logits, states.until(torch.full((len(ids),), ids.shape[1]))
+            hidden = states.until(torch.full((len(ids),), ids.shape[1]))
+        return output.logits, hidden
 
     def _verify(
         self, problem: torch.Tensor, gold: torch.Tensor, n_positions: int
