@@ -127,7 +127,7 @@ def test_keys_that_no_rule_uses_replan_nothing(mini):
 @pytest.mark.parametrize(
     ("path", "old", "new", "rules"),
     [
-        ("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 10", "_HISTORY = 9", PROBES_ON),
+        ("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 4", PROBES_ON),
         (
             "workflow_scripts/think_to_talk/figures.py",
             "_WIDTH = 7.0",
@@ -149,7 +149,7 @@ def test_changed_behaviour_replans_what_depends_on_it(mini, every_job, path, old
 
 def test_comments_docstrings_formatting_and_file_times_replan_nothing(mini):
     mini.edit("workflow_scripts/probes.py", '"""Fit and score', '# A comment.\n"""Score and fit')
-    mini.edit("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 10", "_HISTORY = (10)")
+    mini.edit("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = (5)")
     mini.edit("workflow_scripts/think_to_talk/formulas.py", '"""The value of', '"""Value of')
     mini.edit("config.yaml", "# Rows per split.", "# How many rows a split has.")
     mini.edit("rules/probes.smk", '"""Probes:', '"""The probes:')
