@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,10 +36,6 @@ class Row:
     ratio: float | None = None
     target: str = ""
     reached: bool | None = None
-
-    def asdict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def seconds(work: Callable[[], object]) -> float:

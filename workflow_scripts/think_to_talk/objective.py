@@ -43,8 +43,10 @@ class Group:
     inverse: Tensor | None = None
 
     @classmethod
-    def of(cls, features: Tensor, share: Tensor, labels: Tensor) -> Group:
-        """Probes on features [n, d] for labels [T, n]; share: [n]."""
+    def of(cls, features: Tensor, labels: Tensor, share: Tensor | None = None) -> Group:
+        """Probes on features [n, d] for labels [T, n]; share: [n], all rows alike by default."""
+        if share is None:
+            share = features.new_full((len(features),), 1 / len(features))
         columns = features.new_ones(features.shape[1] + 1, len(features))
         columns[:-1] = features.T
         return cls(features, columns, share, labels, (columns * share) @ columns.T)

@@ -95,11 +95,6 @@ class Standardised:
         return torch.cat([weight * scale, (bias + weight @ self.mean)[..., None]], dim=-1)
 
 
-def _uniform(rows: Tensor) -> Tensor:
-    """Each row's share of the mean loss, [n], for rows [n, d]."""
-    return rows.new_full((len(rows),), 1 / len(rows))
-
-
 def penalised_loss(
     features: Tensor, labels: Tensor, mask: Tensor, probes: Probes, penalty: float
 ) -> Tensor:
@@ -110,7 +105,7 @@ def penalised_loss(
     losses = []
     for position, used in enumerate(mask):
         data = Standardised.of(_used(features[position], used))
-        group = Group.of(data.features, _uniform(data.features), _used(labels, used, dim=1))
+        group = Group.of(data.features, _used(labels, used, dim=1))
         point = data.from_raw(probes.weight[position], probes.bias[position])
         losses.append(Objective([group], penalty).evaluate(point)[0])
     return torch.stack(losses)
@@ -193,15 +188,15 @@ class _Position:
         rows = self._basis[1] if self._basis else self.distinct
         rows = pad(rows, (0, width - rows.shape[1]))
         if not self._duplicates:
-            return [Group.of(rows, _uniform(rows), self.labels)]
+            return [Group.of(rows, self.labels)]
         groups = []
         for classes in self.labels:
             kinds, counts = (self._duplicates[1] * N_CLASSES + classes).unique(return_counts=True)
             groups.append(
                 Group.of(
                     rows[kinds // N_CLASSES],
-                    counts.to(rows.dtype) / len(classes),
                     (kinds % N_CLASSES)[None],
+                    counts.to(rows.dtype) / len(classes),
                 )
             )
         return groups
@@ -263,10 +258,10 @@ def fit_sgd(
     shape = (p, len(labels), N_CLASSES, d + 1)
     generator = torch.Generator().manual_seed(seed)
     point = torch.empty(shape).uniform_(-bound, bound, generator=generator).flatten(0, 1)
-    groups = []
-    for part, used in zip(features, mask, strict=True):
-        rows = _used(part, used)
-        groups.append(Group.of(rows, _uniform(rows), _used(labels, used, dim=1)))
+    groups = [
+        Group.of(_used(part, used), _used(labels, used, dim=1))
+        for part, used in zip(features, mask, strict=True)
+    ]
     objective = Objective(groups, penalty=0.0)
     with progress(epochs, "sgd", "epochs") as bar:
         for _ in range(epochs):
