@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from bench import IDENTITY, LBFGS, Bench
 from measure import Row, alone, peak_memory, slope
-from parts import IDENTITY, LBFGS, Bench
 from think_to_talk.jsonl import write_jsonl
 from think_to_talk.probes import ProbeSettings, fit_task
 from think_to_talk.prompts import Layout

@@ -116,6 +116,22 @@ def floors(machine: Machine, work: Callable[[], object]) -> dict[str, float]:
     }
 
 
+def share_of_floor(part: str, what: str, took: float, least: Mapping[str, float]) -> Row:
+    """The line on how close `took` seconds are to the larger of the floors."""
+    kind = max(least, key=lambda name: least[name])
+    share = least[kind] / took
+    return Row(
+        part,
+        f"{what}: share of the floor (arithmetic {least['flops']:.2f} s, memory "
+        f"{least['bytes']:.2f} s)",
+        f"{share:.0%} of {took:.2f} s",
+        "",
+        None,
+        "≥ 50 %",
+        share >= 0.5,
+    )
+
+
 def peak_memory() -> int:
     """Bytes of main memory that this process has had at most.
 

@@ -27,9 +27,10 @@ os.environ["TQDM_DISABLE"] = "1"
 
 import torch
 
+from bench import Bench
 from growth import draw, growth, paper_size
 from measure import REPOSITORY, Machine, Row, seconds
-from parts import PARTS, Bench
+from parts import PARTS
 from scale import paper_estimate
 from think_to_talk.tables import markdown_table
 

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 from snakemake.utils import update_config
 
+from bench import Bench
 from growth import VARIABLES, measured_paper_size
 from measure import REPOSITORY, Row
-from parts import Bench
 from think_to_talk.configuration import complete, load_schema
 from think_to_talk.planning import StudyPlan
 
