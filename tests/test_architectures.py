@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from think_to_talk.datasets import generate_splits
-from think_to_talk.generation import decoder_blocks
 from think_to_talk.hidden_states import write_hidden_states
+from think_to_talk.hooks import decoder_blocks
 from think_to_talk.jsonl import read_jsonl, write_jsonl
 from think_to_talk.models import load_model, load_tokenizer
 from think_to_talk.probes import ProbeSettings, fit_task

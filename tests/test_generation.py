@@ -22,7 +22,8 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from think_to_talk import generation
 from think_to_talk.datasets import generate_splits
 from think_to_talk.errors import InputError
-from think_to_talk.generation import VerifiedDecoder, decoder_blocks
+from think_to_talk.generation import VerifiedDecoder
+from think_to_talk.hooks import decoder_blocks
 from think_to_talk.models import load_model, load_tokenizer
 from think_to_talk.prompts import newline_tokens, tokenize
 

@@ -53,7 +53,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
     ("path", "old", "new", "expected"),
     [
         ("think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 12", {"probes"}),
-        ("think_to_talk/generation.py", "store(0, args[0]", "store(0, args[1]", {"hidden_states"}),
+        ("think_to_talk/hooks.py", "call(0, args[0]", "call(0, args[1]", {"hidden_states"}),
         # The figures use the module of t* too.
         ("think_to_talk/timing.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
         ("think_to_talk/figures.py", "_WIDTH = 7.0", "_WIDTH = 6.0", {"heatmap"}),

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate, chain, product
+from itertools import accumulate, chain, islice, product
 from math import factorial, perm
 from typing import Any
 
@@ -307,27 +307,10 @@ class ProblemSpace:
 def draw_rows(template: Template, rows: int, seed: int, seen: set[str]) -> list[dict[str, Any]]:
     """`rows` random dataset rows whose sources are not in `seen`; their sources are added.
 
-    Each row first picks one alternative per equation, all equally likely, and then one of the
-    problems that have them, all equally likely; none is drawn twice.
     Raises InputError when fewer distinct problems are left.
     """
-    rng = random.Random(seed)
-    variants = [
-        replace(template, alternatives=tuple((forms,) for forms in picked))
-        for picked in product(*template.alternatives)
-    ]
-    decks = [_Deck(ProblemSpace(variant), rng) for variant in variants]
-    drawn: list[dict[str, Any]] = []
-    while len(drawn) < rows and decks:
-        deck = rng.randrange(len(decks)) if len(decks) > 1 else 0
-        problem = decks[deck].draw()
-        if problem is None:
-            del decks[deck]
-            continue
-        row = problem.row()
-        if row["source"] not in seen:
-            seen.add(row["source"])
-            drawn.append(row)
+    problems = draw_problems(template, seed, seen)
+    drawn = [problem.row() for problem in islice(problems, rows)]
     if len(drawn) < rows:
         raise InputError(
             f"only {len(drawn)} distinct problems are left for {rows} rows (the template allows "
@@ -335,6 +318,28 @@ def draw_rows(template: Template, rows: int, seed: int, seen: set[str]) -> list[
             "or operators"
         )
     return drawn
+
+
+def draw_problems(template: Template, seed: int, seen: set[str]) -> Iterator[Problem]:
+    """Random problems whose sources are not in `seen`, to which they are added, till none is left.
+
+    Each first picks one alternative per equation, all equally likely, and then one of the problems
+    that have them, all equally likely; none is drawn twice.
+    """
+    rng = random.Random(seed)
+    variants = [
+        replace(template, alternatives=tuple((forms,) for forms in picked))
+        for picked in product(*template.alternatives)
+    ]
+    decks = [_Deck(ProblemSpace(variant), rng) for variant in variants]
+    while decks:
+        deck = rng.randrange(len(decks)) if len(decks) > 1 else 0
+        problem = decks[deck].draw()
+        if problem is None:
+            del decks[deck]
+        elif problem.source not in seen:
+            seen.add(problem.source)
+            yield problem
 
 
 class _Deck:

@@ -6,86 +6,30 @@ prediction that differs from the gold, greedy decoding would have written exactl
 the rows that diverge are decoded token by token, from there on. A model that diverges so often that
 passing over the gold does not pay is decoded token by token from the start.
 
-No attention masks or position ids are needed, hence no knowledge of the architecture: all rows of
-a batch have the same prompt length, and what pads a shorter generation comes after it, where a
-causal model does not look.
+All rows of a batch have the same prompt length, and what pads a shorter generation comes after it,
+where a causal model does not look.
 """
 
 from __future__ import annotations
 
-import inspect
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from think_to_talk.caches import with_room
-from think_to_talk.errors import InputError
+from think_to_talk.hooks import captured
+from think_to_talk.passes import Passes
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
-
-Row = TypeVar("Row")
-Result = TypeVar("Result")
 
 #: Rows of the first batch, which shows how often the model writes the gold chain.
 _PILOT_ROWS = 8
 #: What decoding a token costs, in tokens of a teacher-forced pass: a GPU decodes at the speed of
 #: its memory, a CPU nearly at that of its arithmetic.
 _STEP_COST = {"cpu": 2.0, "cuda": 20.0}
-
-
-def decoder_blocks(model: PreTrainedModel) -> torch.nn.ModuleList:
-    """The model's blocks, found as the one list of as many modules as the config has layers."""
-    n_layers = model.config.get_text_config().num_hidden_layers
-    found = [
-        module
-        for module in model.modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) == n_layers
-    ]
-    if not found:
-        raise InputError(
-            f"{type(model).__name__}: no list of {n_layers} decoder blocks found; only "
-            "decoder-only causal language models are supported"
-        )
-    return found[0]
-
-
-@contextmanager
-def captured(
-    model: PreTrainedModel, layers: Sequence[int], store: Callable[[int, torch.Tensor], None]
-) -> Iterator[None]:
-    """Call `store(layer, hidden_state)` for the chosen layers of every forward pass in the block.
-
-    Layer 0 is the input of the first block (the embedding output), layer l the output of block l.
-    hidden_state: [rows, positions, hidden], on the model's device; nothing else is kept.
-    """
-    blocks = decoder_blocks(model)
-
-    def before_first(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        store(0, args[0] if args else kwargs["hidden_states"])
-
-    def after(layer: int) -> Callable[..., None]:
-        def hook(_module: Any, _args: Any, output: Any) -> None:
-            store(layer, output[0] if isinstance(output, tuple) else output)
-
-        return hook
-
-    handles = [
-        blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)
-        if layer == 0
-        else blocks[layer - 1].register_forward_hook(after(layer))
-        for layer in layers
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @dataclass(frozen=True)
@@ -135,7 +79,7 @@ class _Experience:
         return saved > self.rows * (n_problem + n_gold) + again
 
 
-class VerifiedDecoder:
+class VerifiedDecoder(Passes):
     """Greedy decoding of rows that share a prefix.
 
     model: a causal language model. layers: the hidden states wanted. stop_ids: tokens that end a
@@ -152,16 +96,10 @@ class VerifiedDecoder:
         max_new_tokens: int,
         batch_size: int,
     ) -> None:
-        self.model = model
+        super().__init__(model, prefix, batch_size)
         self.layers = list(layers)
         self.stop_ids = set(stop_ids)
         self.max_new_tokens = max_new_tokens
-        self.batch_size = batch_size
-        self._selects_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
-        self._prefix_cache: Cache | None = None
-        if prefix:
-            for _, cache in self._in_batches([list(prefix)], self._run_prefix):
-                self._prefix_cache = cache
 
     def decode(
         self, problem: torch.Tensor, gold: torch.Tensor, *, teacher_forced: bool = False
@@ -187,7 +125,7 @@ class VerifiedDecoder:
         while waiting and (teacher_forced or experience.pays(n_problem, gold_shown.shape[1])):
             size = self.batch_size if teacher_forced or experience.rows else _PILOT_ROWS
             numbers, waiting = waiting[:size], waiting[size:]
-            for batch, (predicted, hidden) in self._in_batches(numbers, verify):
+            for batch, (predicted, hidden) in self.in_batches(numbers, verify):
                 rows = torch.tensor(batch)
                 agrees = (predicted == gold_shown[rows]).long().cumprod(dim=1).sum(dim=1)
                 experience.add(agrees, gold_shown.shape[1])
@@ -208,70 +146,16 @@ class VerifiedDecoder:
         open_rows += [(row, []) for row in waiting]
         # Rows with a similar first divergence go together: fewer steps repeat known tokens.
         open_rows.sort(key=lambda row: len(row[1]))
-        for _, decoded in self._in_batches(open_rows, go_on):
+        for _, decoded in self.in_batches(open_rows, go_on):
             yield decoded
-
-    def _in_batches(
-        self, rows: list[Row], step: Callable[[list[Row]], Result]
-    ) -> Iterator[tuple[list[Row], Result]]:
-        """`step` of all rows, a batch at a time; the batch is halved when memory runs out.
-
-        Raises InputError if there is not enough memory for a single row.
-        """
-        start = 0
-        while start < len(rows):
-            batch = rows[start : start + self.batch_size]
-            try:
-                result = step(batch)
-            except RuntimeError as error:
-                if not should_reduce_batch_size(error):
-                    raise
-                if len(batch) == 1:
-                    raise InputError(
-                        "out of memory with a single row at a time: a device with more memory is "
-                        f"needed, or a smaller dtype ({str(error).splitlines()[0]})"
-                    ) from None
-                # Not here: what the error's traceback holds on to is freed after this block only.
-                result = None
-            if result is None:
-                self.batch_size = len(batch) // 2
-                clear_device_cache(garbage_collection=True)
-                warnings.warn(
-                    f"out of memory with a batch of {len(batch)} rows: going on with "
-                    f"{self.batch_size}. Set the model's batch_size to start with that",
-                    stacklevel=3,
-                )
-                continue
-            start += len(batch)
-            yield batch, result
-
-    @torch.inference_mode()
-    def _run_prefix(self, prefix: list[list[int]]) -> Cache:
-        """The key-value cache of the prefix (one row)."""
-        return self._forward(torch.tensor(prefix), n_logits=1, keep_cache=True).past_key_values
 
     def _ended(self, generated: list[int]) -> bool:
         stopped = bool(generated) and generated[-1] in self.stop_ids
         return stopped or len(generated) >= self.max_new_tokens
 
-    def _forward(
-        self, ids: torch.Tensor, n_logits: int, *, cache: Cache | None = None, keep_cache: bool
-    ) -> Any:
-        """One forward pass; logits of the last `n_logits` positions only."""
-        options: dict[str, Any] = {"logits_to_keep": n_logits} if self._selects_logits else {}
-        output = self.model(
-            input_ids=ids.to(self.model.device),
-            past_key_values=cache,
-            use_cache=keep_cache or cache is not None,
-            **options,
-        )
-        if not self._selects_logits:
-            output.logits = output.logits[:, -n_logits:]
-        return output
-
     def _prefix(self, rows: int, tokens: int) -> Cache | None:
         """The prefix's key-value cache for so many rows, with memory for so many tokens more."""
-        return self._prefix_cache and with_room(self._prefix_cache, tokens, rows)
+        return self.prefix_cache and with_room(self.prefix_cache, tokens, rows)
 
     def _pass(
         self, ids: torch.Tensor, n_logits: int, n_positions: int
@@ -282,7 +166,7 @@ class VerifiedDecoder:
         """
         states = _States(len(ids), n_positions)
         with torch.inference_mode(), captured(self.model, self.layers, states.store):
-            output = self._forward(ids, n_logits, cache=self._prefix(*ids.shape), keep_cache=False)
+            output = self.forward(ids, n_logits, cache=self._prefix(*ids.shape), keep_cache=False)
             hidden = states.until(torch.full((len(ids),), ids.shape[1]))
         return output.logits, hidden
 
@@ -313,9 +197,9 @@ class VerifiedDecoder:
         with captured(self.model, self.layers, states.store):
             ids = torch.cat([problem, begun], dim=1)
             room = problem.shape[1] + self.max_new_tokens
-            output = self._forward(ids, 1, cache=self._prefix(len(rows), room), keep_cache=True)
+            output = self.forward(ids, 1, cache=self._prefix(len(rows), room), keep_cache=True)
             cache = output.past_key_values
-            if self._prefix_cache is None:
+            if self.prefix_cache is None:
                 cache = with_room(cache, room - ids.shape[1])
             for t in range(start, self.max_new_tokens):
                 predicted = output.logits[:, -1].argmax(dim=-1).tolist()
@@ -340,7 +224,7 @@ class VerifiedDecoder:
                     generated[row][t] if t < len(generated[row]) else 0 for row in states.active
                 ]
                 ids = torch.tensor(step)[:, None]
-                output = self._forward(ids, 1, cache=cache, keep_cache=True)
+                output = self.forward(ids, 1, cache=cache, keep_cache=True)
         lengths = torch.tensor([problem.shape[1] + len(row) for row in generated])
         exact = [ids == row for ids, row in zip(generated, gold.tolist(), strict=True)]
         return Decoded(numbers, generated, exact, states.until(lengths))
