@@ -60,6 +60,9 @@ SOLVER_KEYS = {
 # Formats of the figures.
 FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
+# Pairs of problems for interventions.
+PAIRS = "results/formulas/seed-{seed}/{task}/pairs/{edit}.jsonl"
+INCONSISTENT_PAIRS = "results/formulas/seed-{seed}/{task}/inconsistent_pairs.jsonl"
 # What stands for a hub model, whose weights are in the hub's own cache.
 SNAPSHOT = "results/models/{model}/snapshot.json"
 
@@ -113,10 +116,49 @@ def identity(*names):
     return lambda wildcards: {name: str(wildcards[name]) for name in names}
 
 
+def without_edits(task):
+    """A task's entry but for its edits, on which only pairs depend."""
+    return {
+        key: value for key, value in config["tasks"][task].items() if key != "edits"
+    }
+
+
+def template_of(wildcards):
+    """A parameter function: what problems of the task are drawn from."""
+    return without_edits(wildcards.task)
+
+
+def numbered_identity(wildcards):
+    """A parameter function: model, seed (a number) and task, as in the rows of tables."""
+    return {
+        "model": wildcards.model,
+        "seed": int(wildcards.seed),
+        "task": wildcards.task,
+    }
+
+
+def all_splits(wildcards):
+    """The problems of a task's splits."""
+    return expand(FORMULAS, **wildcards, split=SPLITS)
+
+
 def held_out_files(wildcards):
     """All problems of the tasks that a model is trained on: none of them may be among its own."""
+    files = []
+    for task in config["models"][wildcards.model]["training"]["tasks"]:
+        of_task = {"seed": wildcards.seed, "task": task}
+        files += expand(FORMULAS, **of_task, split=SPLITS)
+        if task in study.patched_tasks(wildcards.model):
+            files += expand(PAIRS, **of_task, edit=config["tasks"][task]["edits"])
+        if task in study.inconsistent_tasks(wildcards.model):
+            files += expand(INCONSISTENT_PAIRS, **of_task)
+    return files
+
+
+def held_out_valid(wildcards):
+    """The problems on which a trained model's exact match is measured, per task."""
     tasks = config["models"][wildcards.model]["training"]["tasks"]
-    return expand(FORMULAS, seed=wildcards.seed, task=tasks, split=SPLITS)
+    return expand(FORMULAS, seed=wildcards.seed, task=tasks, split="valid")
 
 
 def model_checkpoint(wildcards):

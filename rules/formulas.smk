@@ -19,7 +19,7 @@ rule formulas:
         mem_mb=500,
         runtime=10,
     params:
-        task=lambda wildcards: config["tasks"][wildcards.task],
+        task=template_of,
         sizes=config["splits"],
         code=script_version("formulas.py"),
     script:

@@ -4,6 +4,7 @@
 rule train:
     input:
         held_out=held_out_files,
+        valid=held_out_valid,
     output:
         expand(
             "results/models/{model}/seed-{seed}/{file}",
@@ -26,7 +27,7 @@ rule train:
     params:
         training=model_setting("training"),
         tasks=lambda wildcards: {
-            task: config["tasks"][task]
+            task: without_edits(task)
             for task in config["models"][wildcards.model]["training"]["tasks"]
         },
         code=script_version("train.py"),

@@ -21,11 +21,7 @@ rule timing:
         runtime=10,
     params:
         threshold=config["timing"]["threshold"],
-        identity=lambda wildcards: {
-            "model": wildcards.model,
-            "seed": int(wildcards.seed),
-            "task": wildcards.task,
-        },
+        identity=numbered_identity,
         code=script_version("timing.py"),
     script:
         "../workflow_scripts/timing.py"

@@ -8,6 +8,7 @@ with job.running(globals()) as this:
         this.params.training,
         this.params.tasks,
         held_out=this.input.held_out,
+        valid=this.input.valid,
         seed=int(this.wildcards.seed),
         threads=this.threads,
         report=this.output.report,

@@ -13,13 +13,14 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
+from think_to_talk.counterfactuals import check_edits
 from think_to_talk.datasets import check_satisfiable
 from think_to_talk.errors import InputError
 from think_to_talk.models import checkpoint_files, package_folder, saved_layers
 
-#: Folders of `results/` that are not a model's, and a figure that is not a task's.
+#: Folders of `results/` that are not a model's, and figures that are not a task's.
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "summary")
-_RESERVED_TASKS = ("overview",)
+_RESERVED_TASKS = ("interventions", "overview", "patching")
 
 
 def load_schema(name: str, folder: str | Path) -> dict[str, Any]:
@@ -127,9 +128,12 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         for split, path in task.get("files", {}).items():
             if not Path(path).is_file():
                 yield f"tasks.{name}.files.{split}: {path}: no such file"
+        if "files" in task and task["edits"]:
+            yield f"tasks.{name}.edits: only problems of a template can be edited; remove it"
         if "equations" in task:
             try:
                 check_satisfiable(task, config["splits"])
+                check_edits(task)
             except InputError as error:
                 yield f"tasks.{name}: {error}"
     for name, model in config["models"].items():

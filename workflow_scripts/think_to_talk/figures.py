@@ -20,9 +20,9 @@ from think_to_talk.timing import best_layers
 matplotlib.use("Agg")
 
 #: Width of a text block, in inches.
-_WIDTH = 7.0
+WIDTH = 7.0
 #: Okabe and Ito's palette, each colour with a marker of its own, per variable.
-_STYLES = (
+STYLES = (
     ("#0072B2", "o"),
     ("#D55E00", "s"),
     ("#009E73", "^"),
@@ -30,7 +30,7 @@ _STYLES = (
     ("#E69F00", "v"),
     ("#56B4E9", "P"),
 )
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -64,8 +64,8 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows) -> Figure:
     n_positions = len(positions)
     cot_start = sum(row["relative_position"] < 0 for row in positions.values())
     height = 0.55 + len(timing) * (0.45 + 0.13 * min(len(layers), 12) + 0.25)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         panels = figure.subplots(len(timing), 1, squeeze=False)[:, 0]
         for panel, summary in zip(panels, timing, strict=True):
             scores = np.full((len(layers), n_positions), np.nan)
@@ -128,8 +128,8 @@ def draw_overview(tasks: Mapping[str, ProbeRows], threshold: float, title: str) 
 
     tasks: {name: probe rows}. threshold: the accuracy that t* asks for.
     """
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 0.5 + 1.35 * len(tasks)), layout="constrained")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.5 + 1.35 * len(tasks)), layout="constrained")
         panels = figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0]
         for panel, (name, rows) in zip(panels, tasks.items(), strict=True):
             _draw_curves(panel, rows, threshold)
@@ -148,7 +148,7 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float) -> None:
     symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
     cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
     for variable in sorted({row["variable"] for row in on_axis}):
-        colour, marker = _STYLES[variable % len(_STYLES)]
+        colour, marker = STYLES[variable % len(STYLES)]
         best = best_layers(on_axis, variable).values()
         x = np.array([row["symbol_index"] - cot_start for row in best])
         score = np.array([row["score"] for row in best])
@@ -186,5 +186,5 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     silent = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     for path in map(Path, paths):
         kind = path.suffix.lstrip(".")
-        with matplotlib.rc_context(_STYLE), replacing(path) as temporary:
+        with matplotlib.rc_context(STYLE), replacing(path) as temporary:
             figure.savefig(temporary, format=kind, dpi=200, metadata=silent[kind])

@@ -26,6 +26,11 @@ def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     return list(_parsed(path))
 
 
+def read_all(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """The rows of several files, in their order."""
+    return [row for path in paths for row in read_jsonl(path)]
+
+
 def _parsed(path: str | Path) -> Iterator[Any]:
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):

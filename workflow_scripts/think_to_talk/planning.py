@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from think_to_talk import hub, requirements
 from think_to_talk.architecture import Architecture, read_architecture
+from think_to_talk.counterfactuals import intermediate_variables
 from think_to_talk.datasets import PROMPTED_SPLITS, task_templates
 from think_to_talk.errors import InputError
-from think_to_talk.formulas import draw_rows
+from think_to_talk.formulas import Template, draw_rows
 from think_to_talk.models import checkpoint_files, saved_layers
 from think_to_talk.prompts import SYMBOLS, first_shots
 from think_to_talk.requirements import Placement, Prompt, Work, expected_tokens
@@ -44,6 +46,25 @@ class StudyPlan:
     def tasks(self, model: str) -> list[str]:
         """The tasks that a model is studied on."""
         return self.config["models"][model].get("tasks", list(self.config["tasks"]))
+
+    def patched_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model's hidden states are patched."""
+        if not self.config["interventions"]["patching"]:
+            return []
+        return [task for task in self.tasks(model) if self.config["tasks"][task]["edits"]]
+
+    def inconsistent_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model is shown chains with a wrong result."""
+        if not self.config["interventions"]["inconsistent_chains"]:
+            return []
+        return [task for task in self.tasks(model) if self._has_results(task)]
+
+    def _has_results(self, task: str) -> bool:
+        """Whether the chains of a task have results that the final answer follows from."""
+        entry = self.config["tasks"][task]
+        if "files" in entry or entry["ask"] == "any":
+            return False
+        return bool(intermediate_variables(Template.from_config(entry)))
 
     def n_rows(self, task: str, split: str) -> int:
         """Rows of a split: as configured, or as many as the existing dataset has."""
@@ -189,6 +210,18 @@ class StudyPlan:
         if "equations" in entry:
             return len(entry["equations"])
         return len(_first_row(Path(entry["files"]["test"]))["intermediate_questions"])
+
+    def intervention_minutes(self, model: str, task: str) -> int:
+        """Time limit of a task's interventions: the sliding grid, which is most of the work."""
+        interventions, entry = self.config["interventions"], self.config["tasks"][task]
+        _, source, target = self._sample(task)
+        equations = source.count(",") + target.count(",") + 3
+        windows = 1 + self.architecture(model).num_hidden_layers // interventions["stride"]
+        runs = interventions["pairs"] * max(1, len(entry["edits"])) * equations * windows
+        work = self.work(model, task, runs)
+        return requirements.runtime_minutes(
+            replace(work, worst_seconds=work.best_seconds), self.placement(model)
+        )
 
     def probe_bytes(self, model: str, task: str) -> int:
         """Main memory of fitting the probes of a task."""

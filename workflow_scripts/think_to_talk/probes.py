@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.stats import binomtest
 
 from think_to_talk import solvers
+from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl, write_jsonl
 from think_to_talk.objective import N_CLASSES
 from think_to_talk.progress import progress
@@ -221,12 +221,6 @@ def _score(
                 entry["ci_low"], entry["ci_high"] = wilson_interval(hits, n)
                 entry["predictions"] = predictions[i, variable].tolist()
             yield position, entry
-
-
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `hits` in `n`."""
-    interval = binomtest(hits, n).proportion_ci(confidence_level=0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def _describe(test: _Split, position: int) -> dict[str, Any]:

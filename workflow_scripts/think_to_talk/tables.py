@@ -1,8 +1,37 @@
-"""Tables for people, in Markdown."""
+"""Tables of rows with named columns, as CSV for programs and as Markdown for people."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """The columns of all rows as CSV; a missing value is an empty field."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_markdown(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], headings: Sequence[str] | None = None
+) -> str:
+    """The columns of all rows in Markdown: shares with three digits, a dash where nothing is.
+
+    headings: of the columns, if they are not to be called by their names.
+    """
+    cells = [tuple(_shown(row[column]) for column in columns) for row in rows]
+    return markdown_table([headings or columns, *cells]) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

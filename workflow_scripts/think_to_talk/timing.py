@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from think_to_talk.tables import markdown_table
 
 #: Columns of the timing table, in order.
 COLUMNS = (
@@ -24,7 +20,8 @@ COLUMNS = (
     "cot_accuracy",
     "n_test",
 )
-_HEADINGS = (
+#: What people call them.
+HEADINGS = (
     *("model", "seed", "task", "variable", "t*", "t*eq", "layer", "score"),
     *("before CoT", "after CoT", "CoT accuracy", "test rows"),
 )
@@ -79,24 +76,3 @@ def timing_rows(
             }
         )
     return rows
-
-
-def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The timing table as CSV; a missing value is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def as_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The timing table for people: scores as shares with three digits, a dash where none is."""
-    table = [_HEADINGS, *(tuple(_shown(row[column]) for column in COLUMNS) for row in rows)]
-    return markdown_table(table) + "\n"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

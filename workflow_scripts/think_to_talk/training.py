@@ -167,6 +167,7 @@ def train_checkpoint(
     tasks: Mapping[str, Mapping[str, Any]],
     *,
     held_out: Sequence[str | Path],
+    valid: Sequence[str | Path],
     seed: int,
     threads: int,
     report: str | Path,
@@ -174,21 +175,25 @@ def train_checkpoint(
     """Train a model and save it, with its tokenizer, in the folder of `report`.
 
     entry: the model's `training` entry. tasks: {name: config entry} of the tasks to train on.
-    held_out: dataset files whose problems are not trained on; those of the split `valid` give the
-    exact match per task that is written to `report`, a JSON file.
+    held_out: files of rows and of pairs whose problems are not trained on. valid: those of them,
+    one per task, on which the exact match is measured that is written to `report`, a JSON file.
     """
     torch.set_num_threads(threads)
     disable_progress_bar()
-    datasets = {Path(path): read_jsonl(path) for path in held_out}
-    sources = {row["source"] for rows in datasets.values() for row in rows}
+    sources = {
+        row[key]
+        for path in held_out
+        for row in read_jsonl(path)
+        for key in ("source", "base_source")
+        if key in row
+    }
     tokenizer = symbol_tokenizer()
     examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed)
     model = build_model(entry, len(tokenizer), seed)
     loss = train(model, examples, entry, seed)
     matches = {
-        path.parent.name: exact_match(model, encode(tokenizer, rows))
-        for path, rows in datasets.items()
-        if path.stem == "valid"
+        path.parent.name: exact_match(model, encode(tokenizer, read_jsonl(path)))
+        for path in map(Path, valid)
     }
     for task, match in matches.items():
         if match < _SOLVED:

@@ -1,0 +1,251 @@
+"""Interventions: pairs of problems, patched hidden states, and chains with a wrong result."""
+
+import itertools
+
+PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"
+INCONSISTENT_CHAINS = "results/{model}/seed-{seed}/inconsistent_chains/{task}.jsonl"
+
+
+def edited_pairs(wildcards):
+    """The pair files of a task, one per edit."""
+    return expand(PAIRS, **wildcards, edit=config["tasks"][wildcards.task]["edits"])
+
+
+def interventions_of(pattern, tasks):
+    """An input function: the results of a kind of intervention, of all models, seeds and tasks."""
+    return lambda _wildcards: [
+        pattern.format(model=model, seed=seed, task=task)
+        for model in config["models"]
+        for seed in config["seeds"]
+        for task in tasks(model)
+    ]
+
+
+def intervention_minutes(wildcards, attempt):
+    """Time limit of an intervention job."""
+    return attempt * study.intervention_minutes(wildcards.model, wildcards.task)
+
+
+rule pairs:
+    input:
+        splits=all_splits,
+    output:
+        PAIRS,
+    log:
+        "results/logs/pairs/seed-{seed}/{task}/{edit}.log",
+    benchmark:
+        "results/benchmarks/pairs/seed-{seed}/{task}/{edit}.tsv"
+    wildcard_constraints:
+        task=one_of(GENERATED_TASKS),
+    group:
+        "formulas"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        task=template_of,
+        places=lambda wildcards: config["tasks"][wildcards.task]["edits"][
+            wildcards.edit
+        ],
+        pairs=config["interventions"]["pairs"],
+        code=script_version("pairs.py"),
+    script:
+        "../workflow_scripts/pairs.py"
+
+
+rule inconsistent_pairs:
+    input:
+        splits=all_splits,
+    output:
+        INCONSISTENT_PAIRS,
+    log:
+        "results/logs/inconsistent_pairs/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/inconsistent_pairs/seed-{seed}/{task}.tsv"
+    wildcard_constraints:
+        task=one_of(GENERATED_TASKS),
+    group:
+        "formulas"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        task=template_of,
+        pairs=config["interventions"]["pairs"],
+        code=script_version("inconsistent_pairs.py"),
+    script:
+        "../workflow_scripts/inconsistent_pairs.py"
+
+
+rule patching:
+    input:
+        model=model_files,
+        pairs=edited_pairs,
+    output:
+        rows=PATCHING,
+    log:
+        "results/logs/patching/{model}/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/patching/{model}/seed-{seed}/{task}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
+        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
+        gpu_mem_mb=on_gpu(gpu_memory_mb),
+        constraint=on_gpu(gpu_constraint),
+        slurm_partition=partition,
+        mem_mb=decoding_memory_mb,
+        runtime=intervention_minutes,
+        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
+    params:
+        model=model_checkpoint,
+        shots=model_setting("shots"),
+        dtype=lambda wildcards: study.dtype(wildcards.model),
+        identity=numbered_identity,
+        edits=lambda wildcards: list(config["tasks"][wildcards.task]["edits"]),
+        patching={
+            key: config["interventions"][key] for key in ("window", "stride", "specs")
+        },
+        code=script_version("patching.py"),
+    script:
+        "../workflow_scripts/patching.py"
+
+
+rule inconsistent_chains:
+    input:
+        model=model_files,
+        pairs=INCONSISTENT_PAIRS,
+    output:
+        rows=INCONSISTENT_CHAINS,
+    log:
+        "results/logs/inconsistent_chains/{model}/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/inconsistent_chains/{model}/seed-{seed}/{task}.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
+        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
+        gpu_mem_mb=on_gpu(gpu_memory_mb),
+        constraint=on_gpu(gpu_constraint),
+        slurm_partition=partition,
+        mem_mb=decoding_memory_mb,
+        runtime=intervention_minutes,
+        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
+    params:
+        model=model_checkpoint,
+        shots=model_setting("shots"),
+        max_new_tokens=model_setting("max_new_tokens"),
+        dtype=lambda wildcards: study.dtype(wildcards.model),
+        identity=numbered_identity,
+        code=script_version("inconsistent_chains.py"),
+    script:
+        "../workflow_scripts/inconsistent_chains.py"
+
+
+rule patching_heatmap:
+    input:
+        patching=PATCHING,
+        probes="results/{model}/seed-{seed}/probes/{task}.jsonl",
+    output:
+        multiext(
+            "results/summary/figures/{model}/seed-{seed}/patching/{task}.", *FORMATS
+        ),
+    log:
+        "results/logs/patching_heatmap/{model}/seed-{seed}/{task}.log",
+    benchmark:
+        "results/benchmarks/patching_heatmap/{model}/seed-{seed}/{task}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=script_version("patching_heatmap.py"),
+    script:
+        "../workflow_scripts/patching_heatmap.py"
+
+
+rule interventions_overview:
+    input:
+        patching=lambda wildcards: expand(
+            PATCHING, **wildcards, task=study.patched_tasks(wildcards.model)
+        ),
+        inconsistent=lambda wildcards: expand(
+            INCONSISTENT_CHAINS,
+            **wildcards,
+            task=study.inconsistent_tasks(wildcards.model),
+        ),
+    output:
+        multiext("results/summary/figures/{model}/seed-{seed}/interventions.", *FORMATS),
+    log:
+        "results/logs/interventions_overview/{model}/seed-{seed}.log",
+    benchmark:
+        "results/benchmarks/interventions_overview/{model}/seed-{seed}.tsv"
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=script_version("interventions_overview.py"),
+    script:
+        "../workflow_scripts/interventions_overview.py"
+
+
+rule interventions_table:
+    input:
+        patching=interventions_of(PATCHING, study.patched_tasks),
+        inconsistent=interventions_of(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+    output:
+        rows="results/summary/interventions.jsonl",
+        csv="results/summary/interventions.csv",
+        markdown="results/summary/interventions.md",
+    log:
+        "results/logs/interventions_table.log",
+    benchmark:
+        "results/benchmarks/interventions_table.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=script_version("interventions_table.py"),
+    script:
+        "../workflow_scripts/interventions_table.py"
+
+
+def all_interventions():
+    """The tables and figures of interventions; none if the config switches them off."""
+    intervened = {
+        model: (study.patched_tasks(model), study.inconsistent_tasks(model))
+        for model in config["models"]
+    }
+    wanted = []
+    for model, seed in itertools.product(intervened, config["seeds"]):
+        patched, inconsistent = intervened[model]
+        figures = [f"patching/{task}" for task in patched]
+        figures += ["interventions"] if patched or inconsistent else []
+        wanted += expand(
+            f"results/summary/figures/{model}/seed-{seed}/{{figure}}.{{format}}",
+            figure=figures,
+            format=FORMATS,
+        )
+    return wanted and [*wanted, *rules.interventions_table.output]

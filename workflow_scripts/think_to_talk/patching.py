@@ -1,0 +1,173 @@
+"""Activation patching: a model's next token when hidden states of another run are put into it.
+
+Many specs are tried on the same pairs, and most of what they compute is the same. The few-shot
+examples are run once. A run's own key-value cache up to the first patched position is the
+unpatched one, shared by all specs that start there; and one pass over the rest, teacher-forced,
+gives the next token after every length of the chain at once. Rows and specs share batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+
+from think_to_talk.caches import with_room
+from think_to_talk.hooks import captured, replaced
+from think_to_talk.passes import Passes
+from think_to_talk.specs import RUNS, Spec
+
+if TYPE_CHECKING:
+    from transformers import Cache
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the runs of some pairs say next, as token ids.
+
+    unpatched: {run: [rows, chain tokens]} for each token of the chain, given all before it.
+    patched: for each spec [rows, forced lengths].
+    """
+
+    unpatched: dict[str, torch.Tensor]
+    patched: list[torch.Tensor]
+
+
+class Patcher(Passes):
+    """Patched runs of pairs that share a prefix; see `Passes` for what it is made of."""
+
+    def outputs(
+        self,
+        runs: Mapping[str, torch.Tensor],
+        n_problem: int,
+        specs: Sequence[Spec],
+        done: Callable[[int], object] = lambda rows: None,
+    ) -> Outputs:
+        """The next tokens of all pairs, unpatched and under each spec.
+
+        runs: `base` and `edited`, token ids [rows, positions] of problem and gold chain. n_problem:
+        positions before the chain. done: called with the number of rows that are finished.
+        """
+
+        def patch(rows: list[int]) -> Outputs:
+            return self._patch({run: ids[rows] for run, ids in runs.items()}, n_problem, specs)
+
+        parts = []
+        for rows, part in self.in_batches(list(range(len(runs["base"]))), patch):
+            parts.append(part)
+            done(len(rows))
+        return Outputs(
+            {run: torch.cat([part.unpatched[run] for part in parts]) for run in RUNS},
+            [torch.cat(spec) for spec in zip(*(part.patched for part in parts), strict=True)],
+        )
+
+    @torch.inference_mode()
+    def _patch(
+        self, runs: dict[str, torch.Tensor], n_problem: int, specs: Sequence[Spec]
+    ) -> Outputs:
+        """One batch of pairs."""
+        states: dict[str, dict[int, torch.Tensor]] = {}
+        unpatched = {}
+        for run, ids in runs.items():
+            layers = sorted(
+                {layer for spec in specs if spec.source == run for layer in spec.layers}
+            )
+            states[run], unpatched[run] = self._unpatched(ids, n_problem, layers)
+        # Until a pass says otherwise: what comes before the patch stays as it is.
+        patched = [unpatched[spec.target][:, list(spec.forced)] for spec in specs]
+        for source in RUNS:
+            active = [
+                (spec, result)
+                for spec, result in zip(specs, patched, strict=True)
+                if spec.source == source and spec.layers and spec.positions
+            ]
+            self._patch_from(states[source], runs, n_problem, active)
+        return Outputs(unpatched, patched)
+
+    def _unpatched(
+        self, ids: torch.Tensor, n_problem: int, layers: Sequence[int]
+    ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
+        """Hidden states {layer: [rows, positions, hidden]} and next tokens [rows, chain tokens]."""
+        states: dict[int, torch.Tensor] = {}
+        read = torch.arange(n_problem - 1, ids.shape[1] - 1)
+        with captured(self.model, layers, states.__setitem__):
+            cache = self.prefix_of(len(ids))
+            logits = self.forward(ids, read, cache=cache, keep_cache=False).logits
+        return states, logits.argmax(dim=-1).cpu()
+
+    def _patch_from(
+        self,
+        states: Mapping[int, torch.Tensor],
+        runs: Mapping[str, torch.Tensor],
+        n_problem: int,
+        active: list[tuple[Spec, torch.Tensor]],
+    ) -> None:
+        """Fill in the results of specs with one source, whose hidden states are given."""
+        if not active:
+            return
+        ids = runs[active[0][0].target]
+        cache, reached = self.prefix_of(len(ids)), 0
+        together = max(1, self.batch_size // len(ids))
+        for start, group in groupby(sorted(active, key=_start), key=_start):
+            if start > reached:
+                between = ids[:, reached:start]
+                cache = self.forward(between, 1, cache=cache, keep_cache=True).past_key_values
+                reached = start
+            waiting = list(group)
+            while waiting:
+                some, waiting = waiting[:together], waiting[together:]
+                self._patched_pass(states, ids, n_problem, cache, start, some)
+
+    def _patched_pass(
+        self,
+        states: Mapping[int, torch.Tensor],
+        ids: torch.Tensor,
+        n_problem: int,
+        cache: Cache | None,
+        start: int,
+        group: Sequence[tuple[Spec, torch.Tensor]],
+    ) -> None:
+        """One pass of rows times specs, from the position on where the patches start."""
+        n_rows, n_specs = len(ids), len(group)
+        reading = {n_problem - 1 + t for spec, _ in group for t in spec.forced}
+        read = sorted(position for position in reading if position >= start)
+        if not read:
+            return
+        tokens = ids[:, start : read[-1] + 1].repeat_interleave(n_specs, dim=0)
+        where = _where([spec for spec, _ in group], start, tokens.shape[1])
+
+        def replace(layer: int, hidden: torch.Tensor) -> torch.Tensor:
+            taken = states[layer][:, None, start : read[-1] + 1].to(hidden.device)
+            chosen = where[layer].to(hidden.device)[None, :, :, None]
+            return torch.where(chosen, taken, hidden.unflatten(0, (n_rows, n_specs))).flatten(0, 1)
+
+        with replaced(self.model, where, replace):
+            roomy = cache and with_room(cache, tokens.shape[1], n_specs)
+            logits = self.forward(
+                tokens, torch.tensor(read) - start, cache=roomy, keep_cache=False
+            ).logits
+        predicted = logits.argmax(dim=-1).cpu().unflatten(0, (n_rows, n_specs))
+        place = {position: i for i, position in enumerate(read)}
+        for i, (spec, result) in enumerate(group):
+            for j, t in enumerate(spec.forced):
+                if n_problem - 1 + t in place:
+                    result[:, j] = predicted[:, i, place[n_problem - 1 + t]]
+
+
+def _start(item: tuple[Spec, torch.Tensor]) -> int:
+    """The first position that is patched."""
+    return min(item[0].positions)
+
+
+def _where(specs: Sequence[Spec], start: int, n_positions: int) -> dict[int, torch.Tensor]:
+    """{layer: [specs, positions] whether the state is replaced}, positions counted from `start`."""
+    layers = sorted({layer for spec in specs for layer in spec.layers})
+    where = {layer: torch.zeros(len(specs), n_positions, dtype=torch.bool) for layer in layers}
+    for i, spec in enumerate(specs):
+        inside = torch.tensor([p - start for p in spec.positions if p - start < n_positions])
+        for layer in spec.layers:
+            where[layer][i, inside] = True
+    return where
