@@ -88,7 +88,7 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
     if not arguments or {"-h", "--help"} & set(arguments):
         print(usage)
         raise SystemExit(0)
-    parts: dict[str, Any] = {part: SimpleNamespace() for part in _PARTS}
+    parts: dict[str, Any] = {part: _Values() for part in _PARTS}
     parts |= {"threads": 1, "log": None}
     for argument in arguments:
         key, equals, value = argument.partition("=")
@@ -102,6 +102,16 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
         else:
             parts[part] = yaml.safe_load(value)
     return Job(**{**parts, "config": vars(parts["config"])})
+
+
+class _Values(SimpleNamespace):
+    """Values with names, also by number and one after another, as Snakemake gives them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(vars(self).values())
+
+    def __getitem__(self, number: int) -> Any:
+        return list(self)[number]
 
 
 class _Tee:

@@ -43,7 +43,8 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
                 )
             for panel in panels:
                 axes.finish(panel, answer)
-            panels[0].set_ylabel(f"{axes.names[answer]}\n\nlayer", fontsize=6)
+            asks = "" if variable is None else f": {variable_name(variable)}"
+            panels[0].set_ylabel(f"{axes.names[answer]}{asks}\n\nlayer", fontsize=6)
         grid[0, 0].set_title("readable: probe accuracy", loc="left")
         for panel, edit in zip(grid[0, 1:], edits, strict=True):
             panel.set_title(f"used: {edit}", loc="left")
@@ -51,8 +52,8 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
         bar.set_label("probe accuracy, or success rate of patching")
         first = patching[0]
         figure.suptitle(
-            f"{first['task']}: {first['model']}, seed {first['seed']}. Rows: the number that is "
-            "asked for (outlined: its equation)",
+            f"{first['task']}: {first['model']}, seed {first['seed']}. In each row the last number "
+            "of the outlined equation is asked for",
             fontsize=8,
         )
     return figure
@@ -90,17 +91,14 @@ class _EquationAxes:
             if row["variable"] == variable and row["score"] is not None:
                 place = layers.index(row["layer"]), self.equations.index(row["equation"])
                 values[place] = np.nanmax([values[place], row["score"]])
-        name = "a number of the problem" if variable is None else variable_name(variable)
-        panel.text(0.02, 0.93, name, transform=panel.transAxes, va="top", fontsize=6)
+        if variable is None:
+            _say(panel, "no variable's value")
         return self._draw(panel, layers, values)
 
     def draw_success(self, panel: Axes, rows: Rows) -> AxesImage | None:
         """The success rate of each window, at its middle layer; None where it says nothing."""
         if not rows or max(row["n"] for row in rows) < _FEWEST_PAIRS:
-            text = "too few pairs" if rows else "the same in both"
-            panel.text(
-                0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", fontsize=6
-            )
+            _say(panel, "too few pairs" if rows else "the same in both")
             return None
         middles = sorted({_middle(row) for row in rows})
         values = np.full((len(middles), len(self.equations)), np.nan)
@@ -134,6 +132,11 @@ class _EquationAxes:
         panel.tick_params(length=1.5, pad=1)
 
 
+def _say(panel: Axes, text: str) -> None:
+    """Why a panel is empty."""
+    panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", fontsize=6)
+
+
 def _middle(row: Mapping[str, Any]) -> float:
     return (row["layers"][0] + row["layers"][-1]) / 2
 
@@ -152,7 +155,7 @@ def draw_effects(table: Rows, title: str) -> Figure:
     ]
     names = [list(dict.fromkeys(row["intervention"] for row in kinds[0])), _variables(kinds[1])]
     longest = max(map(len, names))
-    edits = list(dict.fromkeys(row["on"] for row in kinds[0]))
+    edits = list(dict.fromkeys(row["edit"] for row in kinds[0]))
     with matplotlib.rc_context(STYLE):
         figure = Figure(
             figsize=(WIDTH, 1.0 + (0.3 + 0.17 * longest) * len(tasks)), layout="constrained"
@@ -161,10 +164,10 @@ def draw_effects(table: Rows, title: str) -> Figure:
         for (patched, chains), task in zip(grid, tasks, strict=True):
             _draw_patched(patched, [r for r in kinds[0] if r["task"] == task], names[0], edits)
             _draw_chains(chains, [r for r in kinds[1] if r["task"] == task])
-            patched.set_title(task, loc="left")
-        grid[0, 1].set_title("after a wrong result in the chain", loc="left")
-        for panel in grid[-1]:
-            panel.set_xlabel("share of pairs (filled: changed; hollow: kept), 95 % intervals")
+            patched.set_title(f"{task}: after patching the", loc="left")
+        grid[0, 1].set_title("after a wrong result in the chain for", loc="left")
+        grid[-1, 0].set_xlabel("share of pairs with the other run's answer (hollow: their own)")
+        grid[-1, 1].set_xlabel("the chain's answer (hollow: the problem's)")
         handles = [
             matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4)
             for (colour, marker), _ in zip(STYLES, edits, strict=False)
@@ -175,7 +178,7 @@ def draw_effects(table: Rows, title: str) -> Figure:
 
 
 def _variables(rows: Rows) -> list[str]:
-    return sorted({row["on"] for row in rows})
+    return sorted({row["edit"] for row in rows})
 
 
 def _draw_patched(panel: Axes, rows: Rows, names: Sequence[str], edits: Sequence[str]) -> None:
@@ -183,7 +186,7 @@ def _draw_patched(panel: Axes, rows: Rows, names: Sequence[str], edits: Sequence
         colour, marker = STYLES[number % len(STYLES)]
         shift = 0.22 * (number - (len(edits) - 1) / 2)
         for row in rows:
-            if row["on"] == edit:
+            if row["edit"] == edit:
                 _draw_shares(panel, row, names.index(row["intervention"]) + shift, colour, marker)
     panel.set_yticks(range(len(names)), [name.removeprefix("patch ") for name in names])
     _finish(panel, len(names))
@@ -192,7 +195,7 @@ def _draw_patched(panel: Axes, rows: Rows, names: Sequence[str], edits: Sequence
 def _draw_chains(panel: Axes, rows: Rows) -> None:
     names = _variables(rows)
     for row in rows:
-        _draw_shares(panel, row, names.index(row["on"]), "black", "o")
+        _draw_shares(panel, row, names.index(row["edit"]), "black", "o")
     panel.set_yticks(range(len(names)), [variable_name(int(name[1:])) for name in names])
     _finish(panel, len(names))
 
@@ -217,6 +220,6 @@ def _draw_shares(panel: Axes, row: Mapping[str, Any], y: float, colour: str, mar
 
 def _finish(panel: Axes, n: int) -> None:
     panel.set_xlim(-0.03, 1.03)
-    panel.set_ylim(n - 0.5, -0.5)
+    panel.set_ylim(max(n, 1) - 0.5, -0.5)
     panel.grid(axis="x", color="0.9", linewidth=0.5)
     panel.tick_params(axis="y", length=0)

@@ -14,7 +14,7 @@ COLUMNS = (
     "seed",
     "task",
     "intervention",
-    "on",
+    "edit",
     "rows",
     "n",
     *(f"{outcome}{suffix}" for outcome in OUTCOMES for suffix in ("", "_ci_low", "_ci_high")),
@@ -22,32 +22,32 @@ COLUMNS = (
     "edited_accuracy",
 )
 #: Those that people are shown.
-SHOWN = ("model", "seed", "task", "intervention", "on", "rows", "n", *OUTCOMES)
+SHOWN = ("model", "seed", "task", "intervention", "edit", "rows", "n", *OUTCOMES)
 _PATCHING = dict(zip(OUTCOMES, ("success", "unchanged", "other"), strict=True))
 _CHAINS = dict(zip(OUTCOMES, ("follows_chain", "follows_problem", "other"), strict=True))
 
 
 def final_answers(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Table rows of whole-part and own patching at the final answer; `on` is the edit."""
+    """Table rows of whole-part and own patching at the final answer; `edit` is the edit."""
     for row in patching:
         if row["kind"] != "sliding":
             accuracies = {key: row[key] for key in ("base_accuracy", "edited_accuracy")}
             yield {
                 **_identity(row),
                 "intervention": f"patch {row['spec']}",
-                "on": row["edit"],
+                "edit": row["edit"],
                 **_outcomes(row, _PATCHING),
                 **accuracies,
             }
 
 
 def after_wrong_results(chains: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Table rows of inconsistent chains; `on` is the variable whose result is wrong."""
+    """Table rows of inconsistent chains; `edit` is the variable whose result is wrong."""
     for row in chains:
         yield {
             **_identity(row),
             "intervention": "wrong result in the chain",
-            "on": f"v{row['variable']}",
+            "edit": f"v{row['variable']}",
             **_outcomes(row, _CHAINS),
             "base_accuracy": None,
             "edited_accuracy": None,

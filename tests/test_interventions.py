@@ -1,0 +1,176 @@
+"""Interventions: rates by hand, what the model is asked for, and chains with a wrong result."""
+
+from collections import Counter
+
+import pytest
+import torch
+import yaml
+from checkpoints import train_small
+from jsonschema import Draft202012Validator
+from repository import REPOSITORY
+from scipy.stats import binomtest
+
+from think_to_talk.counterfactuals import Edit, base_row, draw_inconsistent_pairs, draw_pairs
+from think_to_talk.effects import after_wrong_results, final_answers
+from think_to_talk.formulas import Template
+from think_to_talk.interventions import (
+    PatchingSettings,
+    inconsistent_chain_rows,
+    patching_rows,
+)
+from think_to_talk.models import load_tokenizer
+from think_to_talk.specs import DIRECTED
+
+IDENTITY = {"model": "m", "seed": 1, "task": "level-1"}
+N = 40
+OWN = {
+    "all": {"source": "edited", "layers": "all", "span": {"positions": [0, 99]}},
+    "input": {"source": "base", "layers": [0], "span": {"equations": [-3, -3]}, "forced": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, tasks):
+    """A model that solves about half of level 1, and its tokenizer."""
+    folder = tmp_path_factory.mktemp("model")
+    return train_small(folder, tasks["level-1"], steps=85).eval(), load_tokenizer(folder)
+
+
+@pytest.fixture(scope="module")
+def edits(tasks):
+    template = Template.from_config(tasks["level-1"])
+    return {
+        name: list(draw_pairs(Edit.from_config(places, template), N, 1, []))
+        for name, places in tasks["level-1"]["edits"].items()
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(model, edits):
+    settings = PatchingSettings(window=1, stride=1, specs=OWN)
+    return list(patching_rows(*model, edits, settings, shots=0, batch_size=16, identity=IDENTITY))
+
+
+@pytest.fixture(scope="module")
+def chains(model, tasks):
+    pairs = list(draw_inconsistent_pairs(Template.from_config(tasks["level-1"]), N, 1, []))
+    options = {"shots": 0, "batch_size": 16, "max_new_tokens": 40, "identity": IDENTITY}
+    return pairs, list(inconsistent_chain_rows(*model, pairs, **options))
+
+
+def validator(name):
+    return Draft202012Validator(
+        yaml.safe_load((REPOSITORY / f"schemas/{name}.schema.yaml").read_text())
+    )
+
+
+def test_rows_fit_their_schema(rows, chains):
+    for name, some in (("patching_row", rows), ("inconsistent_chain_row", chains[1])):
+        for row in some:
+            validator(name).validate(row)
+    for row in [*final_answers(rows), *after_wrong_results(chains[1])]:
+        validator("intervention_row").validate(row)
+
+
+def number(scratchpad, equation):
+    """The last number of an equation of a chain."""
+    return [symbol for symbol in scratchpad.split(" , ")[equation] if symbol.isdigit()][-1]
+
+
+def test_rates_are_shares_of_the_pairs_whose_outputs_are_listed(rows, edits):
+    for row in rows:
+        if row["answer_equation"] is None:
+            continue
+        pairs = [edits[row["edit"]][i] for i in row["pairs"]]
+        says = row["outputs"]
+        golds = {
+            "base": [number(pair["base_scratchpad"], row["answer_equation"]) for pair in pairs],
+            "edited": [number(pair["scratchpad"], row["answer_equation"]) for pair in pairs],
+        }
+        target = {"base": "edited", "edited": "base"}[row["source"]]
+        counts = Counter(
+            "success" if said == new else "unchanged" if said == old else "other"
+            for said, new, old in zip(says, golds[row["source"]], golds[target], strict=True)
+        )
+        assert row["n"] == len(pairs) == len(says)
+        # A pair whose number is the same in both is never asked.
+        assert all(one != other for one, other in zip(golds["base"], golds["edited"], strict=True))
+        for outcome in ("success", "unchanged", "other"):
+            if not pairs:
+                assert row[outcome] is row[f"{outcome}_ci_low"] is None
+                continue
+            assert row[outcome] == counts[outcome] / len(pairs)
+            interval = binomtest(counts[outcome], len(pairs)).proportion_ci(0.95, "wilson")
+            assert row[f"{outcome}_ci_low"] == pytest.approx(interval.low)
+            assert row[f"{outcome}_ci_high"] == pytest.approx(interval.high)
+
+
+def test_solved_pairs_are_those_that_both_runs_get_right(rows):
+    of = {(r["edit"], r["spec"], r["forced"], r["rows"]): r for r in rows}
+    fewer = 0
+    for (edit, spec, forced, which), row in of.items():
+        if which == "solved":
+            every = of[edit, spec, forced, "all"]
+            assert set(row["pairs"]) <= set(every["pairs"])
+            assert row["base_accuracy"] == row["edited_accuracy"] == 1
+            least = every["base_accuracy"] + every["edited_accuracy"] - 1
+            assert row["n"] >= least * every["n"] - 1e-9
+            assert row["n"] <= min(every["base_accuracy"], every["edited_accuracy"]) * every["n"]
+            fewer += row["n"] < every["n"]
+    assert fewer, "the model should get some wrong"
+
+
+def test_what_must_follow_follows(rows):
+    solved = [row for row in rows if row["rows"] == "solved"]
+    for row in solved:
+        # All that comes before the position that is read, or all of the run.
+        if row["spec"] in ("everything before", "all"):
+            assert row["success"] == 1
+        # The last layer of the question says nothing to any later position.
+        if row["kind"] == "sliding" and row["equation"] == -1 and row["layers"] == [2]:
+            assert row["unchanged"] == 1
+    # The first number, changed in the input where the problem says it, is copied to the chain.
+    copied = [r for r in solved if r["spec"] == "input" and r["edit"] == "first-formula"]
+    assert [r["success"] > 0.8 for r in copied] == [True]
+    assert {row["variable"] for row in solved if row["answer_equation"] == 4} == {1}
+    assert {row["variable"] for row in solved if row["answer_equation"] in (1, 3)} == {0}
+    assert {row["variable"] for row in solved if row["answer_equation"] == 0} == {None}
+
+
+def test_the_grid_asks_for_each_number_of_the_chain_from_the_span_on(rows):
+    asked = {
+        (row["equation"], row["answer_equation"])
+        for row in rows
+        if row["kind"] == "sliding" and row["edit"] == "random"
+    }
+    # The chain: B = # - A, A = #, B = # - A, B = # - #, B = #.
+    assert asked == {(e, a) for e in range(-3, 5) for a in range(5) if a >= e}
+    directed = [row for row in rows if row["kind"] == "directed"]
+    assert {row["spec"] for row in directed} == set(DIRECTED)
+    assert {row["answer_equation"] for row in directed} == {4}
+
+
+@torch.inference_mode()
+def test_after_a_wrong_result_the_model_writes_what_generate_writes(model, chains):
+    network, tokenizer = model
+    pairs, (solved, every) = chains
+    assert (solved["rows"], every["rows"]) == ("solved", "all")
+    assert (every["variable"], every["equation"], every["n"]) == (0, 1, N)
+    follows = Counter()
+    for pair, final in zip(pairs, every["outputs"], strict=True):
+        shown = " , ".join(pair["scratchpad"].split(" , ")[:2])
+        ids = tokenizer(f"{pair['source']} {shown}", return_tensors="pt")["input_ids"]
+        written = network.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
+        text = tokenizer.decode(written).split("\n")[0]
+        assert text.split("=")[-1].strip() == final
+        chain, problem = pair["original_answer"], pair["base_original_answer"]
+        follows["chain" if final == chain else "problem" if final == problem else "other"] += 1
+    assert every["follows_chain"] == follows["chain"] / N
+    assert every["follows_problem"] == follows["problem"] / N
+    assert every["other"] == pytest.approx(follows["other"] / N)
+    # Those that the model solves without the wrong result.
+    for i, pair in enumerate(pairs):
+        ids = tokenizer(base_row(pair)["source"], return_tensors="pt")["input_ids"]
+        written = network.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
+        right = tokenizer.decode(written).replace(" ", "").split("\n")[0]
+        assert (i in solved["pairs"]) == (right == pair["base_scratchpad"].replace(" ", ""))
