@@ -148,9 +148,9 @@ def held_out_files(wildcards):
     for task in config["models"][wildcards.model]["training"]["tasks"]:
         of_task = {"seed": wildcards.seed, "task": task}
         files += expand(FORMULAS, **of_task, split=SPLITS)
-        if task in study.patched_tasks(wildcards.model):
-            files += expand(PAIRS, **of_task, edit=config["tasks"][task]["edits"])
-        if task in study.inconsistent_tasks(wildcards.model):
+        # Whether they are switched on or not: that must not train the model anew.
+        files += expand(PAIRS, **of_task, edit=config["tasks"][task]["edits"])
+        if study.has_results(task):
             files += expand(INCONSISTENT_PAIRS, **of_task)
     return files
 

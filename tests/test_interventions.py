@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 from scipy.stats import binomtest
 
-from think_to_talk.counterfactuals import Edit, base_row, draw_inconsistent_pairs, draw_pairs
+from think_to_talk.counterfactuals import Edit, draw_inconsistent_pairs, draw_pairs
 from think_to_talk.effects import after_wrong_results, final_answers
 from think_to_talk.formulas import Template
 from think_to_talk.interventions import (
@@ -150,27 +150,37 @@ def test_the_grid_asks_for_each_number_of_the_chain_from_the_span_on(rows):
     assert {row["answer_equation"] for row in directed} == {4}
 
 
-@torch.inference_mode()
-def test_after_a_wrong_result_the_model_writes_what_generate_writes(model, chains):
+def written_after(model, texts):
+    """What `generate` writes after each text, up to the newline; texts have one length."""
     network, tokenizer = model
+    ids = tokenizer(texts, return_tensors="pt")["input_ids"]
+    end = tokenizer.convert_tokens_to_ids("\n")
+    options = {"max_new_tokens": 40, "do_sample": False, "eos_token_id": end, "pad_token_id": end}
+    output = network.generate(ids, attention_mask=torch.ones_like(ids), **options)
+    return [text.split("\n")[0] for text in tokenizer.batch_decode(output[:, ids.shape[1] :])]
+
+
+def test_after_a_wrong_result_the_model_writes_what_generate_writes(model, chains):
     pairs, (solved, every) = chains
     assert (solved["rows"], every["rows"]) == ("solved", "all")
     assert (every["variable"], every["equation"], every["n"]) == (0, 1, N)
+    shown = [" , ".join(pair["scratchpad"].split(" , ")[:2]) for pair in pairs]
+    texts = [f"{pair['source']} {chain}" for pair, chain in zip(pairs, shown, strict=True)]
+    finals = [text.split("=")[-1].strip() for text in written_after(model, texts)]
+    assert every["outputs"] == finals
     follows = Counter()
-    for pair, final in zip(pairs, every["outputs"], strict=True):
-        shown = " , ".join(pair["scratchpad"].split(" , ")[:2])
-        ids = tokenizer(f"{pair['source']} {shown}", return_tensors="pt")["input_ids"]
-        written = network.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
-        text = tokenizer.decode(written).split("\n")[0]
-        assert text.split("=")[-1].strip() == final
+    for pair, final in zip(pairs, finals, strict=True):
         chain, problem = pair["original_answer"], pair["base_original_answer"]
         follows["chain" if final == chain else "problem" if final == problem else "other"] += 1
     assert every["follows_chain"] == follows["chain"] / N
     assert every["follows_problem"] == follows["problem"] / N
     assert every["other"] == pytest.approx(follows["other"] / N)
     # Those that the model solves without the wrong result.
-    for i, pair in enumerate(pairs):
-        ids = tokenizer(base_row(pair)["source"], return_tensors="pt")["input_ids"]
-        written = network.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :]
-        right = tokenizer.decode(written).replace(" ", "").split("\n")[0]
-        assert (i in solved["pairs"]) == (right == pair["base_scratchpad"].replace(" ", ""))
+    right = [
+        text.replace(" ", "") == pair["base_scratchpad"].replace(" ", "")
+        for text, pair in zip(
+            written_after(model, [pair["base_source"] for pair in pairs]), pairs, strict=True
+        )
+    ]
+    assert solved["pairs"] == [i for i in range(N) if right[i]]
+    assert 0 < solved["n"] < N

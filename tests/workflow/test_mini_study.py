@@ -1,5 +1,6 @@
 """A whole small study: every file it must make, and that each fits its schema."""
 
+import itertools
 import json
 
 import pytest
@@ -11,10 +12,14 @@ from safetensors import safe_open
 from think_to_talk.jsonl import read_jsonl
 
 JSONL = {
-    "dataset_row": "results/formulas/**/*.jsonl",
+    "dataset_row": "results/formulas/*/*/[tvp]*.jsonl",
+    "pair_row": "results/formulas/*/*/*pairs*/**/*.jsonl",
     "generation_row": "results/*/seed-*/generations/**/*.jsonl",
     "probe_row": "results/*/seed-*/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
+    "patching_row": "results/*/seed-*/patching/*.jsonl",
+    "inconsistent_chain_row": "results/*/seed-*/inconsistent_chains/*.jsonl",
+    "intervention_row": "results/summary/interventions.jsonl",
 }
 
 
@@ -80,6 +85,22 @@ def test_the_table_and_figures_of_all_models_are_there(finished_mini):
         for figure in (task, "overview"):
             for kind in ("png", "svg"):
                 assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
+    figures = ["patching/level-1", "interventions"]
+    for model, figure in itertools.product(("tiny", "local"), figures):
+        for kind in ("png", "svg"):
+            assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
+    effects = {
+        (row["model"], row["task"], row["intervention"].split()[0])
+        for row in read_jsonl(summary / "interventions.jsonl")
+    }
+    # An existing dataset has no template from which to make pairs.
+    assert effects == {
+        ("tiny", "level-1", "patch"),
+        ("local", "level-1", "patch"),
+        ("tiny", "level-1", "wrong"),
+        ("local", "level-1", "wrong"),
+        ("local", "general", "wrong"),
+    }
     shown = finished_mini.output.stdout + finished_mini.output.stderr
     assert (summary / "timing.md").read_text() in shown
 

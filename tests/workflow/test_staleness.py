@@ -5,8 +5,12 @@ import time
 
 import pytest
 
-PROBES_ON = {"probes", "timing", "timing_table", "heatmap", "overview"}
+PROBES_ON = {"probes", "timing", "timing_table", "heatmap", "overview", "patching_heatmap"}
 TIMING_ON = {"timing", "timing_table", "heatmap", "overview"}
+EFFECTS_ON = {"interventions_overview", "interventions_table"}
+PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON}
+CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
+TABLES = {"timing_table", "interventions_table"}
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +23,11 @@ def of_rules(jobs, rules):
 
 
 def of_model(jobs, model, without=()):
-    """The jobs of a model, and the table over all models."""
+    """The jobs of a model, and the tables over all models."""
     return {
         (rule, output)
         for rule, output in jobs
-        if (f"/{model}/" in output and rule.split("_")[0] not in without) or rule == "timing_table"
+        if (f"/{model}/" in output or rule in TABLES) and not rule.startswith(tuple(without))
     }
 
 
@@ -34,7 +38,11 @@ def test_after_a_run_there_is_nothing_to_do(finished_mini, every_job):
 
 def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(mini, every_job):
     mini.configure(models__local__layers=[0])
-    assert mini.planned() == of_model(every_job, "local", without=["tokens"])
+    # Interventions take hidden states of their own.
+    without = ["tokens", "patching", "inconsistent", "interventions"]
+    expected = of_model(every_job, "local", without)
+    heatmap = ("patching_heatmap", "results/summary/figures/local/seed-1/patching/level-1.png")
+    assert mini.planned() == expected | {heatmap}
 
 
 def test_changing_a_model_s_shots_replans_all_of_that_model(mini, every_job):
@@ -57,7 +65,7 @@ def test_changing_a_checkpoint_on_disk_replans_all_of_that_model(mini, every_job
 
 def test_adding_a_seed_plans_that_seed_alone(mini, every_job):
     mini.configure(seeds=[1, 2])
-    table = of_rules(every_job, {"timing_table"})
+    table = of_rules(every_job, TABLES)
     other = {(rule, output.replace("seed-1", "seed-2")) for rule, output in every_job} - table
     assert mini.planned() == other | table
 
@@ -76,8 +84,10 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "timing_table",
         "heatmap",
         "overview",
+        "inconsistent_pairs",
+        *CHAINS_ON,
     }
-    for rule, output in planned - of_rules(planned, {"timing_table", "overview"}):
+    for rule, output in planned - of_rules(planned, {"timing_table", "overview", *EFFECTS_ON}):
         assert "/added" in output, rule
     # The trained model names its tasks, and is not concerned.
     assert not any("tiny" in output for _, output in planned)
@@ -88,7 +98,7 @@ def test_adding_a_model_plans_that_model_alone(mini):
     planned = mini.planned()
     assert len(planned) > 15
     for rule, output in planned:
-        assert "/another/" in output or rule == "timing_table"
+        assert "/another/" in output or rule in TABLES
 
 
 def test_changing_the_penalty_replans_the_probes_and_what_follows(mini, every_job):
@@ -124,6 +134,29 @@ def test_keys_that_no_rule_uses_replan_nothing(mini):
     assert mini.planned() == set()
 
 
+def test_changing_the_window_replans_patching_alone(mini, every_job):
+    mini.configure(interventions__window=2)
+    assert mini.planned() == of_rules(every_job, PATCHING_ON)
+
+
+def test_switching_interventions_off_leaves_nothing_to_do_but_the_table(mini):
+    mini.configure(interventions__patching=False)
+    assert {rule for rule, _ in mini.planned()} == EFFECTS_ON
+    mini.configure(interventions__inconsistent_chains=False)
+    assert mini.planned() == set()
+
+
+def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):
+    mini.configure(**{"tasks__level-1__edits__again": ["v1.1"]})
+    planned = mini.planned()
+    pairs = {output for rule, output in planned if rule == "pairs"}
+    assert pairs == {"results/formulas/seed-1/level-1/pairs/again.jsonl"}
+    local = {rule for rule, output in planned if "/local/" in output}
+    assert local == PATCHING_ON - TABLES
+    # All of the model that is trained on the level: the new pairs are none of its problems.
+    assert of_model(every_job, "tiny") <= planned
+
+
 @pytest.mark.parametrize(
     ("path", "old", "new", "rules"),
     [
@@ -132,7 +165,13 @@ def test_keys_that_no_rule_uses_replan_nothing(mini):
             "workflow_scripts/think_to_talk/figures.py",
             "WIDTH = 7.0",
             "WIDTH = 6.0",
-            {"heatmap", "overview"},
+            {"heatmap", "overview", "patching_heatmap", "interventions_overview"},
+        ),
+        (
+            "workflow_scripts/think_to_talk/specs.py",
+            "layers = tuple(range(n_layers + 1))",
+            "layers = tuple(range(1, n_layers + 1))",
+            PATCHING_ON | CHAINS_ON,
         ),
         (
             "workflow_scripts/timing.py",

@@ -66,6 +66,38 @@ def replaced(
 
 
 @contextmanager
+def begun_at(model: PreTrainedModel, layer: int, state: torch.Tensor) -> Iterator[None]:
+    """Forward passes in the block begin with the state of a layer: the blocks below do nothing.
+
+    state: [rows, positions, hidden], of the very tokens that are passed, on the layer's device.
+    """
+    below = decoder_blocks(model)[:layer]
+    own = [block.__dict__.get("forward") for block in below]
+    result = (state,) if _returns_tuple(model) else state
+    for block in below:
+        block.forward = lambda *_args, **_kwargs: result
+    try:
+        yield
+    finally:
+        for block, forward in zip(below, own, strict=True):
+            if forward is None:
+                del block.forward
+            else:
+                block.forward = forward
+
+
+def _returns_tuple(model: PreTrainedModel) -> bool:
+    """Whether a block returns a tuple, its hidden state first, or the hidden state alone."""
+    found = []
+    block = decoder_blocks(model)[0]
+    handle = block.register_forward_hook(lambda _m, _a, out: found.append(isinstance(out, tuple)))
+    with torch.inference_mode():
+        model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.device))
+    handle.remove()
+    return found[0]
+
+
+@contextmanager
 def _hooked(
     model: PreTrainedModel,
     layers: Iterable[int],

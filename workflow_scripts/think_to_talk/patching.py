@@ -2,13 +2,15 @@
 
 Many specs are tried on the same pairs, and most of what they compute is the same. The few-shot
 examples are run once. A run's own key-value cache up to the first patched position is the
-unpatched one, shared by all specs that start there; and one pass over the rest, teacher-forced,
-gives the next token after every length of the chain at once. Rows and specs share batches.
+unpatched one, shared by all specs that start there; so are its hidden states below the first
+patched layer, where a pass begins. And one pass over the rest, teacher-forced, gives the next token
+after every length of the chain at once. Rows and specs share batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from think_to_talk.caches import with_room
-from think_to_talk.hooks import captured, replaced
+from think_to_talk.hooks import begun_at, captured, replaced
 from think_to_talk.passes import Passes
 from think_to_talk.specs import RUNS, Spec
 
@@ -72,9 +74,9 @@ class Patcher(Passes):
         states: dict[str, dict[int, torch.Tensor]] = {}
         unpatched = {}
         for run, ids in runs.items():
-            layers = sorted(
-                {layer for spec in specs if spec.source == run for layer in spec.layers}
-            )
+            put = {layer for spec in specs if spec.source == run for layer in spec.layers}
+            begun = {min(spec.layers) for spec in specs if spec.target == run and spec.layers}
+            layers = sorted(put | (begun - {0}))
             states[run], unpatched[run] = self._unpatched(ids, n_problem, layers)
         # Until a pass says otherwise: what comes before the patch stays as it is.
         patched = [unpatched[spec.target][:, list(spec.forced)] for spec in specs]
@@ -84,7 +86,7 @@ class Patcher(Passes):
                 for spec, result in zip(specs, patched, strict=True)
                 if spec.source == source and spec.layers and spec.positions
             ]
-            self._patch_from(states[source], runs, n_problem, active)
+            self._patch_from(states, runs, n_problem, active)
         return Outputs(unpatched, patched)
 
     def _unpatched(
@@ -100,18 +102,18 @@ class Patcher(Passes):
 
     def _patch_from(
         self,
-        states: Mapping[int, torch.Tensor],
+        states: Mapping[str, Mapping[int, torch.Tensor]],
         runs: Mapping[str, torch.Tensor],
         n_problem: int,
         active: list[tuple[Spec, torch.Tensor]],
     ) -> None:
-        """Fill in the results of specs with one source, whose hidden states are given."""
+        """Fill in the results of specs that have one source."""
         if not active:
             return
         ids = runs[active[0][0].target]
         cache, reached = self.prefix_of(len(ids)), 0
         together = max(1, self.batch_size // len(ids))
-        for start, group in groupby(sorted(active, key=_start), key=_start):
+        for (start, _), group in groupby(sorted(active, key=_beginning), key=_beginning):
             if start > reached:
                 between = ids[:, reached:start]
                 cache = self.forward(between, 1, cache=cache, keep_cache=True).past_key_values
@@ -119,18 +121,19 @@ class Patcher(Passes):
             waiting = list(group)
             while waiting:
                 some, waiting = waiting[:together], waiting[together:]
-                self._patched_pass(states, ids, n_problem, cache, start, some)
+                self._patched_pass(states, ids, n_problem, cache, some)
 
     def _patched_pass(
         self,
-        states: Mapping[int, torch.Tensor],
+        states: Mapping[str, Mapping[int, torch.Tensor]],
         ids: torch.Tensor,
         n_problem: int,
         cache: Cache | None,
-        start: int,
         group: Sequence[tuple[Spec, torch.Tensor]],
     ) -> None:
-        """One pass of rows times specs, from the position on where the patches start."""
+        """One pass of rows times specs, from the position and the layer where all patches begin."""
+        start, layer = _beginning(group[0])
+        source, target = states[group[0][0].source], states[group[0][0].target]
         n_rows, n_specs = len(ids), len(group)
         reading = {n_problem - 1 + t for spec, _ in group for t in spec.forced}
         read = sorted(position for position in reading if position >= start)
@@ -139,12 +142,16 @@ class Patcher(Passes):
         tokens = ids[:, start : read[-1] + 1].repeat_interleave(n_specs, dim=0)
         where = _where([spec for spec, _ in group], start, tokens.shape[1])
 
-        def replace(layer: int, hidden: torch.Tensor) -> torch.Tensor:
-            taken = states[layer][:, None, start : read[-1] + 1].to(hidden.device)
-            chosen = where[layer].to(hidden.device)[None, :, :, None]
+        def replace(at: int, hidden: torch.Tensor) -> torch.Tensor:
+            taken = source[at][:, None, start : read[-1] + 1].to(hidden.device)
+            chosen = where[at].to(hidden.device)[None, :, :, None]
             return torch.where(chosen, taken, hidden.unflatten(0, (n_rows, n_specs))).flatten(0, 1)
 
-        with replaced(self.model, where, replace):
+        with ExitStack() as stack:
+            if layer:
+                begun = target[layer][:, start : read[-1] + 1].repeat_interleave(n_specs, dim=0)
+                stack.enter_context(begun_at(self.model, layer, begun))
+            stack.enter_context(replaced(self.model, where, replace))
             roomy = cache and with_room(cache, tokens.shape[1], n_specs)
             logits = self.forward(
                 tokens, torch.tensor(read) - start, cache=roomy, keep_cache=False
@@ -157,9 +164,9 @@ class Patcher(Passes):
                     result[:, j] = predicted[:, i, place[n_problem - 1 + t]]
 
 
-def _start(item: tuple[Spec, torch.Tensor]) -> int:
-    """The first position that is patched."""
-    return min(item[0].positions)
+def _beginning(item: tuple[Spec, torch.Tensor]) -> tuple[int, int]:
+    """The first position and the first layer that are patched."""
+    return min(item[0].positions), min(item[0].layers)
 
 
 def _where(specs: Sequence[Spec], start: int, n_positions: int) -> dict[int, torch.Tensor]:

@@ -57,9 +57,9 @@ class StudyPlan:
         """The tasks on which a model is shown chains with a wrong result."""
         if not self.config["interventions"]["inconsistent_chains"]:
             return []
-        return [task for task in self.tasks(model) if self._has_results(task)]
+        return [task for task in self.tasks(model) if self.has_results(task)]
 
-    def _has_results(self, task: str) -> bool:
+    def has_results(self, task: str) -> bool:
         """Whether the chains of a task have results that the final answer follows from."""
         entry = self.config["tasks"][task]
         if "files" in entry or entry["ask"] == "any":
