@@ -159,3 +159,58 @@ def trained_linear(
         loss.backward()
         optimizer.step()
     return linear
+
+
+@torch.inference_mode()
+def residual_stream(model: PreTrainedModel, ids: torch.Tensor) -> list[torch.Tensor]:
+    """Hidden states of all layers [rows, tokens, hidden], the last as it is before the norm."""
+    last: list[torch.Tensor] = []
+    handle = model.model.norm.register_forward_pre_hook(lambda _m, args: last.append(args[0]))
+    states = model(ids, output_hidden_states=True, use_cache=False).hidden_states
+    handle.remove()
+    return [*states[:-1], last[0]]
+
+
+@torch.inference_mode()
+def patched_answers(
+    model: PreTrainedModel,
+    states: Sequence[torch.Tensor],
+    ids: torch.Tensor,
+    layers: Sequence[int],
+    positions: Sequence[int],
+    batch_size: int,
+) -> torch.Tensor:
+    """A run's next tokens [rows] when another's hidden states are put into it: whole passes.
+
+    states: of the other run, per layer. ids: [rows, tokens].
+    """
+    blocks = model.model.layers
+    inside = [position for position in positions if position < ids.shape[1]]
+    answers = []
+    for start in range(0, len(ids), batch_size):
+        rows = slice(start, start + batch_size)
+
+        def put(layer: int, hidden: torch.Tensor, rows: slice = rows) -> torch.Tensor:
+            hidden = hidden.clone()
+            hidden[:, inside] = states[layer][rows, inside]
+            return hidden
+
+        handles = []
+        for layer in layers:
+            if layer == 0:
+
+                def before(_m: Any, args: Any, put: Any = put) -> Any:
+                    return (put(0, args[0]), *args[1:])
+
+                handles.append(blocks[0].register_forward_pre_hook(before))
+            else:
+
+                def after(_m: Any, _a: Any, out: Any, layer: int = layer, put: Any = put) -> Any:
+                    return put(layer, out)
+
+                handles.append(blocks[layer - 1].register_forward_hook(after))
+        logits = model(ids[rows], use_cache=False, logits_to_keep=1).logits
+        answers.append(logits[:, -1].argmax(dim=-1))
+        for handle in handles:
+            handle.remove()
+    return torch.cat(answers)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bench import Bench
 from decoding import hidden_states_smollm2, hidden_states_tiny
+from interventions import patching
 from measure import Row
 from probing import probes, sgd
 from reading import shards
@@ -21,4 +22,5 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "probes": probes,
     "sgd": sgd,
     "shards": shards,
+    "patching": patching,
 }

@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from checkpoints import byte_level
 from test_architectures import FAMILIES
 from transformers import AutoModelForCausalLM
@@ -184,12 +185,29 @@ def test_the_batch_size_changes_nothing(tokens, batch_size):
         assert torch.equal(wanted.unpatched[name], found.unpatched[name])
 
 
+def test_a_model_spread_over_devices_is_patched_as_on_one(tokens, tmp_path):
+    """One of its blocks lives on disk, the only other place that a CPU machine has."""
+    model = random_model(FAMILIES[0])
+    specs = list(sliding(tokens.layout, N_LAYERS, window=1, stride=1))
+    wanted = run(model, tokens, specs)
+    elsewhere = set(decoder_blocks(model)[1].modules())
+    with_weights = {n: m for n, m in model.named_modules() if [*m.parameters(recurse=False)]}
+    device_map = {n: "disk" if m in elsewhere else "cpu" for n, m in with_weights.items()}
+    spread = dispatch_model(model, device_map, main_device="cpu", offload_dir=tmp_path)
+    assert any(parameter.device.type == "meta" for parameter in spread.parameters())
+    for one, other in zip(wanted.patched, run(spread, tokens, specs).patched, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_a_model_is_as_it_was_after_patching(tokens):
     model = random_model(FAMILIES[0])
     before = unpatched(model, tokens, "base")
     run(model, tokens, list(directed(tokens.layout, N_LAYERS)))
     assert torch.equal(unpatched(model, tokens, "base"), before)
-    assert not any(block._forward_hooks or block._forward_pre_hooks for block in model.modules())
+    for module in model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert "forward" not in vars(module)
 
 
 # z = 4 - o , o = 4 ; z =? z = 4 - o , o = 4 , z = 4 - o , z = 4 - 4 , z = 0⏎

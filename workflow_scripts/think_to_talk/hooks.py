@@ -66,14 +66,15 @@ def replaced(
 
 
 @contextmanager
-def begun_at(model: PreTrainedModel, layer: int, state: torch.Tensor) -> Iterator[None]:
+def begun_at(model: PreTrainedModel, layer: int, state: torch.Tensor, wrap: bool) -> Iterator[None]:
     """Forward passes in the block begin with the state of a layer: the blocks below do nothing.
 
     state: [rows, positions, hidden], of the very tokens that are passed, on the layer's device.
+    wrap: whether the model's blocks return tuples (see `returns_tuple`).
     """
     below = decoder_blocks(model)[:layer]
     own = [block.__dict__.get("forward") for block in below]
-    result = (state,) if _returns_tuple(model) else state
+    result = (state,) if wrap else state
     for block in below:
         block.forward = lambda *_args, **_kwargs: result
     try:
@@ -86,7 +87,7 @@ def begun_at(model: PreTrainedModel, layer: int, state: torch.Tensor) -> Iterato
                 block.forward = forward
 
 
-def _returns_tuple(model: PreTrainedModel) -> bool:
+def returns_tuple(model: PreTrainedModel) -> bool:
     """Whether a block returns a tuple, its hidden state first, or the hidden state alone."""
     found = []
     block = decoder_blocks(model)[0]

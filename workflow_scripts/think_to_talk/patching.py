@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from think_to_talk.caches import with_room
-from think_to_talk.hooks import begun_at, captured, replaced
+from think_to_talk.hooks import begun_at, captured, replaced, returns_tuple
 from think_to_talk.passes import Passes
 from think_to_talk.specs import RUNS, Spec
 
 if TYPE_CHECKING:
-    from transformers import Cache
+    from transformers import Cache, PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Outputs:
 
 class Patcher(Passes):
     """Patched runs of pairs that share a prefix; see `Passes` for what it is made of."""
+
+    def __init__(self, model: PreTrainedModel, prefix: Sequence[int], batch_size: int) -> None:
+        super().__init__(model, prefix, batch_size)
+        self._wrap = returns_tuple(model)
 
     def outputs(
         self,
@@ -150,7 +154,7 @@ class Patcher(Passes):
         with ExitStack() as stack:
             if layer:
                 begun = target[layer][:, start : read[-1] + 1].repeat_interleave(n_specs, dim=0)
-                stack.enter_context(begun_at(self.model, layer, begun))
+                stack.enter_context(begun_at(self.model, layer, begun, self._wrap))
             stack.enter_context(replaced(self.model, where, replace))
             roomy = cache and with_room(cache, tokens.shape[1], n_specs)
             logits = self.forward(
