@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 from safetensors.torch import load_file
 
+from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl, write_jsonl
-from think_to_talk.probes import NO_PREDICTION, ProbeSettings, fit_task, wilson_interval
+from think_to_talk.probes import NO_PREDICTION, ProbeSettings, fit_task
 from think_to_talk.prompts import Layout
 from think_to_talk.shards import write_shard
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from think_to_talk.tables import markdown_table
+from think_to_talk.tables import csv_table, shown_table
 
 #: Columns of the timing table, in order.
 COLUMNS = (
@@ -47,6 +46,31 @@ def best_layers(
     return best
 
 
+def first_readable(
+    best: Mapping[int, Mapping[str, Any]], threshold: float
+) -> Mapping[str, Any] | None:
+    """The row of t*: the first position at which the best layer's accuracy exceeds `threshold`.
+
+    best: as of `best_layers`. None if there is no such position. (Kudo et al., section 4.)
+    """
+    return next((row for row in best.values() if row["score"] > threshold), None)
+
+
+def best_before_and_after(
+    best: Mapping[int, Mapping[str, Any]],
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """The rows with the highest score before the chain of thought begins, and from there on.
+
+    best: as of `best_layers`. The first such position; None where there is no score.
+    """
+    before = (row for t, row in best.items() if t < 0)
+    after = (row for t, row in best.items() if t >= 0)
+    return (
+        max(before, key=itemgetter("score"), default=None),
+        max(after, key=itemgetter("score"), default=None),
+    )
+
+
 def timing_rows(
     probe_rows: Sequence[Mapping[str, Any]],
     generations: Sequence[Mapping[str, Any]],
@@ -55,15 +79,15 @@ def timing_rows(
 ) -> list[dict[str, Any]]:
     """The timing of each variable of a task.
 
-    t* is the first position, counted from the first CoT token, at which the best layer's accuracy
-    exceeds `threshold` (Kudo et al., section 4). generations: what the model wrote for the test
-    rows. identity: model, seed and task.
+    t* is counted from the first CoT token. generations: what the model wrote for the test rows.
+    identity: model, seed and task.
     """
     cot_accuracy = sum(row["correct"] for row in generations) / len(generations)
     rows = []
     for variable in sorted({row["variable"] for row in probe_rows}):
         best = best_layers(probe_rows, variable)
-        star = next((row for row in best.values() if row["score"] > threshold), {})
+        star = first_readable(best, threshold) or {}
+        before, after = best_before_and_after(best)
         rows.append(
             {
                 **identity,
@@ -72,8 +96,8 @@ def timing_rows(
                 "t_star_equation": star.get("equation"),
                 "layer": star.get("layer"),
                 "score": star.get("score"),
-                "acc_before": max((row["score"] for t, row in best.items() if t < 0), default=None),
-                "acc_after": max((row["score"] for t, row in best.items() if t >= 0), default=None),
+                "acc_before": before and before["score"],
+                "acc_after": after and after["score"],
                 "cot_accuracy": cot_accuracy,
                 "n_test": len(generations),
             }
@@ -83,20 +107,9 @@ def timing_rows(
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """The timing table as CSV; a missing value is an empty field."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_table(rows, COLUMNS)
 
 
 def as_markdown(rows: Iterable[Mapping[str, Any]]) -> str:
     """The timing table for people: scores as shares with three digits, a dash where none is."""
-    table = [_HEADINGS, *(tuple(_shown(row[column]) for column in COLUMNS) for row in rows)]
-    return markdown_table(table) + "\n"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return shown_table(rows, COLUMNS, _HEADINGS)
