@@ -25,6 +25,7 @@ include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
 include: "rules/figures.smk"
+include: "rules/controls.smk"
 include: "rules/plan.smk"
 include: "rules/tracking.smk"
 include: "rules/wandb.smk"
@@ -36,6 +37,7 @@ rule all:
     input:
         rules.timing_table.output,
         all_figures(),
+        all_controls(),
         wandb_runs(),
 
 

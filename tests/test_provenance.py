@@ -56,7 +56,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
         ("think_to_talk/generation.py", "store(0, args[0]", "store(0, args[1]", {"hidden_states"}),
         # The figures use the module of t* too.
         ("think_to_talk/timing.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
-        ("think_to_talk/figures.py", "_WIDTH = 7.0", "_WIDTH = 6.0", {"heatmap"}),
+        ("think_to_talk/figures.py", "WIDTH = 7.0", "WIDTH = 6.0", {"heatmap"}),
         ("think_to_talk/formulas.py", '"num"', '"number"', {"formulas"}),
         ("think_to_talk/prompts.py", '"#"', '"N"', {"tokens", "hidden_states", "probes"}),
         ("timing.py", "write_jsonl(", "write_jsonl(  \n", set()),

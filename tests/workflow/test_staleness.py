@@ -130,8 +130,8 @@ def test_keys_that_no_rule_uses_replan_nothing(mini):
         ("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 4", PROBES_ON),
         (
             "workflow_scripts/think_to_talk/figures.py",
-            "_WIDTH = 7.0",
-            "_WIDTH = 6.0",
+            "WIDTH = 7.0",
+            "WIDTH = 6.0",
             {"heatmap", "overview"},
         ),
         (
