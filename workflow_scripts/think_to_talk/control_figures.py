@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -279,20 +279,16 @@ def _draw_wrong_rows(rows: Rows) -> Figure:
         panel.set_ylim(-0.03, 1.05)
         panel.set_xlabel("before | after the chain of thought begins")
         panel.set_ylabel("accuracy")
-        counts: Mapping[str, Any] = of_task[0]
-        panel.set_title(f"{counts['n_wrong']} of {counts['n_all']} wrong", loc="right", fontsize=7)
+        # Once per seed.
+        counted = _by(of_task, "variable", "part")[of_task[0]["variable"], of_task[0]["part"]]
+        n_wrong, n = (sum(row[f"n_{group}"] for row in counted) for group in ("wrong", "all"))
+        panel.set_title(f"{n_wrong:,} of {n:,} rows wrong", loc="right", fontsize=7)
+    marks: dict[str, Any] = {"color": _GREY, "marker": "o", "markersize": 4}
     _legend(
         figure,
         [
-            Line2D([], [], color=_GREY, marker="o", markersize=4, label="rows it gets right"),
-            Line2D(
-                *([], []),
-                color=_GREY,
-                marker="o",
-                markersize=4,
-                markerfacecolor="white",
-                label="rows it gets wrong",
-            ),
+            Line2D([], [], **marks, label="rows it gets right"),
+            Line2D([], [], **marks, markerfacecolor="white", label="rows it gets wrong"),
         ],
     )
     return figure

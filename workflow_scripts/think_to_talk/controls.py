@@ -116,24 +116,35 @@ def wrong_row_rows(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
     The probe is the same for all three: the one that is best on all rows.
     """
     for result in results:
-        right = {row["row"] for row in result.beside if row["correct"]}
+        correct = {row["row"]: row["correct"] for row in result.beside}
+        # All probes of a task are scored on the same rows.
+        numbers = result.probes[0]["sample_ids"]
+        groups = {
+            "all": numbers,
+            "right": [number for number in numbers if correct[number]],
+            "wrong": [number for number in numbers if not correct[number]],
+        }
         for place, row in result.best_probes():
-            hits: dict[str, list[bool]] = {"all": [], "right": [], "wrong": []}
-            if row:
-                columns = (row["sample_ids"], row["predictions"], row["answer"])
-                for number, prediction, answer in zip(*columns, strict=True):
-                    hits["all"].append(prediction == answer)
-                    hits["right" if number in right else "wrong"].append(prediction == answer)
-            shares = (_share(name, group) for name, group in hits.items())
-            yield {**place, **_where(row), **{k: v for share in shares for k, v in share.items()}}
+            table_row = {**place, **_where(row)}
+            for name, group in groups.items():
+                table_row |= _share(name, group, row)
+            yield table_row
 
 
-def _share(name: str, hits: Sequence[bool]) -> dict[str, Any]:
-    """Number, share and Wilson 95 % interval of a group of rows; nulls if there are none."""
-    low, high = wilson_interval(sum(hits), len(hits)) if hits else (None, None)
+def _share(name: str, group: Sequence[int], row: Row | None) -> dict[str, Any]:
+    """Number of a group of rows, a probe's accuracy on them and its Wilson 95 % interval.
+
+    group: row numbers. row: the probe; nulls if it is None, or if the group is empty.
+    """
+    share, low, high = None, None, None
+    if row and group:
+        columns = (row["sample_ids"], row["predictions"], row["answer"])
+        right = {number for number, said, answer in zip(*columns, strict=True) if said == answer}
+        hits = len(right.intersection(group))
+        share, (low, high) = hits / len(group), wilson_interval(hits, len(group))
     return {
-        f"n_{name}": len(hits),
-        f"accuracy_{name}": sum(hits) / len(hits) if hits else None,
+        f"n_{name}": len(group),
+        f"accuracy_{name}": share,
         f"ci_low_{name}": low,
         f"ci_high_{name}": high,
     }
