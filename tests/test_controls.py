@@ -137,6 +137,8 @@ def test_an_untrained_copy_is_compared_by_its_own_best_probe():
     before, after = table("untrained", [Result(1, "t", REAL, OTHER)])
     assert (before["accuracy"], before["untrained_accuracy"]) == (0.85, 0.35)
     assert (after["accuracy"], after["untrained_accuracy"]) == (0.97, 0.3)
+    assert (after["layer"], after["relative_position"]) == (0, 1)
+    assert (after["untrained_layer"], after["untrained_relative_position"]) == (2, 0)
     assert after["difference"] == pytest.approx(0.67)
     assert after["chance"] == 0.25
 

@@ -217,7 +217,9 @@ def _draw_thresholds(rows: Rows) -> Figure:
         panel = panels[task]
         known = [row["t_star"] for row in of_task if row["t_star"] is not None]
         lowest, highest = min([0, *known]), max([0, *known])
-        never = highest + 0.12 * max(5, highest - lowest)
+        step = 0.12 * max(5, highest - lowest)
+        never = highest + step
+        has_never = len(known) < len(of_task)
         for (variable, _seed), line in _by(of_task, "variable", "seed").items():
             colour, marker = STYLES[variable % len(STYLES)]
             line = sorted(line, key=lambda row: row["threshold"])
@@ -234,7 +236,11 @@ def _draw_thresholds(rows: Rows) -> Figure:
         panel.axhline(-0.5, color="black", linewidth=0.9)
         ticks = MaxNLocator(5, integer=True).tick_values(lowest, highest)
         shown = [int(tick) for tick in ticks if lowest <= tick <= highest]
-        panel.set_yticks([*shown, never], [*map(str, shown), "never"])
+        if has_never:
+            panel.set_yticks([*shown, never], [*map(str, shown), "never"])
+        else:
+            panel.set_yticks(shown)
+        panel.set_ylim(lowest - step / 2, (never if has_never else highest) + step / 2)
         panel.set_xlabel("threshold")
         panel.set_ylabel("t*")
     _legend(
@@ -277,7 +283,7 @@ def _draw_wrong_rows(rows: Rows) -> Figure:
         panel.axvline(n_variables - 0.25, color="black", linewidth=0.9)
         panel.set_xlim(-0.75, 2 * n_variables + 0.25)
         panel.set_ylim(-0.03, 1.05)
-        panel.set_xlabel("before | after the chain of thought begins")
+        panel.set_xlabel("before | in the chain of thought")
         panel.set_ylabel("accuracy")
         # Once per seed.
         counted = _by(of_task, "variable", "part")[of_task[0]["variable"], of_task[0]["part"]]

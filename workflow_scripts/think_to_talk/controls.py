@@ -103,7 +103,9 @@ def untrained_rows(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
             accuracy, untrained_accuracy = _score(row), _score(beside)
             yield {
                 **place,
+                **_where(row),
                 "accuracy": accuracy,
+                **{f"untrained_{column}": value for column, value in _where(beside).items()},
                 "untrained_accuracy": untrained_accuracy,
                 "difference": _difference(accuracy, untrained_accuracy),
                 "chance": chance[place["variable"]],
