@@ -63,6 +63,13 @@ SOLVER_KEYS = {
 }
 # What the probes of each folder are trained to say.
 PROBE_LABELS = {"probes": "answers", "control_probes": "control"}
+# What a control sets beside the probes of each seed and task of a model, if anything.
+BESIDE = {
+    "labels": "results/{model}/seed-{seed}/control_probes/{task}.jsonl",
+    "untrained": f"results/{{model}}{configuration.UNTRAINED_SUFFIX}/seed-{{seed}}/probes/{{task}}.jsonl",
+    "wrong_rows": "results/{model}/seed-{seed}/generations/{task}/test.jsonl",
+    "seeds": "results/{model}/seed-{seed}/timing/{task}.jsonl",
+}
 # Formats of the figures.
 FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
@@ -179,6 +186,48 @@ def probe_settings(wildcards):
     if probes["solver"] == "sgd":
         settings["seed"] = int(wildcards.seed)
     return settings
+
+
+def seeds_and_tasks(wildcards):
+    """The (seed, task) of each of the files that a control of a model reads."""
+    return [
+        (seed, task)
+        for seed in config["seeds"]
+        for task in study.tasks(wildcards.model)
+    ]
+
+
+def of_seeds_and_tasks(pattern, wildcards):
+    """The file of each, in that order; none if there is no pattern."""
+    if pattern is None:
+        return []
+    return [
+        pattern.format(model=wildcards.model, seed=seed, task=task)
+        for seed, task in seeds_and_tasks(wildcards)
+    ]
+
+
+def control_options(wildcards):
+    """What a control reads of the config: changing another's reruns nothing."""
+    if wildcards.control == "thresholds":
+        return {"thresholds": config["controls"]["thresholds"]}
+    return {}
+
+
+def all_controls():
+    """The tables of the controls that are switched on, and their figures of all models."""
+    tables = expand(
+        "results/summary/controls/{control}.{format}",
+        control=study.controls,
+        format=["jsonl", "csv", "md"],
+    )
+    figures = expand(
+        "results/summary/figures/{model}/{control}.{format}",
+        model=study.controlled_models,
+        control=study.controls,
+        format=FORMATS,
+    )
+    return tables + figures
 
 
 def all_timing(_wildcards):

@@ -1,52 +1,13 @@
 """Controls for probes: a table and a figure of each per model, and a table over all models."""
 
-# What a control sets beside the probes of each seed and task of a model, if anything.
-BESIDE = {
-    "labels": "results/{model}/seed-{seed}/control_probes/{task}.jsonl",
-    "untrained": f"results/{{model}}{configuration.UNTRAINED_SUFFIX}/seed-{{seed}}/probes/{{task}}.jsonl",
-    "wrong_rows": "results/{model}/seed-{seed}/generations/{task}/test.jsonl",
-    "seeds": "results/{model}/seed-{seed}/timing/{task}.jsonl",
-}
-
-
-def controlled(pattern, model):
-    """A file for each seed and task of a model, in this order; none if there is no pattern."""
-    if pattern is None:
-        return []
-    tasks = study.tasks(model)
-    return expand(pattern, seed=config["seeds"], task=tasks, model=model)
-
-
-def control_options(wildcards):
-    """What a control reads of the config: changing another's reruns nothing."""
-    if wildcards.control == "thresholds":
-        return {"thresholds": config["controls"]["thresholds"]}
-    return {}
-
-
-def all_controls():
-    """The tables of the controls that are switched on, and their figures of all models."""
-    tables = expand(
-        "results/summary/controls/{control}.{format}",
-        control=study.controls,
-        format=["jsonl", "csv", "md"],
-    )
-    figures = expand(
-        "results/summary/figures/{model}/{control}.{format}",
-        model=study.controlled_models,
-        control=study.controls,
-        format=FORMATS,
-    )
-    return tables + figures
-
 
 rule control:
     input:
-        probes=lambda wildcards: controlled(
-            "results/{model}/seed-{seed}/probes/{task}.jsonl", wildcards.model
+        probes=lambda wildcards: of_seeds_and_tasks(
+            "results/{model}/seed-{seed}/probes/{task}.jsonl", wildcards
         ),
-        beside=lambda wildcards: controlled(
-            BESIDE.get(wildcards.control), wildcards.model
+        beside=lambda wildcards: of_seeds_and_tasks(
+            BESIDE.get(wildcards.control), wildcards
         ),
     output:
         rows="results/{model}/controls/{control}.jsonl",
@@ -71,11 +32,7 @@ rule control:
         mem_mb=2000,
         runtime=10,
     params:
-        parts=lambda wildcards: [
-            (seed, task)
-            for seed in config["seeds"]
-            for task in study.tasks(wildcards.model)
-        ],
+        parts=seeds_and_tasks,
         options=control_options,
         code=script_version("control.py"),
     script:

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from checkpoints import random_gpt2, smollm2_folder
 from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 
-from think_to_talk import solvers
+from think_to_talk import configuration, solvers
 from think_to_talk.control_figures import draw_control
 from think_to_talk.control_labels import control_label, control_labels
 from think_to_talk.controls import Result, control_rows
 from think_to_talk.intervals import wilson_interval
+from think_to_talk.models import load_model, load_tokenizer, untrained_model
+from think_to_talk.planning import StudyPlan
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SYMBOLS = "A=#;A=?A=#⏎"
@@ -268,3 +271,59 @@ def test_t_star_marks_of_seeds_are_on_the_symbol_axis():
     figure = draw_control("seeds", "m", results, [])
     marks = next(line for line in figure.axes[0].lines if line.get_marker() == "v")
     assert list(marks.get_xdata()) == [-1, 1]
+
+
+def same_weights(first, second):
+    """For each of the weights, whether two models have it in common."""
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    return [torch.equal(a, b) for a, b in pairs]
+
+
+def test_an_untrained_model_has_the_checkpoint_s_architecture_and_random_weights(tmp_path):
+    random_gpt2(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    checkpoint = load_model(tmp_path)
+    drawn, again, other = (untrained_model(tmp_path, seed=seed) for seed in (1, 1, 2))
+    names = [name for name, _ in checkpoint.named_parameters()]
+    assert [name for name, _ in drawn.named_parameters()] == names
+    assert all(same_weights(drawn, again))
+    for model in (checkpoint, other):
+        # Biases start as zeros, norms as ones.
+        same = dict(zip(names, same_weights(drawn, model), strict=True))
+        different = {name for name in names if not same[name]}
+        assert {"transformer.wte.weight", "transformer.h.3.mlp.c_fc.weight"} <= different
+    assert not drawn.training
+    assert untrained_model(tmp_path, "bfloat16", seed=1).dtype == torch.bfloat16
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_weights_of_the_checkpoint_are_not_read(tmp_path):
+    random_gpt2(tmp_path)
+    drawn = untrained_model(tmp_path, seed=1)
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    assert all(same_weights(drawn, untrained_model(tmp_path, seed=1)))
+
+
+def test_a_gguf_file_has_an_untrained_copy_too():
+    model = untrained_model(smollm2_folder(), seed=1)
+    assert model.config.num_hidden_layers == 30
+    ids = load_tokenizer(smollm2_folder())("z = 4 - o", return_tensors="pt").input_ids
+    assert model(ids).logits.shape == (1, ids.shape[1], 49152)
+
+
+def test_an_untrained_copy_is_planned_like_its_model(raw_config, schema):
+    """But all of its rows train its probes, and its chains of thought are given."""
+    raw = {**raw_config, "controls": {"untrained": True, "labels": True}}
+    study = StudyPlan(configuration.complete(raw, schema))
+    study.check()
+    assert study.controls == ["labels", "untrained"]
+    assert study.controlled_models == ["tiny"]
+    assert study.architecture("tiny.untrained") == study.architecture("tiny")
+    assert study.layers("tiny.untrained") == study.layers("tiny")
+    assert study.placement("tiny.untrained") == study.placement("tiny")
+    assert study.shard_jobs("tiny.untrained") == study.shard_jobs("tiny")
+    assert study.probes("tiny") == study.config["probes"]
+    assert study.probes("tiny.untrained") == {**study.config["probes"], "train_on": "all"}
+    generated, gold = (study.work(model, "level-1", 1000) for model in ("tiny", "tiny.untrained"))
+    assert gold.best_passes == generated.best_passes
+    assert gold.worst_passes == gold.best_passes < generated.worst_passes
