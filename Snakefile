@@ -26,6 +26,7 @@ include: "rules/probes.smk"
 include: "rules/timing.smk"
 include: "rules/figures.smk"
 include: "rules/interventions.smk"
+include: "rules/controls.smk"
 include: "rules/plan.smk"
 include: "rules/tracking.smk"
 include: "rules/wandb.smk"
@@ -38,6 +39,7 @@ rule all:
         rules.timing_table.output,
         all_figures(),
         all_interventions(),
+        all_controls(),
         wandb_runs(),
 
 

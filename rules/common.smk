@@ -34,8 +34,12 @@ DATASET_TASKS = [name for name, task in config["tasks"].items() if "files" in ta
 
 
 def models_of_kind(kind):
-    """The names of the models of one kind."""
-    return [name for name, model in config["models"].items() if model["kind"] == kind]
+    """The names of the models of one kind; an untrained copy is of none."""
+    return [
+        name
+        for name in study.controlled_models
+        if config["models"][name]["kind"] == kind
+    ]
 
 
 SPLITS = list(SPLIT_SEED_OFFSETS)
@@ -56,6 +60,15 @@ SOLVER_KEYS = {
     "lbfgs": CONVERGED_KEYS,
     "sklearn": CONVERGED_KEYS,
     "sgd": ["learning_rate", "epochs"],
+}
+# What the probes of each folder are trained to say.
+PROBE_LABELS = {"probes": "answers", "control_probes": "control"}
+# What a control sets beside the probes of each seed and task of a model, if anything.
+BESIDE = {
+    "labels": "results/{model}/seed-{seed}/control_probes/{task}.jsonl",
+    "untrained": f"results/{{model}}{configuration.UNTRAINED_SUFFIX}/seed-{{seed}}/probes/{{task}}.jsonl",
+    "wrong_rows": "results/{model}/seed-{seed}/generations/{task}/test.jsonl",
+    "seeds": "results/{model}/seed-{seed}/timing/{task}.jsonl",
 }
 # Formats of the figures.
 FORMATS = ["png", "svg"]
@@ -162,16 +175,32 @@ def held_out_valid(wildcards):
 
 
 def model_checkpoint(wildcards):
-    """The folder, GGUF file or hub manifest that stands for a model's checkpoint."""
-    model = config["models"][wildcards.model]
+    """The folder, GGUF file or hub manifest that stands for a model's checkpoint.
+
+    An untrained copy has that of its model, of which it does not read the weights.
+    """
+    owner = study.checkpoint_owner(wildcards.model)
+    model = config["models"][owner]
     if model["kind"] == "train":
-        return f"results/models/{wildcards.model}/seed-{wildcards.seed}/"
+        return f"results/models/{owner}/seed-{wildcards.seed}/"
     if model["kind"] == "hub":
-        return SNAPSHOT.format(model=wildcards.model)
+        return SNAPSHOT.format(model=owner)
     return model["path"]
 
 
 def model_files(wildcards):
+    """The files that a model is loaded from: its checkpoint's; of a hub model, its manifest."""
+    if study.is_untrained(wildcards.model):
+        return tokenizer_files(wildcards)
+    return checkpoint_files(wildcards)
+
+
+def untrained_seed(wildcards):
+    """The seed of an untrained copy's weights; None for any other model."""
+    return int(wildcards.seed) if study.is_untrained(wildcards.model) else None
+
+
+def checkpoint_files(wildcards):
     """The files of a model's checkpoint; of a hub model, its manifest."""
     source = model_checkpoint(wildcards)
     kind = config["models"][wildcards.model]["kind"]
@@ -185,18 +214,62 @@ def model_files(wildcards):
 def tokenizer_files(wildcards):
     """The files of a checkpoint but for its weights; a GGUF file holds both."""
     return [
-        file for file in model_files(wildcards) if not file.endswith(".safetensors")
+        file
+        for file in checkpoint_files(wildcards)
+        if not file.endswith(".safetensors")
     ]
 
 
 def probe_settings(wildcards):
     """How the probes are fitted."""
-    probes = config["probes"]
+    probes = study.probes(wildcards.model)
     keys = ["train_on", "min_train_rows", *SOLVER_KEYS[probes["solver"]]]
     settings = {"solver": probes["solver"], **{key: probes[key] for key in keys}}
     if probes["solver"] == "sgd":
         settings["seed"] = int(wildcards.seed)
     return settings
+
+
+def seeds_and_tasks(wildcards):
+    """The (seed, task) of each of the files that a control of a model reads."""
+    return [
+        (seed, task)
+        for seed in config["seeds"]
+        for task in study.tasks(wildcards.model)
+    ]
+
+
+def of_seeds_and_tasks(pattern, wildcards):
+    """The file of each, in that order; none if there is no pattern."""
+    if pattern is None:
+        return []
+    return [
+        pattern.format(model=wildcards.model, seed=seed, task=task)
+        for seed, task in seeds_and_tasks(wildcards)
+    ]
+
+
+def control_options(wildcards):
+    """What a control reads of the config: changing another's reruns nothing."""
+    if wildcards.control == "thresholds":
+        return {"thresholds": config["controls"]["thresholds"]}
+    return {}
+
+
+def all_controls():
+    """The tables of the controls that are switched on, and their figures of all models."""
+    tables = expand(
+        "results/summary/controls/{control}.{format}",
+        control=study.controls,
+        format=["jsonl", "csv", "md"],
+    )
+    figures = expand(
+        "results/summary/figures/{model}/{control}.{format}",
+        model=study.controlled_models,
+        control=study.controls,
+        format=FORMATS,
+    )
+    return tables + figures
 
 
 def all_timing(_wildcards):

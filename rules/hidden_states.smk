@@ -31,6 +31,7 @@ rule hidden_states:
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,
+        untrained_seed=untrained_seed,
         layers=model_setting("layers"),
         max_new_tokens=model_setting("max_new_tokens"),
         dtype=lambda wildcards: study.dtype(wildcards.model),

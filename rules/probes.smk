@@ -1,4 +1,7 @@
-"""Probes: one linear layer per saved layer, position and variable of a task."""
+"""Probes: one linear layer per saved layer, position and variable of a task.
+
+Control probes are the same on control labels.
+"""
 
 
 rule probes:
@@ -8,12 +11,14 @@ rule probes:
         train_dataset="results/formulas/seed-{seed}/{task}/probing_train.jsonl",
         test_dataset="results/formulas/seed-{seed}/{task}/test.jsonl",
     output:
-        rows="results/{model}/seed-{seed}/probes/{task}.jsonl",
-        weights="results/{model}/seed-{seed}/probes/{task}.safetensors",
+        rows="results/{model}/seed-{seed}/{probes}/{task}.jsonl",
+        weights="results/{model}/seed-{seed}/{probes}/{task}.safetensors",
     log:
-        "results/logs/probes/{model}/seed-{seed}/{task}.log",
+        "results/logs/{probes}/{model}/seed-{seed}/{task}.log",
     benchmark:
-        "results/benchmarks/probes/{model}/seed-{seed}/{task}.tsv"
+        "results/benchmarks/{probes}/{model}/seed-{seed}/{task}.tsv"
+    wildcard_constraints:
+        probes="|".join(PROBE_LABELS),
     conda:
         "../envs/environment.yaml"
     threads: probe_threads
@@ -22,6 +27,7 @@ rule probes:
         runtime=probe_minutes,
     params:
         probes=probe_settings,
+        labels=lambda wildcards: PROBE_LABELS[wildcards.probes],
         identity=identity("model", "seed", "task"),
         code=script_version("probes.py"),
     script:

@@ -21,10 +21,15 @@ def gpu_memory_mb(model):
 
 
 def decoding_memory_mb(wildcards, attempt):
-    """Main memory of a hidden-state job. On a GPU, the weights pass through it file by file."""
+    """Main memory of a hidden-state job. On a GPU, the weights pass through it file by file.
+
+    Random ones that several GPUs share are drawn in it, all of them.
+    """
     placement = study.placement(wildcards.model)
     if placement.gpu is not None:
-        return 16_000 * attempt
+        drawn = study.is_untrained(wildcards.model) and placement.n_gpus > 1
+        weights = placement.weights if drawn else 0
+        return attempt * (16_000 + ceil(weights / requirements.MB))
     return attempt * ceil(placement.memory.of(placement.batch_size) / requirements.MB)
 
 

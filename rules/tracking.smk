@@ -64,11 +64,12 @@ def wandb_config(wildcards):
         # Where it is installed on this machine is nobody's business.
         del model["path"]
     tasks = {task: config["tasks"][task] for task in study.tasks(wildcards.model)}
-    settings = ("splits", "hidden_states", "probes", "timing")
+    settings = ("splits", "hidden_states", "timing")
     return {
         "model": wildcards.model,
         "seed": int(wildcards.seed),
         "model_entry": model,
         "tasks": tasks,
+        "probes": study.probes(wildcards.model),
         **{key: config[key] for key in settings},
     }

@@ -99,6 +99,12 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("tasks/level-1/letters", 2, "has 220 distinct problems, 5600 rows are asked for"),
         ("splits/train", 2, "shots: 3 examples are asked for"),
         ("timing/threshold", 2, "timing.threshold: 2 is greater than the maximum of 1"),
+        ("controls/lables", True, "controls.lables: unknown key; did you mean 'labels'?"),
+        ("controls/labels", "yes", "controls.labels: 'yes' is not of type 'boolean'"),
+        ("controls/thresholds", [1], "controls.thresholds.0: 1 is greater than or equal to the"),
+        ("controls/thresholds", [0], "controls.thresholds.0: 0 is less than or equal to the"),
+        ("controls/thresholds", [0.5, 0.5], "controls.thresholds: [0.5, 0.5] has non-unique"),
+        ("models/tiny/untrained_copy_of", "tiny", "models.tiny.untrained_copy_of: unknown key"),
     ],
 )
 def test_a_mistake_is_one_clear_line(raw_config, schema, path, value, message):
@@ -112,6 +118,38 @@ def test_all_models_but_trained_ones_ask_for_a_gpu_unless_told_otherwise(raw_con
     devices = {name: model["device"] for name, model in models.items()}
     assert devices == {"tiny": "cpu", "hubbed": "gpu", "on_cpu": "cpu"}
     assert models["hubbed"]["batch_size"] == "auto"
+
+
+def test_no_control_but_thresholds_is_on_unless_asked_for(raw_config, schema):
+    without = changed(raw_config, "controls", {})
+    assert configuration.complete(without, schema)["controls"] == {
+        "labels": False,
+        "untrained": False,
+        "wrong_rows": False,
+        "thresholds": [],
+        "seeds": False,
+    }
+    by_default = configuration.complete(raw_config, schema)
+    assert by_default["controls"]["thresholds"] == [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
+    assert list(by_default["models"]) == ["tiny"]
+
+
+def test_every_model_gets_an_untrained_copy_which_gets_none(raw_config, schema):
+    config = changed(raw_config, "models/hubbed", {**HUB, "layers": 4})
+    config["controls"] = {"untrained": True}
+    models = configuration.complete(config, schema)["models"]
+    assert list(models) == ["tiny", "hubbed", "tiny.untrained", "hubbed.untrained"]
+    for name in ("tiny", "hubbed"):
+        copy = models[f"{name}.untrained"]
+        assert copy == {**models[name], "cot": "gold", "untrained_copy_of": name}
+
+
+def test_a_model_may_not_have_the_name_of_an_untrained_copy(raw_config, schema):
+    config = changed(raw_config, "models/tiny.untrained", HUB)
+    assert "tiny.untrained" in configuration.complete(config, schema)["models"]
+    config["controls"] = {"untrained": True}
+    message = "models.tiny.untrained: this name is taken by the untrained copy of tiny"
+    assert message in refused(config, schema)
 
 
 def test_a_checkpoint_in_a_package_is_found_without_importing_it(raw_config, schema):

@@ -6,13 +6,23 @@ import job
 from think_to_talk.allocator import keep_freed_memory
 from think_to_talk.hidden_states import write_hidden_states
 from think_to_talk.jsonl import read_jsonl
-from think_to_talk.models import load_model, load_tokenizer, model_revision, saved_layers
+from think_to_talk.models import (
+    load_model,
+    load_tokenizer,
+    model_revision,
+    saved_layers,
+    untrained_model,
+)
 from think_to_talk.tokens import TokenShard
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
-    model = load_model(this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0))
+    where = (this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0))
+    if this.params.untrained_seed is None:
+        model = load_model(*where)
+    else:
+        model = untrained_model(*where, seed=this.params.untrained_seed)
     write_hidden_states(
         model,
         load_tokenizer(this.params.model),

@@ -16,4 +16,5 @@ with job.running(globals()) as this:
         this.params.identity,
         rows_path=this.output.rows,
         weights_path=this.output.weights,
+        labels=this.params.labels,
     )

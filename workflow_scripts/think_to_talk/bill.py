@@ -52,8 +52,13 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
     }
     # A hub model is fetched once, a trained one made per seed.
     checkpoints = {"hub": 1, "train": seeds, "local": 0}[entry["kind"]]
+    if study.is_untrained(model):
+        checkpoints = controls = 0
+    else:
+        labels = seeds * len(tasks) if "labels" in study.controls else 0
+        controls = len(study.controls) + labels
     return Cost(
-        jobs=seeds * (_JOBS_PER_TASK * len(tasks) + len(shards) + 1) + checkpoints,
+        jobs=seeds * (_JOBS_PER_TASK * len(tasks) + len(shards) + 1) + checkpoints + controls,
         shards=seeds * len(shards),
         passes=(
             seeds * sum(part.best_passes for part in work),
@@ -70,7 +75,7 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
 
 
 def shared_jobs(study: StudyPlan) -> int:
-    """Jobs that belong to no model: the datasets of each seed, and the table over all models."""
+    """Jobs that belong to no model: the datasets of each seed, and tables over all models."""
     used = {task for model in study.config["models"] for task in study.tasks(model)}
     used |= {
         task
@@ -80,7 +85,7 @@ def shared_jobs(study: StudyPlan) -> int:
     per_seed = sum(
         1 if "equations" in study.config["tasks"][task] else len(PROMPTED_SPLITS) for task in used
     )
-    return len(study.config["seeds"]) * per_seed + 1
+    return len(study.config["seeds"]) * per_seed + 1 + len(study.controls)
 
 
 def write_bill(study: StudyPlan) -> str:

@@ -18,6 +18,8 @@ from think_to_talk.datasets import check_satisfiable
 from think_to_talk.errors import InputError
 from think_to_talk.models import checkpoint_files, package_folder, saved_layers
 
+#: The name of a model's untrained copy ends in this.
+UNTRAINED_SUFFIX = ".untrained"
 #: Folders of `results/` that are not a model's, and figures that are not a task's.
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "summary")
 _RESERVED_TASKS = ("interventions", "overview", "patching")
@@ -31,6 +33,8 @@ def load_schema(name: str, folder: str | Path) -> dict[str, Any]:
 def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with entries set to null removed and defaults filled in, checked.
 
+    Untrained copies of the models are among its models if `controls` asks for them; such an entry
+    names the model in `untrained_copy_of`, a key that a configuration as written cannot have.
     Raises InputError, one line that names the key, what was found and what was expected.
     """
     completed = _without_nulls(copy.deepcopy(dict(config)))
@@ -40,7 +44,21 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     _fill_in_dependent_defaults(completed)
     for message in _contradictions(completed):
         raise InputError(f"config: {message}")
+    if completed["controls"]["untrained"]:
+        _add_untrained_copies(completed["models"])
     return completed
+
+
+def _add_untrained_copies(models: dict[str, Any]) -> None:
+    """Add an entry for the untrained copy of each model.
+
+    It is shown the gold chains of thought: what it would write means nothing.
+    """
+    copies = {
+        name + UNTRAINED_SUFFIX: {**model, "cot": "gold", "untrained_copy_of": name}
+        for name, model in models.items()
+    }
+    models |= copies
 
 
 def _fill_in_dependent_defaults(config: dict[str, Any]) -> None:
@@ -140,6 +158,11 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         where = f"models.{name}"
         if name in _RESERVED_MODELS:
             yield f"{where}: this name is taken by a folder of results/; choose another"
+        if config["controls"]["untrained"] and name + UNTRAINED_SUFFIX in config["models"]:
+            yield (
+                f"{where}{UNTRAINED_SUFFIX}: this name is taken by the untrained copy of {name} "
+                "(controls.untrained); choose another"
+            )
         yield from _unknown_names(model.get("tasks", []), tasks, f"{where}.tasks")
         studied = model.get("tasks", tasks)
         for task in studied:

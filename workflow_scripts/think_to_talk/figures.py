@@ -30,6 +30,7 @@ STYLES = (
     ("#E69F00", "v"),
     ("#56B4E9", "P"),
 )
+#: matplotlib settings of all figures.
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -42,7 +43,8 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.6,
     "svg.hashsalt": "think-to-talk",
 }
-_AXIS = "A, B ... variables in definition order, # a number, ± an operator"
+#: What the symbol axis shows.
+AXIS = "A, B ... variables in definition order, # a number, ± an operator"
 #: Stands for a token that completes no symbol, such as a lone space.
 _NO_SYMBOL = "·"
 
@@ -95,7 +97,7 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows) -> Figure:
             ]
             panel.set_xticks(range(n_positions), labels)
             panel.tick_params(axis="x", length=0, pad=2)
-        panels[-1].set_xlabel(f"{_AXIS}; from the dashed line on: chain of thought")
+        panels[-1].set_xlabel(f"{AXIS}; from the dashed line on: chain of thought")
         bar = figure.colorbar(image, ax=list(panels), fraction=0.02, pad=0.01, aspect=30)
         bar.set_label("probe accuracy")
         first = timing[0]
@@ -138,15 +140,14 @@ def draw_overview(tasks: Mapping[str, ProbeRows], threshold: float, title: str) 
         panels[0].text(
             0.0, 1.04, "chain of thought →", transform=panels[0].get_xaxis_transform(), fontsize=7
         )
-        panels[-1].set_xlabel(f"{_AXIS}; dashed: threshold of t*, dotted: chance")
+        panels[-1].set_xlabel(f"{AXIS}; dashed: threshold of t*, dotted: chance")
         figure.suptitle(f"When the answers become readable: {title}", fontsize=9)
     return figure
 
 
 def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float) -> None:
-    on_axis = [row for row in rows if row["symbol_index"] is not None]
-    symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
-    cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
+    on_axis = on_symbol_axis(rows)
+    cot_start = draw_symbol_axis(panel, on_axis)
     for variable in sorted({row["variable"] for row in on_axis}):
         colour, marker = STYLES[variable % len(STYLES)]
         best = best_layers(on_axis, variable).values()
@@ -172,13 +173,29 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float) -> None:
     chance = max(row["chance"] for row in on_axis)
     panel.axhline(threshold, color="0.4", linewidth=0.6, linestyle=(0, (4, 3)))
     panel.axhline(chance, color="0.4", linewidth=0.6, linestyle=(0, (1, 2)))
+    panel.set_ylim(0, 1.05)
+    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+
+
+def on_symbol_axis(rows: ProbeRows) -> list[Mapping[str, Any]]:
+    """The probe rows of tokens that complete a symbol."""
+    return [row for row in rows if row["symbol_index"] is not None]
+
+
+def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
+    """Label a panel's horizontal axis with the symbols, and shade the chain of thought.
+
+    on_axis: as of `on_symbol_axis`. Returns the `symbol_index` that is the axis's 0: the first of
+    the chain of thought.
+    """
+    symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
+    cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
     panel.axvline(-0.5, color="black", linewidth=0.9)
     panel.axvspan(-0.5, max(symbols) - cot_start + 0.5, color="0.96", zorder=0)
     panel.set_xlim(-cot_start - 0.5, max(symbols) - cot_start + 0.5)
-    panel.set_ylim(0, 1.05)
     panel.set_xticks([index - cot_start for index in symbols], list(symbols.values()))
     panel.tick_params(axis="x", length=0, pad=2)
-    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+    return cot_start
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:

@@ -89,20 +89,57 @@ def load_model(path: str | Path, dtype: str = "float32", gpus: int = 0) -> PreTr
     source = _source(checkpoint_path(path))
     if "gguf_file" not in source:
         source["use_safetensors"] = True
-    if gpus and torch.cuda.is_available():
+    if _sees_gpus(gpus, dtype):
         # On one GPU all of the model goes there: `auto` would keep a tenth of the memory free, and
         # put what no longer fits on the CPU.
         source["device_map"] = "auto" if gpus > 1 else {"": 0}
-    elif gpus:
-        warnings.warn(
-            f"the model asks for {gpus} GPU(s), but torch sees none: it runs on the CPU in "
-            f"{dtype}, which is slow. Set its `device: cpu` if that is meant",
-            stacklevel=2,
-        )
     model = AutoModelForCausalLM.from_pretrained(
         **source, dtype=getattr(torch, dtype), local_files_only=True
     )
     return model.eval()
+
+
+def untrained_model(
+    path: str | Path, dtype: str = "float32", gpus: int = 0, *, seed: int
+) -> PreTrainedModel:
+    """A model like the checkpoint but for its weights, which are random; they are not read.
+
+    path, dtype, gpus: as of `load_model`. seed: of the weights, which are the same for the same
+    kind of device. They are drawn as the architecture starts its training; nothing is written.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
+    on_gpu = _sees_gpus(gpus, dtype)
+    torch.manual_seed(seed)
+    # One that is spread over GPUs is larger than any of them: it starts in main memory.
+    with torch.device("cuda:0" if on_gpu and gpus == 1 else "cpu"):
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    return (_spread(model) if on_gpu and gpus > 1 else model).eval()
+
+
+def _spread(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with its layers on all GPUs, as `from_pretrained` spreads them."""
+    from accelerate import dispatch_model, infer_auto_device_map
+    from accelerate.utils import get_balanced_memory
+
+    whole = {"dtype": model.dtype, "no_split_module_classes": list(model._no_split_modules or ())}
+    memory = get_balanced_memory(model, **whole)
+    return dispatch_model(model, infer_auto_device_map(model, memory, **whole))
+
+
+def _sees_gpus(gpus: int, dtype: str) -> bool:
+    """Whether a model that asks for so many GPUs gets any; a warning if it asks in vain."""
+    import torch
+
+    if gpus and not torch.cuda.is_available():
+        warnings.warn(
+            f"the model asks for {gpus} GPU(s), but torch sees none: it runs on the CPU in "
+            f"{dtype}, which is slow. Set its `device: cpu` if that is meant",
+            stacklevel=3,
+        )
+    return bool(gpus) and torch.cuda.is_available()
 
 
 def saved_layers(layers: str | int | list[int], n_layers: int) -> list[int]:

@@ -21,6 +21,8 @@ from think_to_talk.prompts import SYMBOLS, first_shots
 from think_to_talk.requirements import Placement, Prompt, Work, expected_tokens
 from think_to_talk.snapshots import cached_folder
 
+#: The controls for probes, by their keys in the config.
+CONTROLS = ("labels", "untrained", "wrong_rows", "thresholds", "seeds")
 #: Steps in which converged probes are done.
 _USUAL_STEPS = 400
 
@@ -43,19 +45,43 @@ class StudyPlan:
         """The GPUs that the site has."""
         return requirements.gpus_from_config(self.config["gpus"])
 
+    @cached_property
+    def controls(self) -> list[str]:
+        """The controls that are switched on."""
+        return [control for control in CONTROLS if self.config["controls"][control]]
+
+    @cached_property
+    def controlled_models(self) -> list[str]:
+        """The models that controls are for: all but the untrained copies, which are a control."""
+        models = self.config["models"].items()
+        return [name for name, entry in models if "untrained_copy_of" not in entry]
+
+    def checkpoint_owner(self, model: str) -> str:
+        """The model whose checkpoint it has: itself, or what it is an untrained copy of."""
+        return self.config["models"][model].get("untrained_copy_of", model)
+
+    def is_untrained(self, model: str) -> bool:
+        """Whether it is an untrained copy of a model."""
+        return self.checkpoint_owner(model) != model
+
+    def probes(self, model: str) -> dict[str, Any]:
+        """How the model's probes are fitted; those of an untrained copy are trained on all rows."""
+        untrained = {"train_on": "all"} if self.is_untrained(model) else {}
+        return {**self.config["probes"], **untrained}
+
     def tasks(self, model: str) -> list[str]:
         """The tasks that a model is studied on."""
         return self.config["models"][model].get("tasks", list(self.config["tasks"]))
 
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
-        if not self.config["interventions"]["patching"]:
+        if not self.config["interventions"]["patching"] or self.is_untrained(model):
             return []
         return [task for task in self.tasks(model) if self.config["tasks"][task]["edits"]]
 
     def inconsistent_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is shown chains with a wrong result."""
-        if not self.config["interventions"]["inconsistent_chains"]:
+        if not self.config["interventions"]["inconsistent_chains"] or self.is_untrained(model):
             return []
         return [task for task in self.tasks(model) if self.has_results(task)]
 
@@ -86,6 +112,7 @@ class StudyPlan:
 
     def architecture(self, model: str) -> Architecture:
         """The model's size: as its entry declares, or as its checkpoint or the hub says."""
+        model = self.checkpoint_owner(model)
         entry = self.config["models"][model]
         try:
             if "architecture" in entry:
@@ -180,13 +207,18 @@ class StudyPlan:
 
     def work(self, model: str, task: str, rows: int) -> Work:
         """Decoding so many rows of a task."""
-        return requirements.decoding_work(
+        entry = self.config["models"][model]
+        work = requirements.decoding_work(
             self.architecture(model),
             self.prompt(model, task),
             rows,
-            self.config["models"][model]["max_new_tokens"],
+            entry["max_new_tokens"],
             self.placement(model),
         )
+        if entry["cot"] == "gold":
+            # Shown whole, it never diverges.
+            return replace(work, worst_passes=work.best_passes, worst_seconds=work.best_seconds)
+        return work
 
     def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
         """Bytes of the hidden states of so many rows of a task."""

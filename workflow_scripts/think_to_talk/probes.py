@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from think_to_talk import solvers
+from think_to_talk.control_labels import control_labels
 from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl, write_jsonl
 from think_to_talk.objective import N_CLASSES
@@ -74,13 +75,21 @@ class _Split:
         identity: Mapping[str, str],
         *,
         only_correct: bool,
+        labels: str,
     ) -> _Split:
         shards = Shards.open(paths, identity)
         correct = shards.read("correct").bool()
         chosen = correct if only_correct else torch.ones_like(correct)
         rows = shards.read("row")[chosen]
-        answers = torch.tensor([row["intermediate_answers"] for row in read_jsonl(dataset)])
-        return cls(shards, rows, shards.read("input_length")[chosen], answers[rows].T, chosen)
+        digits = torch.tensor(
+            [
+                control_labels(row, int(identity["seed"]))
+                if labels == "control"
+                else row["intermediate_answers"]
+                for row in read_jsonl(dataset)
+            ]
+        )
+        return cls(shards, rows, shards.read("input_length")[chosen], digits[rows].T, chosen)
 
     @cached_property
     def layout(self) -> Layout:
@@ -113,11 +122,13 @@ def fit_task(
     identity: Mapping[str, str],
     rows_path: str | Path,
     weights_path: str | Path,
+    labels: str = "answers",
 ) -> None:
     """Fit and score the probes of one task; write a row per probe, and all weights.
 
     train_paths, test_paths: hidden-state shards. train_dataset, test_dataset: the datasets they
     come from, with the labels. identity: model, seed and task, which the shards must carry.
+    labels: `answers`, the variables' values, or `control`, the control labels of the seed.
     weights: `layer.{l}.weight` [positions, variables, classes, hidden] and `layer.{l}.bias`, on
     raw hidden states, NaN where there was too little to train on.
     """
@@ -126,8 +137,15 @@ def fit_task(
         train_dataset,
         {**identity, "split": "probing_train"},
         only_correct=settings.train_on == "correct",
+        labels=labels,
     )
-    test = _Split.open(test_paths, test_dataset, {**identity, "split": "test"}, only_correct=False)
+    test = _Split.open(
+        test_paths,
+        test_dataset,
+        {**identity, "split": "test"},
+        only_correct=False,
+        labels=labels,
+    )
     _warn_of_few(train, settings, identity)
     layers, hidden_size = test.shards.layers, test.hidden_size
     n_positions, n_targets = test.layout.n_positions, len(test.labels)

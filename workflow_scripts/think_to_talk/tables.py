@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """The columns of all rows as CSV; a missing value is an empty field."""
+    """The columns of all rows as CSV: a missing value is an empty field, a list is JSON."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = [row[column] for column in columns]
+        writer.writerow(json.dumps(v) if isinstance(v, list) else v for v in values)
     return text.getvalue()
 
 
@@ -31,6 +34,8 @@ def as_markdown(
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, list):
+        return " ".join(map(_shown, value))
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

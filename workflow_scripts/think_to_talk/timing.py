@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 #: Columns of the timing table, in order.
@@ -44,6 +45,31 @@ def best_layers(
     return best
 
 
+def first_readable(
+    best: Mapping[int, Mapping[str, Any]], threshold: float
+) -> Mapping[str, Any] | None:
+    """The row of t*: the first position at which the best layer's accuracy exceeds `threshold`.
+
+    best: as of `best_layers`. None if there is no such position. (Kudo et al., section 4.)
+    """
+    return next((row for row in best.values() if row["score"] > threshold), None)
+
+
+def best_before_and_after(
+    best: Mapping[int, Mapping[str, Any]],
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """The rows with the highest score before the chain of thought begins, and from there on.
+
+    best: as of `best_layers`. The first such position; None where there is no score.
+    """
+    before = (row for t, row in best.items() if t < 0)
+    after = (row for t, row in best.items() if t >= 0)
+    return (
+        max(before, key=itemgetter("score"), default=None),
+        max(after, key=itemgetter("score"), default=None),
+    )
+
+
 def timing_rows(
     probe_rows: Sequence[Mapping[str, Any]],
     generations: Sequence[Mapping[str, Any]],
@@ -52,15 +78,15 @@ def timing_rows(
 ) -> list[dict[str, Any]]:
     """The timing of each variable of a task.
 
-    t* is the first position, counted from the first CoT token, at which the best layer's accuracy
-    exceeds `threshold` (Kudo et al., section 4). generations: what the model wrote for the test
-    rows. identity: model, seed and task.
+    t* is counted from the first CoT token. generations: what the model wrote for the test rows.
+    identity: model, seed and task.
     """
     cot_accuracy = sum(row["correct"] for row in generations) / len(generations)
     rows = []
     for variable in sorted({row["variable"] for row in probe_rows}):
         best = best_layers(probe_rows, variable)
-        star = next((row for row in best.values() if row["score"] > threshold), {})
+        star = first_readable(best, threshold) or {}
+        before, after = best_before_and_after(best)
         rows.append(
             {
                 **identity,
@@ -69,8 +95,8 @@ def timing_rows(
                 "t_star_equation": star.get("equation"),
                 "layer": star.get("layer"),
                 "score": star.get("score"),
-                "acc_before": max((row["score"] for t, row in best.items() if t < 0), default=None),
-                "acc_after": max((row["score"] for t, row in best.items() if t >= 0), default=None),
+                "acc_before": before and before["score"],
+                "acc_after": after and after["score"],
                 "cot_accuracy": cot_accuracy,
                 "n_test": len(generations),
             }

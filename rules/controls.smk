@@ -1,0 +1,68 @@
+"""Controls for probes: a table and a figure of each per model, and a table over all models."""
+
+
+rule control:
+    input:
+        probes=lambda wildcards: of_seeds_and_tasks(
+            "results/{model}/seed-{seed}/probes/{task}.jsonl", wildcards
+        ),
+        beside=lambda wildcards: of_seeds_and_tasks(
+            BESIDE.get(wildcards.control), wildcards
+        ),
+    output:
+        rows="results/{model}/controls/{control}.jsonl",
+        figures=expand(
+            "results/summary/figures/{model}/{control}.{format}",
+            format=FORMATS,
+            allow_missing=True,
+        ),
+    log:
+        "results/logs/control/{model}/{control}.log",
+    benchmark:
+        "results/benchmarks/control/{model}/{control}.tsv"
+    wildcard_constraints:
+        model=one_of(study.controlled_models),
+        control=one_of(study.controls),
+    group:
+        "controls.{model}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        parts=seeds_and_tasks,
+        options=control_options,
+        code=script_version("control.py"),
+    script:
+        "../workflow_scripts/control.py"
+
+
+rule control_table:
+    input:
+        expand(
+            "results/{model}/controls/{control}.jsonl",
+            model=study.controlled_models,
+            allow_missing=True,
+        ),
+    output:
+        rows="results/summary/controls/{control}.jsonl",
+        csv="results/summary/controls/{control}.csv",
+        markdown="results/summary/controls/{control}.md",
+    log:
+        "results/logs/control_table/{control}.log",
+    benchmark:
+        "results/benchmarks/control_table/{control}.tsv"
+    wildcard_constraints:
+        control=one_of(study.controls),
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=script_version("control_table.py"),
+    script:
+        "../workflow_scripts/control_table.py"

@@ -1,0 +1,317 @@
+"""Figures of the controls for probes, in the style of the other figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from think_to_talk.controls import Result, Row, Rows
+from think_to_talk.figures import (
+    AXIS,
+    STYLE,
+    STYLES,
+    WIDTH,
+    draw_symbol_axis,
+    on_symbol_axis,
+    variable_name,
+)
+from think_to_talk.timing import best_layers
+
+#: Accuracy by `symbol_index`.
+Curve = dict[int, float]
+
+_TITLES = {
+    "labels": "Control labels",
+    "untrained": "The model and an untrained copy",
+    "wrong_rows": "Rows that the model gets right and wrong",
+    "thresholds": "How t* depends on its threshold",
+    "seeds": "How much seeds agree",
+}
+_CURVES_LABEL = {
+    "labels": "solid: real labels, dashed: control labels in the same layer; mean over seeds; "
+    "dotted: chance",
+    "untrained": "solid: the model, dashed: its untrained copy; mean over seeds; dotted: chance",
+    "seeds": "line: mean over seeds, band: lowest to highest, triangles: t* of each seed; "
+    "dotted: chance",
+}
+_GREY = "0.4"
+
+
+def draw_control(control: str, model: str, results: Iterable[Result], rows: Rows) -> Figure:
+    """The figure of a control, a panel per task.
+
+    control: its key in the config's `controls`. results: what its table is made of, read once more
+    where curves are drawn. rows: its table.
+    """
+    with matplotlib.rc_context(STYLE):
+        if control == "thresholds":
+            figure = _draw_thresholds(rows)
+        elif control == "wrong_rows":
+            figure = _draw_wrong_rows(rows)
+        else:
+            figure = _draw_curves(control, results)
+        figure.suptitle(f"{_TITLES[control]}: {model}", fontsize=9)
+    return figure
+
+
+@dataclass
+class _TaskCurves:
+    """What a panel of curves shows.
+
+    axis: the places of the symbol axis. main, beside: {variable: a curve per seed}. marks:
+    {variable: the place of t* of each seed that has one}.
+    """
+
+    axis: list[dict[str, Any]] = field(default_factory=list)
+    chance: float = 0.0
+    main: dict[int, list[Curve]] = field(default_factory=dict)
+    beside: dict[int, list[Curve]] = field(default_factory=dict)
+    marks: dict[int, list[float]] = field(default_factory=dict)
+
+    def add(self, control: str, result: Result) -> None:
+        """Take in one seed."""
+        on_axis = on_symbol_axis(result.probes)
+        self.axis = [
+            {key: row[key] for key in ("symbol_index", "symbol", "relative_position")}
+            for row in on_axis
+        ]
+        self.chance = max(self.chance, *(row["chance"] for row in on_axis))
+        for variable in result.variables():
+            best = list(best_layers(on_axis, variable).values())
+            self.main.setdefault(variable, []).append(_curve(best))
+            if control == "labels":
+                places = {(row["layer"], row["position"]) for row in best}
+                beside = [
+                    row
+                    for row in on_symbol_axis(result.beside)
+                    if row["variable"] == variable and (row["layer"], row["position"]) in places
+                ]
+                self.beside.setdefault(variable, []).append(_curve(beside))
+            elif control == "untrained":
+                best = list(best_layers(on_symbol_axis(result.beside), variable).values())
+                self.beside.setdefault(variable, []).append(_curve(best))
+        if control == "seeds":
+            for row in result.beside:
+                if row["t_star"] is not None:
+                    place = _place_of(row["t_star"], on_axis)
+                    self.marks.setdefault(row["variable"], []).append(place)
+
+
+def _curve(rows: Iterable[Row]) -> Curve:
+    return {row["symbol_index"]: row["score"] for row in rows}
+
+
+def _place_of(t: int, on_axis: Rows) -> float:
+    """Where on the symbol axis a token position is: half a place before the symbol it begins."""
+    following = (row for row in on_axis if row["relative_position"] >= t)
+    row = min(following, key=lambda row: row["relative_position"])
+    return row["symbol_index"] - (0.0 if row["relative_position"] == t else 0.5)
+
+
+def _draw_curves(control: str, results: Iterable[Result]) -> Figure:
+    tasks: dict[str, _TaskCurves] = {}
+    for result in results:
+        tasks.setdefault(result.task, _TaskCurves()).add(control, result)
+    figure = Figure(figsize=(WIDTH, 0.6 + 1.4 * len(tasks)), layout="constrained")
+    panels = figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0]
+    for panel, (task, curves) in zip(panels, tasks.items(), strict=True):
+        cot_start = draw_symbol_axis(panel, curves.axis)
+        for variable, of_seeds in curves.main.items():
+            _draw_mean(panel, variable, of_seeds, cot_start, band=control == "seeds")
+        for variable, of_seeds in curves.beside.items():
+            _draw_mean(panel, variable, of_seeds, cot_start, dashed=True)
+        top = 1.05
+        for variable, places in curves.marks.items():
+            # A line of marks for each variable, above the curves.
+            height = 1.08 + 0.09 * variable
+            top = max(top, height + 0.07)
+            panel.plot(
+                np.array(places) - cot_start,
+                [height] * len(places),
+                linestyle="none",
+                marker="v",
+                markersize=4,
+                color=STYLES[variable % len(STYLES)][0],
+                alpha=0.6,
+            )
+        panel.axhline(curves.chance, color=_GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+        panel.set_ylim(0, top)
+        panel.set_yticks([0, 0.5, 1])
+        panel.set_ylabel("accuracy")
+        panel.set_title(task, loc="left")
+        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+    panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
+    panels[-1].set_xlabel(f"{AXIS}\n{_CURVES_LABEL[control]}")
+    return figure
+
+
+def _draw_mean(
+    panel: Axes,
+    variable: int,
+    of_seeds: Sequence[Curve],
+    cot_start: int,
+    *,
+    dashed: bool = False,
+    band: bool = False,
+) -> None:
+    """The mean curve of a variable over seeds, with a band from the lowest to the highest."""
+    colour, marker = STYLES[variable % len(STYLES)]
+    places = sorted({place for curve in of_seeds for place in curve})
+    scores = [[curve[place] for curve in of_seeds if place in curve] for place in places]
+    x = np.array(places) - cot_start
+    panel.plot(
+        x,
+        [np.mean(values) for values in scores],
+        color=colour,
+        linestyle=(0, (4, 2)) if dashed else "-",
+        marker=None if dashed else marker,
+        markersize=2.2,
+        linewidth=0.9,
+        label=None if dashed else variable_name(variable),
+    )
+    if band:
+        low, high = map(min, scores), map(max, scores)
+        panel.fill_between(x, list(low), list(high), color=colour, alpha=0.25, linewidth=0)
+
+
+def _grid(tasks: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel per task, up to three side by side."""
+    columns = min(3, len(tasks))
+    lines = -(-len(tasks) // columns)
+    figure = Figure(figsize=(WIDTH, 0.7 + 2.0 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for unused in grid[len(tasks) :]:
+        unused.set_axis_off()
+    panels = dict(zip(tasks, grid, strict=False))
+    for task, panel in panels.items():
+        panel.set_title(task, loc="left")
+    return figure, panels
+
+
+def _by(rows: Rows, *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows by their values of some keys, in the order of the rows."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=8, frameon=False)
+
+
+def _draw_thresholds(rows: Rows) -> Figure:
+    """t* against the threshold, a line per variable and seed; `never` is a place of its own."""
+    tasks = [task for (task,) in _by(rows, "task")]
+    figure, panels = _grid(tasks)
+    n_seeds = len(_by(rows, "seed"))
+    for (task,), of_task in _by(rows, "task").items():
+        panel = panels[task]
+        known = [row["t_star"] for row in of_task if row["t_star"] is not None]
+        lowest, highest = min([0, *known]), max([0, *known])
+        step = 0.12 * max(5, highest - lowest)
+        never = highest + step
+        has_never = len(known) < len(of_task)
+        for (variable, _seed), line in _by(of_task, "variable", "seed").items():
+            colour, marker = STYLES[variable % len(STYLES)]
+            line = sorted(line, key=lambda row: row["threshold"])
+            panel.plot(
+                [row["threshold"] for row in line],
+                [never if row["t_star"] is None else row["t_star"] for row in line],
+                color=colour,
+                marker=marker,
+                # Lines that coincide are told apart by the size of their marks.
+                markersize=5.5 - 1.2 * variable,
+                linewidth=0.9,
+                alpha=1 if n_seeds == 1 else 0.6,
+            )
+        panel.axhline(-0.5, color="black", linewidth=0.9)
+        ticks = MaxNLocator(5, integer=True).tick_values(lowest, highest)
+        shown = [int(tick) for tick in ticks if lowest <= tick <= highest]
+        if has_never:
+            panel.set_yticks([*shown, never], [*map(str, shown), "never"])
+        else:
+            panel.set_yticks(shown)
+        panel.set_ylim(lowest - step / 2, (never if has_never else highest) + step / 2)
+        panel.set_xlabel("threshold")
+        panel.set_ylabel("t*")
+    _legend(
+        figure,
+        [
+            *_variable_handles(rows),
+            Line2D([], [], color="black", linewidth=0.9, label="the chain of thought begins"),
+        ],
+    )
+    return figure
+
+
+def _variable_handles(rows: Rows) -> list[Line2D]:
+    """Entries of a legend: the variables' colours and marks."""
+    handles = []
+    for variable in sorted({row["variable"] for row in rows}):
+        colour, marker = STYLES[variable % len(STYLES)]
+        handles.append(
+            Line2D([], [], color=colour, marker=marker, markersize=4, label=variable_name(variable))
+        )
+    return handles
+
+
+def _draw_wrong_rows(rows: Rows) -> Figure:
+    """Accuracy of each best probe on right (filled) and wrong (open) rows, with 95 % intervals."""
+    tasks = [task for (task,) in _by(rows, "task")]
+    figure, panels = _grid(tasks)
+    seeds = [seed for (seed,) in _by(rows, "seed")]
+    for (task,), of_task in _by(rows, "task").items():
+        panel = panels[task]
+        n_variables = len(_by(of_task, "variable"))
+        for row in of_task:
+            place = row["variable"] + (n_variables + 0.5) * (row["part"] == "after")
+            beside = (seeds.index(row["seed"]) - (len(seeds) - 1) / 2) * 0.2 / len(seeds)
+            _draw_share(panel, row, "right", place - 0.18 + beside)
+            _draw_share(panel, row, "wrong", place + 0.18 + beside)
+        names = [variable_name(variable) for variable in range(n_variables)]
+        places = [*range(n_variables), *(i + n_variables + 0.5 for i in range(n_variables))]
+        panel.set_xticks(places, [*names, *names])
+        panel.axvline(n_variables - 0.25, color="black", linewidth=0.9)
+        panel.set_xlim(-0.75, 2 * n_variables + 0.25)
+        panel.set_ylim(-0.03, 1.05)
+        panel.set_xlabel("before | in the chain of thought")
+        panel.set_ylabel("accuracy")
+        # Once per seed.
+        counted = _by(of_task, "variable", "part")[of_task[0]["variable"], of_task[0]["part"]]
+        n_wrong, n = (sum(row[f"n_{group}"] for row in counted) for group in ("wrong", "all"))
+        panel.set_title(f"{n_wrong:,} of {n:,} rows wrong", loc="right", fontsize=7)
+    marks: dict[str, Any] = {"color": _GREY, "marker": "o", "markersize": 4}
+    _legend(
+        figure,
+        [
+            Line2D([], [], **marks, label="rows it gets right"),
+            Line2D([], [], **marks, markerfacecolor="white", label="rows it gets wrong"),
+        ],
+    )
+    return figure
+
+
+def _draw_share(panel: Axes, row: Row, group: str, x: float) -> None:
+    """A mark with its interval; nothing where there are no such rows."""
+    accuracy = row[f"accuracy_{group}"]
+    if accuracy is None:
+        return
+    colour, marker = STYLES[row["variable"] % len(STYLES)]
+    panel.vlines(x, row[f"ci_low_{group}"], row[f"ci_high_{group}"], color=colour, linewidth=0.8)
+    panel.plot(
+        x,
+        accuracy,
+        marker=marker,
+        markersize=4,
+        color=colour,
+        markerfacecolor=colour if group == "right" else "white",
+    )
