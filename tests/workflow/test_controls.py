@@ -170,7 +170,7 @@ MINI_TASKS = [("tiny", "level-1"), *(("local", t) for t in ("level-1", "general"
 
 @pytest.mark.parametrize("control", CONTROLS)
 def test_switching_a_control_on_plans_what_it_adds_and_nothing_else(mini, control):
-    mini.configure(controls__thresholds=[], **{f"controls__{control}": STUDY["controls"][control]})
+    mini.configure(controls={"thresholds": [], control: STUDY["controls"][control]})
     planned = mini.planned()
     tables = {("control_table", f"results/summary/controls/{control}.jsonl")} | {
         ("control", f"results/{model}/controls/{control}.jsonl") for model in ("tiny", "local")
