@@ -1,5 +1,6 @@
 """What all rules share: the checked configuration, paths, wildcards and code versions."""
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -76,6 +77,8 @@ FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
 # Pairs of problems for interventions.
 PAIRS = "results/formulas/seed-{seed}/{task}/pairs/{edit}.jsonl"
 INCONSISTENT_PAIRS = "results/formulas/seed-{seed}/{task}/inconsistent_pairs.jsonl"
+PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"
+INCONSISTENT_CHAINS = "results/{model}/seed-{seed}/inconsistent_chains/{task}.jsonl"
 # What stands for a hub model, whose weights are in the hub's own cache.
 SNAPSHOT = "results/models/{model}/snapshot.json"
 
@@ -300,3 +303,37 @@ def all_figures():
         for figure in [*study.tasks(model), "overview"]
         for format in FORMATS
     ]
+
+
+def edited_pairs(wildcards):
+    """The pair files of a task, one per edit."""
+    return expand(PAIRS, **wildcards, edit=config["tasks"][wildcards.task]["edits"])
+
+
+def interventions_of(pattern, tasks):
+    """An input function: the results of a kind of intervention, of all models, seeds and tasks."""
+    return lambda _wildcards: [
+        pattern.format(model=model, seed=seed, task=task)
+        for model in config["models"]
+        for seed in config["seeds"]
+        for task in tasks(model)
+    ]
+
+
+def all_interventions():
+    """The tables and figures of interventions; none if the config switches them off."""
+    intervened = {
+        model: (study.patched_tasks(model), study.inconsistent_tasks(model))
+        for model in config["models"]
+    }
+    wanted = []
+    for model, seed in itertools.product(intervened, config["seeds"]):
+        patched, inconsistent = intervened[model]
+        figures = [f"patching/{task}" for task in patched]
+        figures += ["interventions"] if patched or inconsistent else []
+        wanted += expand(
+            f"results/summary/figures/{model}/seed-{seed}/{{figure}}.{{format}}",
+            figure=figures,
+            format=FORMATS,
+        )
+    return wanted and [*wanted, *rules.interventions_table.output]

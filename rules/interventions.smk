@@ -1,30 +1,5 @@
 """Interventions: pairs of problems, patched hidden states, and chains with a wrong result."""
 
-import itertools
-
-PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"
-INCONSISTENT_CHAINS = "results/{model}/seed-{seed}/inconsistent_chains/{task}.jsonl"
-
-
-def edited_pairs(wildcards):
-    """The pair files of a task, one per edit."""
-    return expand(PAIRS, **wildcards, edit=config["tasks"][wildcards.task]["edits"])
-
-
-def interventions_of(pattern, tasks):
-    """An input function: the results of a kind of intervention, of all models, seeds and tasks."""
-    return lambda _wildcards: [
-        pattern.format(model=model, seed=seed, task=task)
-        for model in config["models"]
-        for seed in config["seeds"]
-        for task in tasks(model)
-    ]
-
-
-def intervention_minutes(wildcards, attempt):
-    """Time limit of an intervention job."""
-    return attempt * study.intervention_minutes(wildcards.model, wildcards.task)
-
 
 rule pairs:
     input:
@@ -230,22 +205,3 @@ rule interventions_table:
         code=script_version("interventions_table.py"),
     script:
         "../workflow_scripts/interventions_table.py"
-
-
-def all_interventions():
-    """The tables and figures of interventions; none if the config switches them off."""
-    intervened = {
-        model: (study.patched_tasks(model), study.inconsistent_tasks(model))
-        for model in config["models"]
-    }
-    wanted = []
-    for model, seed in itertools.product(intervened, config["seeds"]):
-        patched, inconsistent = intervened[model]
-        figures = [f"patching/{task}" for task in patched]
-        figures += ["interventions"] if patched or inconsistent else []
-        wanted += expand(
-            f"results/summary/figures/{model}/seed-{seed}/{{figure}}.{{format}}",
-            figure=figures,
-            format=FORMATS,
-        )
-    return wanted and [*wanted, *rules.interventions_table.output]

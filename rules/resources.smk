@@ -69,3 +69,8 @@ def probe_threads(wildcards):
 def probe_minutes(wildcards, attempt):
     """Time limit of a probe job."""
     return attempt * study.probe_minutes(wildcards.model, wildcards.task)
+
+
+def intervention_minutes(wildcards, attempt):
+    """Time limit of an intervention job."""
+    return attempt * study.intervention_minutes(wildcards.model, wildcards.task)
