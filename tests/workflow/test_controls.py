@@ -199,3 +199,17 @@ def test_the_untrained_copy_of_a_checkpoint_does_not_depend_on_its_weights(mini)
     for line in inputs:
         assert "checkpoints/gpt2/config.json" in line
         assert "gpt2/model.safetensors" not in line
+
+
+def test_random_weights_for_several_gpus_are_drawn_in_main_memory(mini):
+    """The job asks for as much more as they take; read from a file, they pass through piecewise."""
+    mini.configure(controls={"untrained": True}, models__local__device="gpu")
+    mini.configure(models__local__gpus_per_job=2)
+    jobs = mini.snakemake("--dry-run", "--forceall").stdout
+    asked = {
+        (model, memory)
+        for model, memory in re.findall(
+            r"wildcards: model=(local[.\w]*),.*\n +resources: .*gpu=2,.* mem_mb=(\d+),", jobs
+        )
+    }
+    assert asked == {("local", "16000"), ("local.untrained", "16001")}
