@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from think_to_talk.control_curves import draw_curves
 from think_to_talk.controls import Result, Row, Rows
-from think_to_talk.figures import (
-    AXIS,
-    STYLE,
-    STYLES,
-    WIDTH,
-    draw_symbol_axis,
-    on_symbol_axis,
-    variable_name,
-)
-from think_to_talk.timing import best_layers
-
-#: Accuracy by `symbol_index`.
-Curve = dict[int, float]
+from think_to_talk.figures import STYLE, STYLES, WIDTH, variable_name
 
 _TITLES = {
     "labels": "Control labels",
@@ -34,13 +21,6 @@ _TITLES = {
     "wrong_rows": "Rows that the model gets right and wrong",
     "thresholds": "How t* depends on its threshold",
     "seeds": "How much seeds agree",
-}
-_CURVES_LABEL = {
-    "labels": "solid: real labels, dashed: control labels in the same layer; mean over seeds; "
-    "dotted: chance",
-    "untrained": "solid: the model, dashed: its untrained copy; mean over seeds; dotted: chance",
-    "seeds": "line: mean over seeds, band: lowest to highest, triangles: t* of each seed; "
-    "dotted: chance",
 }
 _GREY = "0.4"
 
@@ -57,129 +37,9 @@ def draw_control(control: str, model: str, results: Iterable[Result], rows: Rows
         elif control == "wrong_rows":
             figure = _draw_wrong_rows(rows)
         else:
-            figure = _draw_curves(control, results)
+            figure = draw_curves(control, results)
         figure.suptitle(f"{_TITLES[control]}: {model}", fontsize=9)
     return figure
-
-
-@dataclass
-class _TaskCurves:
-    """What a panel of curves shows.
-
-    axis: the places of the symbol axis. main, beside: {variable: a curve per seed}. marks:
-    {variable: the place of t* of each seed that has one}.
-    """
-
-    axis: list[dict[str, Any]] = field(default_factory=list)
-    chance: float = 0.0
-    main: dict[int, list[Curve]] = field(default_factory=dict)
-    beside: dict[int, list[Curve]] = field(default_factory=dict)
-    marks: dict[int, list[float]] = field(default_factory=dict)
-
-    def add(self, control: str, result: Result) -> None:
-        """Take in one seed."""
-        on_axis = on_symbol_axis(result.probes)
-        self.axis = [
-            {key: row[key] for key in ("symbol_index", "symbol", "relative_position")}
-            for row in on_axis
-        ]
-        self.chance = max(self.chance, *(row["chance"] for row in on_axis))
-        for variable in result.variables():
-            best = list(best_layers(on_axis, variable).values())
-            self.main.setdefault(variable, []).append(_curve(best))
-            if control == "labels":
-                places = {(row["layer"], row["position"]) for row in best}
-                beside = [
-                    row
-                    for row in on_symbol_axis(result.beside)
-                    if row["variable"] == variable and (row["layer"], row["position"]) in places
-                ]
-                self.beside.setdefault(variable, []).append(_curve(beside))
-            elif control == "untrained":
-                best = list(best_layers(on_symbol_axis(result.beside), variable).values())
-                self.beside.setdefault(variable, []).append(_curve(best))
-        if control == "seeds":
-            for row in result.beside:
-                if row["t_star"] is not None:
-                    place = _place_of(row["t_star"], on_axis)
-                    self.marks.setdefault(row["variable"], []).append(place)
-
-
-def _curve(rows: Iterable[Row]) -> Curve:
-    return {row["symbol_index"]: row["score"] for row in rows}
-
-
-def _place_of(t: int, on_axis: Rows) -> float:
-    """Where on the symbol axis a token position is: half a place before the symbol it begins."""
-    following = (row for row in on_axis if row["relative_position"] >= t)
-    row = min(following, key=lambda row: row["relative_position"])
-    return row["symbol_index"] - (0.0 if row["relative_position"] == t else 0.5)
-
-
-def _draw_curves(control: str, results: Iterable[Result]) -> Figure:
-    tasks: dict[str, _TaskCurves] = {}
-    for result in results:
-        tasks.setdefault(result.task, _TaskCurves()).add(control, result)
-    figure = Figure(figsize=(WIDTH, 0.6 + 1.4 * len(tasks)), layout="constrained")
-    panels = figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0]
-    for panel, (task, curves) in zip(panels, tasks.items(), strict=True):
-        cot_start = draw_symbol_axis(panel, curves.axis)
-        for variable, of_seeds in curves.main.items():
-            _draw_mean(panel, variable, of_seeds, cot_start, band=control == "seeds")
-        for variable, of_seeds in curves.beside.items():
-            _draw_mean(panel, variable, of_seeds, cot_start, dashed=True)
-        top = 1.05
-        for variable, places in curves.marks.items():
-            # A line of marks for each variable, above the curves.
-            height = 1.08 + 0.09 * variable
-            top = max(top, height + 0.07)
-            panel.plot(
-                np.array(places) - cot_start,
-                [height] * len(places),
-                linestyle="none",
-                marker="v",
-                markersize=4,
-                color=STYLES[variable % len(STYLES)][0],
-                alpha=0.6,
-            )
-        panel.axhline(curves.chance, color=_GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-        panel.set_ylim(0, top)
-        panel.set_yticks([0, 0.5, 1])
-        panel.set_ylabel("accuracy")
-        panel.set_title(task, loc="left")
-        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
-    panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-    panels[-1].set_xlabel(f"{AXIS}\n{_CURVES_LABEL[control]}")
-    return figure
-
-
-def _draw_mean(
-    panel: Axes,
-    variable: int,
-    of_seeds: Sequence[Curve],
-    cot_start: int,
-    *,
-    dashed: bool = False,
-    band: bool = False,
-) -> None:
-    """The mean curve of a variable over seeds, with a band from the lowest to the highest."""
-    colour, marker = STYLES[variable % len(STYLES)]
-    places = sorted({place for curve in of_seeds for place in curve})
-    scores = [[curve[place] for curve in of_seeds if place in curve] for place in places]
-    x = np.array(places) - cot_start
-    panel.plot(
-        x,
-        [np.mean(values) for values in scores],
-        color=colour,
-        linestyle=(0, (4, 2)) if dashed else "-",
-        marker=None if dashed else marker,
-        markersize=2.2,
-        linewidth=0.9,
-        label=None if dashed else variable_name(variable),
-    )
-    if band:
-        low, high = map(min, scores), map(max, scores)
-        panel.fill_between(x, list(low), list(high), color=colour, alpha=0.25, linewidth=0)
 
 
 def _grid(tasks: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
