@@ -5,12 +5,13 @@ from collections import Counter
 import pytest
 import torch
 import yaml
-from checkpoints import train_small
+from checkpoints import smollm2_folder, train_small
 from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 from scipy.stats import binomtest
 
 from think_to_talk.counterfactuals import Edit, draw_inconsistent_pairs, draw_pairs
+from think_to_talk.datasets import generate_splits
 from think_to_talk.effects import after_wrong_results, final_answers
 from think_to_talk.formulas import Template
 from think_to_talk.interventions import (
@@ -18,7 +19,7 @@ from think_to_talk.interventions import (
     inconsistent_chain_rows,
     patching_rows,
 )
-from think_to_talk.models import load_tokenizer
+from think_to_talk.models import load_model, load_tokenizer
 from think_to_talk.specs import DIRECTED
 
 IDENTITY = {"model": "m", "seed": 1, "task": "level-1"}
@@ -184,3 +185,35 @@ def test_after_a_wrong_result_the_model_writes_what_generate_writes(model, chain
     ]
     assert solved["pairs"] == [i for i in range(N) if right[i]]
     assert 0 < solved["n"] < N
+
+
+def test_a_pretrained_model_behind_examples_is_patched_too(tasks):
+    """SmolLM2-135M-Instruct, whose tokenizer knows nothing of our symbols."""
+    sizes = {"train": 5, "valid": 1, "test": 1, "probing_train": 1}
+    splits = [row for rows in generate_splits(tasks["level-1"], sizes, 1).values() for row in rows]
+    edit = Edit.from_config(["v0.1"], Template.from_config(tasks["level-1"]))
+    pairs = list(draw_pairs(edit, 4, 1, splits))
+    folder = smollm2_folder()
+    rows = list(
+        patching_rows(
+            load_model(folder),
+            load_tokenizer(folder),
+            {"edit": pairs},
+            PatchingSettings(window=16, stride=15, specs={}),
+            shots=3,
+            batch_size=8,
+            identity=IDENTITY,
+        )
+    )
+    layers = {tuple(row["layers"]) for row in rows if row["kind"] == "sliding"}
+    assert layers == {tuple(range(16)), tuple(range(15, 31))}
+    every = [row for row in rows if row["rows"] == "all"]
+    assert {row["n"] for row in every} == {4}
+    # In the middle of a chain that it is shown, a number is followed by what it is to copy.
+    copied = [row for row in every if row["answer_equation"] == 1]
+    assert {row["base_accuracy"] for row in copied} == {1.0}
+    for row in every:
+        assert all(said.isdigit() for said in row["outputs"])
+        if row["spec"] == "everything before":
+            # Right or wrong, the base run's answers.
+            assert row["success"] == row["base_accuracy"]
