@@ -19,7 +19,7 @@ _TITLES = {
     "labels": "Control labels",
     "untrained": "The model and an untrained copy",
     "wrong_rows": "Rows that the model gets right and wrong",
-    "thresholds": "How t* depends on its threshold",
+    "thresholds": "How t* depends on its threshold, a line per seed",
     "seeds": "How much seeds agree",
 }
 _GREY = "0.4"
