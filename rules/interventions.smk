@@ -78,7 +78,7 @@ rule patching:
         constraint=on_gpu(gpu_constraint),
         slurm_partition=partition,
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes,
+        runtime=intervention_minutes(study.patching_work),
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,
@@ -114,7 +114,7 @@ rule inconsistent_chains:
         constraint=on_gpu(gpu_constraint),
         slurm_partition=partition,
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes,
+        runtime=intervention_minutes(study.inconsistent_work),
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,

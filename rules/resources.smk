@@ -71,6 +71,11 @@ def probe_minutes(wildcards, attempt):
     return attempt * study.probe_minutes(wildcards.model, wildcards.task)
 
 
-def intervention_minutes(wildcards, attempt):
-    """Time limit of an intervention job."""
-    return attempt * study.intervention_minutes(wildcards.model, wildcards.task)
+def intervention_minutes(work):
+    """A resource function: time limit of an intervention job, whose work is `work(model, task)`."""
+    return lambda wildcards, attempt: (
+        attempt
+        * requirements.runtime_minutes(
+            work(wildcards.model, wildcards.task), study.placement(wildcards.model)
+        )
+    )

@@ -11,7 +11,7 @@ MINI = {
     "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 120},
     "hidden_states": {"shard_rows": 80},
     "probes": {"train_on": "all", "min_train_rows": 20},
-    # See test_controls.
+    # See test_controls_study.
     "controls": {"thresholds": []},
     "tasks": {
         **{f"level-{i}": None for i in range(2, 6)},

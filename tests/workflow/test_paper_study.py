@@ -19,10 +19,14 @@ GPUS = {
 }
 
 
-@pytest.fixture(scope="module")
-def paper(tmp_path_factory):
+@pytest.fixture(scope="module", params=["as it is", "with interventions"])
+def paper(tmp_path_factory, request):
+    """The paper's study, also with interventions switched on."""
     study = Study(copied_repository(tmp_path_factory.mktemp("paper") / "study"))
     study.overlay = "studies/paper.yaml"
+    if request.param == "with interventions":
+        on = yaml.safe_load((study.folder / "studies/interventions.yaml").read_text())
+        study.configure(interventions=on["interventions"])
     study.environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path_factory.mktemp("empty"))}
     return study
 
@@ -56,8 +60,20 @@ def test_every_gpu_job_says_what_it_needs(jobs):
             assert int(resources[name]) > 0
 
 
+def test_interventions_ask_for_the_gpu_that_their_model_needs(paper, jobs):
+    intervening = [job for job in jobs if job[0] in ("patching", "inconsistent_chains")]
+    on = yaml.safe_load((paper.folder / paper.overlay).read_text())["interventions"]["patching"]
+    # Five levels have edits; the general few-shot prompt's has results, as they have.
+    assert len(intervening) == (9 * (5 + 6) if on else 0)
+    for _, wildcards, resources in intervening:
+        assert resources["gpu_model"] == "a100"
+        assert int(resources["gpu_mem_mb"]) == 1024 * GPUS[wildcards["model"]]
+        assert int(resources["runtime"]) > 0
+
+
 def test_no_other_job_asks_for_a_gpu(jobs):
-    others = [job for job in jobs if job[0] != "hidden_states"]
+    on_gpus = ("hidden_states", "patching", "inconsistent_chains")
+    others = [job for job in jobs if job[0] not in on_gpus]
     assert len(others) > 200
     for rule, _, resources in others:
         assert not any("gpu" in name for name in resources), rule

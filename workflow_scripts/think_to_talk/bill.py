@@ -40,8 +40,9 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
     """What one model costs."""
     seeds, entry = len(study.config["seeds"]), study.config["models"][model]
     tasks, shards = study.tasks(model), study.shard_jobs(model)
-    work = [study.work(model, task, rows) for task, rows in shards]
-    loading = len(shards) * requirements.loading_seconds(study.placement(model))
+    interventions = study.intervention_work(model)
+    work = [*(study.work(model, task, rows) for task, rows in shards), *interventions]
+    loading = len(work) * requirements.loading_seconds(study.placement(model))
     devices = entry["gpus_per_job"] if study.on_gpu(model) else 1
     hidden = {
         task: sum(
@@ -57,8 +58,11 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
     else:
         labels = seeds * len(tasks) if "labels" in study.controls else 0
         controls = len(study.controls) + labels
+    # A heat map per patched task, and a figure of all.
+    drawn = len(study.patched_tasks(model)) + (1 if interventions else 0)
+    per_seed = _JOBS_PER_TASK * len(tasks) + len(work) + drawn + 1
     return Cost(
-        jobs=seeds * (_JOBS_PER_TASK * len(tasks) + len(shards) + 1) + checkpoints + controls,
+        jobs=seeds * per_seed + checkpoints + controls,
         shards=seeds * len(shards),
         passes=(
             seeds * sum(part.best_passes for part in work),
@@ -76,16 +80,19 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
 
 def shared_jobs(study: StudyPlan) -> int:
     """Jobs that belong to no model: the datasets of each seed, and tables over all models."""
-    used = {task for model in study.config["models"] for task in study.tasks(model)}
-    used |= {
-        task
-        for model in study.config["models"].values()
-        for task in model.get("training", {}).get("tasks", [])
+    models, tasks = study.config["models"], study.config["tasks"]
+    trained = {
+        task for model in models.values() for task in model.get("training", {}).get("tasks", [])
     }
-    per_seed = sum(
-        1 if "equations" in study.config["tasks"][task] else len(PROMPTED_SPLITS) for task in used
-    )
-    return len(study.config["seeds"]) * per_seed + 1 + len(study.controls)
+    used = trained | {task for model in models for task in study.tasks(model)}
+    datasets = sum(1 if "equations" in tasks[task] else len(PROMPTED_SPLITS) for task in used)
+    # Pairs are also made to keep them out of what a model is trained on.
+    patched = {task for model in models for task in study.patched_tasks(model)}
+    altered = {task for model in models for task in study.inconsistent_tasks(model)}
+    pairs = sum(len(tasks[task]["edits"]) for task in trained | patched)
+    pairs += sum(study.has_results(task) for task in trained | altered)
+    tables = 1 + len(study.controls) + (1 if patched or altered else 0)
+    return len(study.config["seeds"]) * (datasets + pairs) + tables
 
 
 def write_bill(study: StudyPlan) -> str:

@@ -243,17 +243,28 @@ class StudyPlan:
             return len(entry["equations"])
         return len(_first_row(Path(entry["files"]["test"]))["intermediate_questions"])
 
-    def intervention_minutes(self, model: str, task: str) -> int:
-        """Time limit of a task's interventions: the sliding grid, which is most of the work."""
+    def patching_work(self, model: str, task: str) -> Work:
+        """Patching on a task: the sliding grid, of which most passes are part of a row only."""
         interventions, entry = self.config["interventions"], self.config["tasks"][task]
         _, source, target = self._sample(task)
         equations = source.count(",") + target.count(",") + 3
         windows = 1 + self.architecture(model).num_hidden_layers // interventions["stride"]
-        runs = interventions["pairs"] * max(1, len(entry["edits"])) * equations * windows
+        runs = interventions["pairs"] * len(entry["edits"]) * equations * windows
         work = self.work(model, task, runs)
-        return requirements.runtime_minutes(
-            replace(work, worst_seconds=work.best_seconds), self.placement(model)
-        )
+        return replace(work, worst_passes=work.best_passes, worst_seconds=work.best_seconds)
+
+    def inconsistent_work(self, model: str, task: str) -> Work:
+        """Going on from inconsistent chains of a task, and writing those chains without them."""
+        template = Template.from_config(self.config["tasks"][task])
+        results = len(intermediate_variables(template))
+        return self.work(model, task, 2 * results * self.config["interventions"]["pairs"])
+
+    def intervention_work(self, model: str) -> list[Work]:
+        """The work of each of the model's intervention jobs, for one seed."""
+        return [
+            *(self.patching_work(model, task) for task in self.patched_tasks(model)),
+            *(self.inconsistent_work(model, task) for task in self.inconsistent_tasks(model)),
+        ]
 
     def probe_bytes(self, model: str, task: str) -> int:
         """Main memory of fitting the probes of a task."""
