@@ -28,7 +28,7 @@ _CHAINS = dict(zip(OUTCOMES, ("follows_chain", "follows_problem", "other"), stri
 
 
 def final_answers(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Table rows of whole-part and own patching at the final answer; `edit` is the edit."""
+    """Table rows of all patching but the sliding grid; `edit` is the edit that made the pairs."""
     for row in patching:
         if row["kind"] != "sliding":
             accuracies = {key: row[key] for key in ("base_accuracy", "edited_accuracy")}
