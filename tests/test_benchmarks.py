@@ -37,6 +37,7 @@ def test_all_parts_are_in_one_table(everything):
         "probes",
         "sgd",
         "shards",
+        "patching",
         "growth",
         "paper size",
         "paper scale",

@@ -65,6 +65,10 @@ def eventful(slurm, untouched, tmp_path_factory, request):
     return seen
 
 
+#: What their submissions are called: they run on the model's GPU too.
+INTERVENTIONS = ("rule_patching", "rule_inconsistent_chains")
+
+
 def of_rule(jobs, rule):
     return [job for job in jobs if rule in job["Comment"]]
 
@@ -77,7 +81,9 @@ def test_it_ends_in_the_same_bytes_as_on_one_machine(eventful, run_locally):
 def test_jobs_of_a_model_on_a_gpu_get_one_and_see_no_other(eventful):
     jobs = of_rule(eventful.jobs, "hidden_states")
     assert len(jobs) >= 4  # two shards, each tried twice
-    for job in jobs:
+    for rule in INTERVENTIONS:
+        assert len(of_rule(eventful.jobs, rule)) == 1
+    for job in jobs + [job for rule in INTERVENTIONS for job in of_rule(eventful.jobs, rule)]:
         assert job["TresPerJob"].endswith(GPU)
         assert job["Partition"] == "accelerated"
         assert job["Features"] == "a100&gpu40gb"
@@ -87,7 +93,10 @@ def test_jobs_of_a_model_on_a_gpu_get_one_and_see_no_other(eventful):
 
 
 def test_other_jobs_get_no_gpu(eventful):
-    jobs = [job for job in eventful.jobs if job not in of_rule(eventful.jobs, "hidden_states")]
+    on_gpus = [
+        job for rule in ("hidden_states", *INTERVENTIONS) for job in of_rule(eventful.jobs, rule)
+    ]
+    jobs = [job for job in eventful.jobs if job not in on_gpus]
     for rule in ("formulas", "tokens", "probes", "summary", "timing_table"):
         assert of_rule(jobs, rule)
     for job in jobs:
