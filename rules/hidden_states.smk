@@ -19,11 +19,7 @@ rule hidden_states:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
-        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
-        gpu_mem_mb=on_gpu(gpu_memory_mb),
-        constraint=on_gpu(gpu_constraint),
-        slurm_partition=partition,
+        **model_device(),
         mem_mb=decoding_memory_mb,
         runtime=decoding_minutes,
         disk_mb=hidden_state_mb,

@@ -72,11 +72,7 @@ rule patching:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
-        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
-        gpu_mem_mb=on_gpu(gpu_memory_mb),
-        constraint=on_gpu(gpu_constraint),
-        slurm_partition=partition,
+        **model_device(),
         mem_mb=decoding_memory_mb,
         runtime=intervention_minutes(study.patching_work),
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
@@ -108,11 +104,7 @@ rule inconsistent_chains:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        gpu=on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
-        gpu_model=on_gpu(lambda model: study.placement(model).gpu.gpu_model),
-        gpu_mem_mb=on_gpu(gpu_memory_mb),
-        constraint=on_gpu(gpu_constraint),
-        slurm_partition=partition,
+        **model_device(),
         mem_mb=decoding_memory_mb,
         runtime=intervention_minutes(study.inconsistent_work),
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,

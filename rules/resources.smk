@@ -20,6 +20,17 @@ def gpu_memory_mb(model):
     return int(study.placement(model).gpu.memory_gb * 1024)
 
 
+def model_device():
+    """The resources of all jobs that run a model: the smallest GPU on which it fits, or none."""
+    return {
+        "gpu": on_gpu(lambda model: config["models"][model]["gpus_per_job"]),
+        "gpu_model": on_gpu(lambda model: study.placement(model).gpu.gpu_model),
+        "gpu_mem_mb": on_gpu(gpu_memory_mb),
+        "constraint": on_gpu(gpu_constraint),
+        "slurm_partition": partition,
+    }
+
+
 def decoding_memory_mb(wildcards, attempt):
     """Main memory of a hidden-state job. On a GPU, the weights pass through it file by file.
 

@@ -1,7 +1,6 @@
 """Activation patching: nothing, everything, and each spec by itself, on any architecture."""
 
 import itertools
-from functools import cache
 
 import pytest
 import torch
@@ -98,7 +97,6 @@ def one_spec(model, tokens, spec):
     return torch.stack(result, dim=1)
 
 
-@cache
 def every_length(n_chain):
     return tuple(range(n_chain))
 

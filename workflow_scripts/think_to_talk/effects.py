@@ -27,6 +27,13 @@ _PATCHING = dict(zip(OUTCOMES, ("success", "unchanged", "other"), strict=True))
 _CHAINS = dict(zip(OUTCOMES, ("follows_chain", "follows_problem", "other"), strict=True))
 
 
+def table_rows(
+    patching: Iterable[Mapping[str, Any]], chains: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The table of interventions, from rows of patching and of inconsistent chains."""
+    return [*final_answers(patching), *after_wrong_results(chains)]
+
+
 def final_answers(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Table rows of all patching but the sliding grid; `edit` is the edit that made the pairs."""
     for row in patching:

@@ -43,11 +43,7 @@ def captured(
 
     hidden_state: [rows, positions, hidden], on the model's device; nothing else is kept.
     """
-
-    def show(layer: int, state: torch.Tensor) -> None:
-        store(layer, state)
-
-    with _hooked(model, layers, show):
+    with _hooked(model, layers, store):
         yield
 
 

@@ -15,10 +15,11 @@ import torch
 
 from think_to_talk.counterfactuals import base_row
 from think_to_talk.generation import VerifiedDecoder
+from think_to_talk.hidden_states import is_correct
 from think_to_talk.intervals import share
 from think_to_talk.patching import Outputs, Patcher
 from think_to_talk.progress import progress
-from think_to_talk.prompts import NUMBER, Layout, align, newline_tokens, tokenize
+from think_to_talk.prompts import NUMBER, Layout, align, newline_tokens, tokenize, variable_symbol
 from think_to_talk.specs import RUNS, Answer, Spec, answers, directed, own, sliding
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def inconsistent_chain_rows(
             written = _write(decoder, tokenizer, tokens.runs["edited"], start + shown)
             unaltered = _write(decoder, tokenizer, tokens.runs["base"], start)
             solved = [
-                text.replace(" ", "") == pair["base_scratchpad"].replace(" ", "")
+                is_correct(text, base_row(pair))
                 for text, pair in zip(unaltered, pairs, strict=True)
             ]
             bar.update(len(pairs))
@@ -234,7 +235,7 @@ def inconsistent_chain_rows(
 def _result_of(variable: int, layout: Layout) -> tuple[int, int]:
     """The equation of the chain that states a variable's result, and tokens up to its end."""
     equations = layout.equations()
-    wanted = [chr(ord("A") + variable), "=", NUMBER]
+    wanted = [variable_symbol(variable), "=", NUMBER]
     for equation in range(max(equations) + 1):
         own_symbols = [s for s, e in enumerate(equations) if e == equation]
         if [layout.symbols[s] for s in own_symbols][:-1] == wanted:

@@ -172,7 +172,7 @@ def _lay_out(row: Mapping[str, Any], spans: list[tuple[int, int]], n_problem: in
     """The layout of one row, its operators as they are. Spans are relative to the problem."""
     text = row["source"] + row["target"]
     names = {
-        question.split()[0]: chr(ord("A") + i)
+        question.split()[0]: variable_symbol(i)
         for i, question in enumerate(row["intermediate_questions"])
     }
     places = [i for i, character in enumerate(text) if character != " "]
@@ -193,6 +193,11 @@ def _lay_out(row: Mapping[str, Any], spans: list[tuple[int, int]], n_problem: in
         completes=tuple(completing.get(s) == p for p, s in enumerate(position_symbol)),
         n_problem=n_problem,
     )
+
+
+def variable_symbol(variable: int) -> str:
+    """What a layout calls a variable, by its index in definition order: A, B ..."""
+    return chr(ord("A") + variable)
 
 
 def _canonical(character: str, names: Mapping[str, str]) -> str:
