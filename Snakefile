@@ -27,6 +27,7 @@ include: "rules/timing.smk"
 include: "rules/figures.smk"
 include: "rules/interventions.smk"
 include: "rules/controls.smk"
+include: "rules/explorer.smk"
 include: "rules/plan.smk"
 include: "rules/tracking.smk"
 include: "rules/wandb.smk"
@@ -40,6 +41,7 @@ rule all:
         all_figures(),
         all_interventions(),
         all_controls(),
+        rules.explorer.output,
         wandb_runs(),
 
 

@@ -64,13 +64,19 @@ SOLVER_KEYS = {
 }
 # What the probes of each folder are trained to say.
 PROBE_LABELS = {"probes": "answers", "control_probes": "control"}
+TIMING = "results/{model}/seed-{seed}/timing/{task}.jsonl"
+PROBES = "results/{model}/seed-{seed}/probes/{task}.jsonl"
 # What a control sets beside the probes of each seed and task of a model, if anything.
 BESIDE = {
     "labels": "results/{model}/seed-{seed}/control_probes/{task}.jsonl",
     "untrained": f"results/{{model}}{configuration.UNTRAINED_SUFFIX}/seed-{{seed}}/probes/{{task}}.jsonl",
     "wrong_rows": "results/{model}/seed-{seed}/generations/{task}/test.jsonl",
-    "seeds": "results/{model}/seed-{seed}/timing/{task}.jsonl",
+    "seeds": TIMING,
 }
+# What the explorer's page consists of beside code.
+EXPLORER_PARTS = [
+    f"think_to_talk/explorer/page.{kind}" for kind in ("html", "css", "js")
+]
 # Formats of the figures.
 FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
@@ -96,13 +102,14 @@ wildcard_constraints:
     shard=r"\d{5}",
 
 
-def script_version(script):
-    """A parameter that changes when the behaviour of a script or of its modules does.
+def script_version(script, *files):
+    """A parameter that changes when the behaviour of a script or of its modules does, or a file.
 
     Snakemake watches script files only, and reruns on comments and formatting too: the default
     profile turns its own `code` trigger off in favour of this one.
     """
-    return code_version(f"{workflow.basedir}/workflow_scripts/{script}")
+    scripts = Path(workflow.basedir, "workflow_scripts")
+    return code_version(scripts / script, *(scripts / file for file in files))
 
 
 def shard_paths(stage, split, suffix="safetensors"):
@@ -275,13 +282,23 @@ def all_controls():
     return tables + figures
 
 
-def all_timing(_wildcards):
-    """The timing rows of all models, seeds and tasks."""
+def all_results(tasks=study.tasks):
+    """All models, seeds and tasks of the study, as in the rows of tables.
+
+    tasks: those of a model that count; as a function.
+    """
     return [
-        f"results/{model}/seed-{seed}/timing/{task}.jsonl"
+        {"model": model, "seed": seed, "task": task}
         for model in config["models"]
         for seed in config["seeds"]
-        for task in study.tasks(model)
+        for task in tasks(model)
+    ]
+
+
+def of_all_results(pattern, tasks=study.tasks):
+    """An input function: the file of each of `all_results`, in that order."""
+    return lambda _wildcards: [
+        pattern.format(**result) for result in all_results(tasks)
     ]
 
 
@@ -308,16 +325,6 @@ def all_figures():
 def edited_pairs(wildcards):
     """The pair files of a task, one per edit."""
     return expand(PAIRS, **wildcards, edit=config["tasks"][wildcards.task]["edits"])
-
-
-def interventions_of(pattern, tasks):
-    """An input function: the results of a kind of intervention, of all models, seeds and tasks."""
-    return lambda _wildcards: [
-        pattern.format(model=model, seed=seed, task=task)
-        for model in config["models"]
-        for seed in config["seeds"]
-        for task in tasks(model)
-    ]
 
 
 def all_interventions():

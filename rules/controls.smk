@@ -3,9 +3,7 @@
 
 rule control:
     input:
-        probes=lambda wildcards: of_seeds_and_tasks(
-            "results/{model}/seed-{seed}/probes/{task}.jsonl", wildcards
-        ),
+        probes=lambda wildcards: of_seeds_and_tasks(PROBES, wildcards),
         beside=lambda wildcards: of_seeds_and_tasks(
             BESIDE.get(wildcards.control), wildcards
         ),

@@ -3,8 +3,8 @@
 
 rule heatmap:
     input:
-        probes="results/{model}/seed-{seed}/probes/{task}.jsonl",
-        timing="results/{model}/seed-{seed}/timing/{task}.jsonl",
+        probes=PROBES,
+        timing=TIMING,
     output:
         multiext("results/summary/figures/{model}/seed-{seed}/{task}.", *FORMATS),
     log:
@@ -28,7 +28,7 @@ rule heatmap:
 rule overview:
     input:
         probes=lambda wildcards: expand(
-            "results/{model}/seed-{seed}/probes/{task}.jsonl",
+            PROBES,
             **wildcards,
             task=study.tasks(wildcards.model),
         ),

@@ -122,7 +122,7 @@ rule inconsistent_chains:
 rule patching_heatmap:
     input:
         patching=PATCHING,
-        probes="results/{model}/seed-{seed}/probes/{task}.jsonl",
+        probes=PROBES,
     output:
         multiext(
             "results/summary/figures/{model}/seed-{seed}/patching/{task}.", *FORMATS
@@ -177,8 +177,8 @@ rule interventions_overview:
 
 rule interventions_table:
     input:
-        patching=interventions_of(PATCHING, study.patched_tasks),
-        inconsistent=interventions_of(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+        patching=of_all_results(PATCHING, study.patched_tasks),
+        inconsistent=of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
     output:
         rows="results/summary/interventions.jsonl",
         csv="results/summary/interventions.csv",

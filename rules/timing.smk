@@ -3,10 +3,10 @@
 
 rule timing:
     input:
-        probes="results/{model}/seed-{seed}/probes/{task}.jsonl",
+        probes=PROBES,
         generations="results/{model}/seed-{seed}/generations/{task}/test.jsonl",
     output:
-        timing="results/{model}/seed-{seed}/timing/{task}.jsonl",
+        timing=TIMING,
     log:
         "results/logs/timing/{model}/seed-{seed}/{task}.log",
     benchmark:
@@ -29,7 +29,7 @@ rule timing:
 
 rule timing_table:
     input:
-        timing=all_timing,
+        timing=of_all_results(TIMING),
     output:
         rows="results/summary/timing.jsonl",
         csv="results/summary/timing.csv",

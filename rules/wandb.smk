@@ -9,12 +9,12 @@ localrules:
 rule wandb_run:
     input:
         timing=lambda wildcards: expand(
-            "results/{model}/seed-{seed}/timing/{task}.jsonl",
+            TIMING,
             **wildcards,
             task=study.tasks(wildcards.model),
         ),
         probes=lambda wildcards: expand(
-            "results/{model}/seed-{seed}/probes/{task}.jsonl",
+            PROBES,
             **wildcards,
             task=study.tasks(wildcards.model),
         ),

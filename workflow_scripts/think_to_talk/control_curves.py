@@ -11,14 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from think_to_talk.controls import Result, Row, Rows
-from think_to_talk.figures import (
-    AXIS,
-    STYLES,
-    WIDTH,
-    draw_symbol_axis,
-    on_symbol_axis,
-    variable_name,
-)
+from think_to_talk.figures import AXIS, STYLES, WIDTH, draw_symbol_axis
+from think_to_talk.symbols import on_symbol_axis, variable_symbol
 from think_to_talk.timing import best_layers
 
 #: Accuracy by `symbol_index`.
@@ -157,7 +151,7 @@ def _draw_mean(
         marker=None if dashed else marker,
         markersize=2.2,
         linewidth=0.9,
-        label=None if dashed else variable_name(variable),
+        label=None if dashed else variable_symbol(variable),
     )
     if band:
         low, high = map(min, scores), map(max, scores)

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from think_to_talk.control_curves import draw_curves
 from think_to_talk.controls import Result, Row, Rows
-from think_to_talk.figures import STYLE, STYLES, WIDTH, variable_name
+from think_to_talk.figures import STYLE, STYLES, WIDTH
+from think_to_talk.symbols import variable_symbol
 
 _TITLES = {
     "labels": "Control labels",
@@ -119,7 +120,9 @@ def _variable_handles(rows: Rows) -> list[Line2D]:
     for variable in sorted({row["variable"] for row in rows}):
         colour, marker = STYLES[variable % len(STYLES)]
         handles.append(
-            Line2D([], [], color=colour, marker=marker, markersize=4, label=variable_name(variable))
+            Line2D(
+                [], [], color=colour, marker=marker, markersize=4, label=variable_symbol(variable)
+            )
         )
     return handles
 
@@ -137,7 +140,7 @@ def _draw_wrong_rows(rows: Rows) -> Figure:
             beside = (seeds.index(row["seed"]) - (len(seeds) - 1) / 2) * 0.2 / len(seeds)
             _draw_share(panel, row, "right", place - 0.18 + beside)
             _draw_share(panel, row, "wrong", place + 0.18 + beside)
-        names = [variable_name(variable) for variable in range(n_variables)]
+        names = [variable_symbol(variable) for variable in range(n_variables)]
         places = [*range(n_variables), *(i + n_variables + 0.5 for i in range(n_variables))]
         panel.set_xticks(places, [*names, *names])
         panel.axvline(n_variables - 0.25, color="black", linewidth=0.9)

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from think_to_talk.figures import STYLE, STYLES, WIDTH, variable_name
+from think_to_talk.figures import STYLE, STYLES, WIDTH
+from think_to_talk.symbols import equation_names, variable_symbol
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -43,7 +44,7 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
                 )
             for panel in panels:
                 axes.finish(panel, answer)
-            asks = "" if variable is None else f": {variable_name(variable)}"
+            asks = "" if variable is None else f": {variable_symbol(variable)}"
             panels[0].set_ylabel(f"{axes.names[answer]}{asks}\n\nlayer", fontsize=6)
         grid[0, 0].set_title("readable: probe accuracy", loc="left")
         for panel, edit in zip(grid[0, 1:], edits, strict=True):
@@ -72,16 +73,7 @@ class _EquationAxes:
 
     @classmethod
     def of(cls, probes: Rows, sliding: Rows) -> _EquationAxes:
-        symbols = {
-            (row["equation"], row["symbol_index"]): row["symbol"]
-            for row in probes
-            if row["symbol_index"] is not None
-        }
-        names: dict[int, str] = {}
-        for (equation, _), symbol in sorted(symbols.items()):
-            if symbol not in (",", ";", "⏎"):
-                names[equation] = f"{names.get(equation, '')}{symbol}"
-        return cls(names, max(row["layers"][-1] for row in sliding))
+        return cls(equation_names(probes), max(row["layers"][-1] for row in sliding))
 
     def draw_accuracy(self, panel: Axes, probes: Rows, variable: int | None) -> AxesImage:
         """The best accuracy of the variable's probes within each equation, per layer."""
@@ -196,7 +188,7 @@ def _draw_chains(panel: Axes, rows: Rows) -> None:
     names = _variables(rows)
     for row in rows:
         _draw_shares(panel, row, names.index(row["edit"]), "black", "o")
-    panel.set_yticks(range(len(names)), [variable_name(int(name[1:])) for name in names])
+    panel.set_yticks(range(len(names)), [variable_symbol(int(name[1:])) for name in names])
     _finish(panel, len(names))
 
 

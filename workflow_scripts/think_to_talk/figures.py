@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from think_to_talk.files import replacing
+from think_to_talk.symbols import NO_SYMBOL, on_symbol_axis, variable_symbol
 from think_to_talk.timing import best_layers
 
 matplotlib.use("Agg")
@@ -45,15 +46,8 @@ STYLE: dict[Any, Any] = {
 }
 #: What the symbol axis shows.
 AXIS = "A, B ... variables in definition order, # a number, ± an operator"
-#: Stands for a token that completes no symbol, such as a lone space.
-_NO_SYMBOL = "·"
 
 ProbeRows = Sequence[Mapping[str, Any]]
-
-
-def variable_name(variable: int) -> str:
-    """How figures call a variable, by its index in definition order: A, B ..."""
-    return chr(ord("A") + variable)
 
 
 def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows) -> Figure:
@@ -92,7 +86,7 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows) -> Figure:
             panel.set_ylabel("layer")
             panel.set_title(_panel_title(summary), loc="left")
             labels = [
-                positions[p]["symbol"] if positions[p]["symbol_index"] is not None else _NO_SYMBOL
+                positions[p]["symbol"] if positions[p]["symbol_index"] is not None else NO_SYMBOL
                 for p in range(n_positions)
             ]
             panel.set_xticks(range(n_positions), labels)
@@ -114,7 +108,7 @@ def _mark_t_star(
 
 
 def _panel_title(summary: Mapping[str, Any]) -> str:
-    name = variable_name(summary["variable"])
+    name = variable_symbol(summary["variable"])
     if summary["acc_before"] is None and summary["acc_after"] is None:
         return f"{name}: no probes (too few rows to train on)"
     if summary["t_star"] is None:
@@ -160,7 +154,7 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float) -> None:
             marker=marker,
             markersize=2.2,
             linewidth=0.9,
-            label=variable_name(variable),
+            label=variable_symbol(variable),
         )
         panel.fill_between(
             x,
@@ -175,11 +169,6 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float) -> None:
     panel.axhline(chance, color="0.4", linewidth=0.6, linestyle=(0, (1, 2)))
     panel.set_ylim(0, 1.05)
     panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
-
-
-def on_symbol_axis(rows: ProbeRows) -> list[Mapping[str, Any]]:
-    """The probe rows of tokens that complete a symbol."""
-    return [row for row in rows if row["symbol_index"] is not None]
 
 
 def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:

@@ -19,8 +19,9 @@ from think_to_talk.hidden_states import is_correct
 from think_to_talk.intervals import share
 from think_to_talk.patching import Outputs, Patcher
 from think_to_talk.progress import progress
-from think_to_talk.prompts import NUMBER, Layout, align, newline_tokens, tokenize, variable_symbol
+from think_to_talk.prompts import Layout, align, newline_tokens, tokenize
 from think_to_talk.specs import RUNS, Answer, Spec, answers, directed, own, sliding
+from think_to_talk.symbols import NUMBER, variable_symbol
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

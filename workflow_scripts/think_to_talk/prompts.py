@@ -16,15 +16,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.symbols import EITHER_OPERATOR, NEWLINE, NUMBER, variable_symbol
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 #: All that a problem and its chain of thought are written with, spaces left out.
 SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"
-NEWLINE = "⏎"
-NUMBER = "#"
-EITHER_OPERATOR = "±"
 _SEPARATORS = ",;"
 _OPERATORS = "+-"
 _ROWS_PER_CALL = 256
@@ -193,11 +191,6 @@ def _lay_out(row: Mapping[str, Any], spans: list[tuple[int, int]], n_problem: in
         completes=tuple(completing.get(s) == p for p, s in enumerate(position_symbol)),
         n_problem=n_problem,
     )
-
-
-def variable_symbol(variable: int) -> str:
-    """What a layout calls a variable, by its index in definition order: A, B ..."""
-    return chr(ord("A") + variable)
 
 
 def _canonical(character: str, names: Mapping[str, str]) -> str:

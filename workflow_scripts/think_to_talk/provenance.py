@@ -15,8 +15,11 @@ from pathlib import Path
 _PACKAGE = "think_to_talk"
 
 
-def code_version(script: str | Path) -> str:
-    """A hash of the script and of all modules of the package that it imports, directly or not."""
+def code_version(script: str | Path, *files: str | Path) -> str:
+    """A hash of the script and of all modules of the package that it imports, directly or not.
+
+    files: others that its behaviour depends on, which count byte by byte.
+    """
     script = Path(script).resolve()
     seen: dict[Path, None] = {}
     waiting = [script]
@@ -28,6 +31,8 @@ def code_version(script: str | Path) -> str:
     digest = hashlib.sha256()
     for source in sorted(seen):
         digest.update(f"{source.relative_to(script.parent)}\0{_behaviour(source)}\0".encode())
+    for file in map(Path, files):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

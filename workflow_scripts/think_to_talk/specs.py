@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.prompts import NUMBER, Layout
+from think_to_talk.prompts import Layout
+from think_to_talk.symbols import NUMBER
 
 #: The two runs of a pair.
 RUNS = ("base", "edited")

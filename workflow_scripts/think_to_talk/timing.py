@@ -55,6 +55,18 @@ def first_readable(
     return next((row for row in best.values() if row["score"] > threshold), None)
 
 
+def record_scores(best: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of `best` whose score exceeds all before them.
+
+    t* of any threshold is the first of these above it.
+    """
+    records: list[Mapping[str, Any]] = []
+    for row in best.values():
+        if not records or row["score"] > records[-1]["score"]:
+            records.append(row)
+    return records
+
+
 def best_before_and_after(
     best: Mapping[int, Mapping[str, Any]],
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
