@@ -1,12 +1,13 @@
-# `make study` runs the default study, `make test` the tests, `make bench` the benchmarks; all first
-# install what they need into .venv, from the pinned versions in envs/.
+# `make study` runs the default study, `make test` the tests, `make bench` the benchmarks, and `make
+# docs` writes docs/configuration.md; all first install what they need into .venv, from the pinned
+# versions in envs/.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-SOURCES := workflow_scripts tests benchmarks
+SOURCES := workflow_scripts tests benchmarks docs
 
-.PHONY: study test bench check format lock
+.PHONY: study test bench docs check format lock
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
@@ -17,13 +18,18 @@ test: .venv/dev
 bench: .venv/study .venv/smollm2
 	$(BIN)/python benchmarks/run.py
 
-# Format, lint and types.
+# The reference of all config keys, from their schema.
+docs: .venv/study
+	$(BIN)/python docs/configuration.py
+
+# Format, lint, types, and whether the reference is current.
 check: .venv/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	$(BIN)/python docs/configuration.py --check
 
 format: .venv/dev
 	$(BIN)/ruff check --fix $(SOURCES)
