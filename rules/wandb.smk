@@ -39,7 +39,9 @@ rule wandb_run:
     params:
         about=wandb_about,
         config=wandb_config,
-        packages=tracking.required_packages(f"{workflow.basedir}/envs/requirements.in"),
+        packages=tracking.required_packages(
+            *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
+        ),
         code=script_version("wandb_run.py"),
     script:
         "../workflow_scripts/wandb_run.py"

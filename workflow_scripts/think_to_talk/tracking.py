@@ -69,9 +69,9 @@ def choose_mode(
     return "online", "W&B: online, as WANDB_API_KEY is set (config: wandb.mode)"
 
 
-def required_packages(requirements: str | Path) -> list[str]:
-    """The packages that a requirements file asks for, by name."""
-    text = Path(requirements).read_text(encoding="utf-8")
+def required_packages(*requirements: str | Path) -> list[str]:
+    """The packages that requirements files ask for, by name."""
+    text = "".join(Path(file).read_text(encoding="utf-8") for file in requirements)
     return re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", text, re.MULTILINE)
 
 
