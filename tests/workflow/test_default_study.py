@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from browser import EXPLORER, chromium, hover, opened
 from studies import Study, copied_repository
 
 from think_to_talk.jsonl import read_jsonl
@@ -63,3 +64,22 @@ def test_it_needs_less_than_4_gb(study):
         with open(path) as lines:
             used += [float(row["max_rss"]) for row in csv.DictReader(lines, delimiter="\t")]
     assert sum(sorted(used)[-2:]) < 4000
+
+
+def test_the_explorer_is_small_and_shows_what_is_used(study):
+    page_file = study.folder / "results/summary/explorer.html"
+    assert page_file.stat().st_size < 5_000_000
+    rows = read_jsonl(study.folder / "results/tiny/seed-42/patching/level-5.jsonl")
+    chosen = {"edit": "random", "answer_equation": 9, "kind": "sliding", "rows": "solved"}
+    used = [row for row in rows if chosen.items() <= row.items()]
+    used.sort(key=lambda row: (-row["layers"][0], row["equation"]))
+    assert len({row["success"] for row in used}) > 2
+    with chromium() as browser:
+        page, complaints = opened(
+            browser, page_file, EXPLORER, "#task=level-5&edit=random&answer=9"
+        )
+        for number in range(0, len(used), 7):
+            said = hover(page, "used", number)
+            assert said["value"] == f"{used[number]['success']:.3f}"
+            assert said["n"] == str(used[number]["n"])
+        assert complaints == []

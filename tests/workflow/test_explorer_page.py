@@ -1,0 +1,233 @@
+"""The explorer of a study that has run, in a real browser: what is chosen is what is shown."""
+
+import csv
+import re
+from urllib.parse import urlencode
+
+import pytest
+from browser import EXPLORER, chromium, hover, opened, value_of
+
+from think_to_talk.jsonl import read_jsonl
+from think_to_talk.symbols import variable_symbol
+from think_to_talk.timing import best_layers, first_readable
+
+#: What the tests choose unless they choose something else.
+FIRST = {"model": "local", "task": "level-1"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def summary(finished_mini):
+    return finished_mini.folder / "results/summary"
+
+
+@pytest.fixture
+def explorer(browser, summary):
+    """Opens the explorer at FIRST and at the choices that are given; in the end, it has said nothing."""
+    pages = []
+
+    def explorer(**choices):
+        page, complaints = opened(
+            browser, summary / "explorer.html", EXPLORER, f"#{urlencode({**FIRST, **choices})}"
+        )
+        pages.append((page, complaints))
+        return page
+
+    yield explorer
+    for page, complaints in pages:
+        page.wait_for_timeout(200)
+        assert complaints == []
+        page.close()
+
+
+def probes(study, model, task):
+    return read_jsonl(study.folder / f"results/{model}/seed-1/probes/{task}.jsonl")
+
+
+def shown_timing(page):
+    """{(model, variable): (t*, t*eq)} of the table."""
+    rows = page.locator("#timing tbody tr").all()
+    cells = [row.locator("td").all_text_contents() for row in rows]
+    return {(c[0], c[2]): (c[3], c[4]) for c in cells}
+
+
+def expected_timing(study, task, threshold, models=("tiny", "local")):
+    expected = {}
+    for model in models:
+        rows = probes(study, model, task)
+        for variable in sorted({row["variable"] for row in rows}):
+            star = first_readable(best_layers(rows, variable), threshold)
+            shown = ("–", "–")
+            if star:
+                shown = (str(star["relative_position"]), str(star["equation"]))
+            expected[model, variable_symbol(variable)] = shown
+    return expected
+
+
+def place(rows, layer, position):
+    """The number of a value on the map: from the highest layer on, along the positions."""
+    layers = sorted({row["layer"] for row in rows}, reverse=True)
+    n_positions = 1 + max(row["position"] for row in rows)
+    return layers.index(layer) * n_positions + position
+
+
+def test_it_opens_with_all_models_and_the_study_s_threshold(explorer, finished_mini):
+    page = explorer()
+    assert set(page.locator("#model option").all_text_contents()) == {"tiny", "local"}
+    assert page.locator("#tau-value").text_content() == "0.90"
+    assert shown_timing(page) == expected_timing(finished_mini, "level-1", 0.9)
+
+
+def test_a_model_offers_its_own_levels_and_they_their_variables(explorer):
+    page = explorer(model="tiny")
+    assert page.locator("#task option").all_text_contents() == ["level-1"]
+    page.select_option("#model", "local")
+    tasks = set(page.locator("#task option").all_text_contents())
+    assert tasks == {"level-1", "general", "existing"}
+    assert page.locator("#variable option").all_text_contents() == ["A", "B"]
+    page.select_option("#task", "general")
+    assert page.locator("#variable option").all_text_contents() == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("number", [0, 37, -1])
+def test_hovering_over_a_value_of_the_map_tells_the_probe_s_row(explorer, finished_mini, number):
+    page = explorer(variable="B")
+    own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]
+    row = own[number]
+    said = hover(page, "map", place(own, row["layer"], row["position"]))
+    assert said["accuracy"] == f"{row['score']:.3f}"
+    assert said["95 % interval from"] == f"{row['ci_low']:.3f}"
+    assert said["layer"] == str(row["layer"])
+    assert said["equation"] == str(row["equation"])
+
+
+def test_moving_the_threshold_moves_t_star_in_map_and_table(explorer, finished_mini):
+    """With the keyboard."""
+    page = explorer(variable="B")
+    rows = probes(finished_mini, "local", "level-1")
+    slider, seen = page.locator("#tau"), set()
+    slider.focus()
+    for _ in range(9):
+        for _ in range(10):
+            page.keyboard.press("ArrowLeft")
+        tau = float(page.locator("#tau-value").text_content())
+        assert shown_timing(page) == expected_timing(finished_mini, "level-1", tau)
+        star = first_readable(best_layers(rows, 1), tau)
+        stars = page.locator("#map svg.marks text", has_text="★")
+        if star is None:
+            assert stars.count() == 0
+            assert "never readable" in page.locator("#map-summary").text_content()
+            continue
+        assert f"t* = {star['relative_position']} " in page.locator("#map-summary").text_content()
+        page.wait_for_function("document.querySelector('#map svg.marks').textContent.includes('★')")
+        box = stars.bounding_box()
+        number = place(rows, star["layer"], star["position"])
+        cell = page.locator(value_of("map")).nth(number).bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert cell["x"] <= middle[0] <= cell["x"] + cell["width"]
+        assert cell["y"] <= middle[1] <= cell["y"] + cell["height"]
+        seen.add(star["position"])
+    assert len(seen) > 1
+
+
+def test_arrow_keys_read_the_map_s_values_out(explorer, finished_mini):
+    page = explorer(variable="A")
+    own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 0]
+    page.locator("#map").focus()
+    for key in ("ArrowRight", "Home", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    row = next(row for row in own if (row["layer"], row["position"]) == (2, 1))
+    said = page.locator("#reading").text_content()
+    assert said.startswith(f"Layer 2, symbol {row['symbol']} ")
+    assert f"accuracy {row['score']:.3f}" in said
+    assert f"it says {row['predictions'][0]} where {row['answer'][0]} is right" in said
+    page.keyboard.press("Escape")
+    assert page.locator("#reading").text_content() == ""
+
+
+def test_the_sample_problem_is_under_the_map(explorer, finished_mini):
+    page = explorer()
+    tokens = [
+        row["token"] for row in best_layers(probes(finished_mini, "local", "level-1"), 0).values()
+    ]
+    shown = page.locator("#map .mark-text.role-mark").first.locator("text").all_text_contents()
+    wanted = [token.strip() or ("⏎" if "\n" in token else "␣") for token in tokens]
+    assert shown[: len(wanted)] == wanted
+
+
+def test_models_are_compared_on_the_symbols_and_can_be_left_out(explorer):
+    page = explorer()
+    lines = page.locator("#curves .mark-line.role-mark path")
+    assert lines.count() == 2
+    page.locator("#models input[value=local]").uncheck()
+    page.wait_for_function("document.querySelectorAll('#curves .mark-line path').length === 1")
+
+
+def test_patching_stands_beside_what_probes_can_read(explorer, finished_mini):
+    page = explorer(model="tiny")
+    rows = [
+        row
+        for row in read_jsonl(finished_mini.folder / "results/tiny/seed-1/patching/level-1.jsonl")
+        if row["kind"] == "sliding" and row["rows"] == "solved" and row["n"]
+    ]
+    if not rows:
+        assert page.locator("#answer option").count() == 0
+        assert "no pair is solved" in page.locator("#used-title").text_content()
+        return
+    edit, answer = rows[0]["edit"], rows[0]["answer_equation"]
+    page.select_option("#edit", edit)
+    page.select_option("#answer", str(answer))
+    own = [r for r in rows if (r["edit"], r["answer_equation"]) == (edit, answer)]
+    own.sort(key=lambda row: (-row["layers"][0], row["equation"]))
+    said = hover(page, "used", len(own) - 1)
+    assert said["value"] == f"{own[-1]['success']:.3f}"
+    assert said["n"] == str(own[-1]["n"])
+
+
+def test_where_nothing_is_patched_the_page_says_so(explorer):
+    page = explorer(task="existing")
+    assert page.locator("#no-patching").is_visible()
+    assert not page.locator("#patching").is_visible()
+
+
+def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
+    page = explorer(variable="B")
+    own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]
+    with page.expect_download() as download:
+        page.locator("[data-csv=map]").click()
+    assert download.value.suggested_filename == "level-1-map.csv"
+    with open(download.value.path(), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(int(r["layer"]), int(r["position"])): float(r["score"]) for r in rows} == {
+        (row["layer"], row["position"]): pytest.approx(row["score"], abs=5e-5) for row in own
+    }
+    for name in ("curves", "timing"):
+        with page.expect_download() as download:
+            page.locator(f"[data-csv={name}]").click()
+        assert len(download.value.path().read_text().splitlines()) > 2
+
+
+def test_a_view_can_be_kept_as_a_bookmark(explorer):
+    page = explorer(task="general", variable="C", tau="0.35")
+    chosen = {
+        name: page.locator(f"#{name}").input_value() for name in ("model", "task", "variable")
+    }
+    assert chosen == {"model": "local", "task": "general", "variable": "C"}
+    page.select_option("#variable", "A")
+    assert re.search(r"#.*\bvariable=A\b", page.url)
+    page.reload()
+    page.wait_for_selector(EXPLORER)
+    assert page.locator("#variable").input_value() == "A"
+
+
+def test_it_prints(explorer):
+    page = explorer()
+    page.emulate_media(media="print")
+    assert not page.locator("[data-csv=map]").is_visible()
+    assert page.locator("#map svg.marks").is_visible()
+    assert len(page.pdf()) > 10_000
