@@ -17,6 +17,9 @@ include: "rules/cluster.smk"
 container: config["container"]
 
 
+report: "report/study.rst"
+
+
 include: "rules/controller.smk"
 include: "rules/formulas.smk"
 include: "rules/models.smk"
@@ -28,6 +31,7 @@ include: "rules/figures.smk"
 include: "rules/interventions.smk"
 include: "rules/controls.smk"
 include: "rules/explorer.smk"
+include: "rules/study_page.smk"
 include: "rules/plan.smk"
 include: "rules/tracking.smk"
 include: "rules/wandb.smk"
@@ -42,6 +46,7 @@ rule all:
         all_interventions(),
         all_controls(),
         rules.explorer.output,
+        rules.study_page.output,
         wandb_runs(),
 
 

@@ -12,6 +12,7 @@ from think_to_talk.datasets import PROMPTED_SPLITS, SPLIT_SEED_OFFSETS
 from think_to_talk.errors import InputError
 from think_to_talk.planning import StudyPlan
 from think_to_talk.provenance import code_version
+from think_to_talk.versions import required_packages
 
 try:
     config = configuration.complete(
@@ -77,7 +78,13 @@ BESIDE = {
 EXPLORER_PARTS = [
     f"think_to_talk/explorer/page.{kind}" for kind in ("html", "css", "js")
 ]
-# Formats of the figures.
+# Formats of tables of the study, and of figures.
+TABLE = {
+    "rows": "results/summary/{table}.jsonl",
+    "csv": "results/summary/{table}.csv",
+    "markdown": "results/summary/{table}.md",
+    "html": "results/summary/{table}.html",
+}
 FORMATS = ["png", "svg"]
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
 # Pairs of problems for interventions.
@@ -85,6 +92,10 @@ PAIRS = "results/formulas/seed-{seed}/{task}/pairs/{edit}.jsonl"
 INCONSISTENT_PAIRS = "results/formulas/seed-{seed}/{task}/inconsistent_pairs.jsonl"
 PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"
 INCONSISTENT_CHAINS = "results/{model}/seed-{seed}/inconsistent_chains/{task}.jsonl"
+# The packages whose versions are written down with results.
+PACKAGES = required_packages(
+    *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
+)
 # What stands for a hub model, whose weights are in the hub's own cache.
 SNAPSHOT = "results/models/{model}/snapshot.json"
 
@@ -110,6 +121,30 @@ def script_version(script, *files):
     """
     scripts = Path(workflow.basedir, "workflow_scripts")
     return code_version(scripts / script, *(scripts / file for file in files))
+
+
+def reported(path, caption, **place):
+    """An output that the report shows, with a caption of report/, in its place among the others."""
+    return report(path, caption=f"../report/{caption}.rst", **place)
+
+
+def table_files(table, caption, category):
+    """The outputs of a table of the study, by their kinds; the report shows it."""
+    files = {kind: path.format(table=table) for kind, path in TABLE.items()}
+    place = {"category": category, "labels": {"what": table}}
+    return {**files, "html": reported(files["html"], caption, **place)}
+
+
+def figure_files(figure, caption, **place):
+    """The outputs of a figure of a model, in all formats; the report shows one, among the model's.
+
+    figure: its path below the model's, without an ending. place: more of its place in the report.
+    """
+    files = [
+        f"results/summary/figures/{{model}}/{figure}.{format}" for format in FORMATS
+    ]
+    shown = reported(files[-1], caption, category="{model}", **place)
+    return [*files[:-1], shown]
 
 
 def shard_paths(stage, split, suffix="safetensors"):
@@ -266,12 +301,25 @@ def control_options(wildcards):
     return {}
 
 
+def shown_config():
+    """The configuration as people are shown it."""
+    models = {
+        name: {
+            key: value
+            for key, value in entry.items()
+            # Where a package is installed on this machine is nobody's business.
+            if key != "path" or "package" not in entry
+        }
+        for name, entry in config["models"].items()
+    }
+    return {**config, "models": models}
+
+
 def all_controls():
     """The tables of the controls that are switched on, and their figures of all models."""
     tables = expand(
-        "results/summary/controls/{control}.{format}",
-        control=study.controls,
-        format=["jsonl", "csv", "md"],
+        list(TABLE.values()),
+        table=[f"controls/{control}" for control in study.controls],
     )
     figures = expand(
         "results/summary/figures/{model}/{control}.{format}",

@@ -9,10 +9,11 @@ rule control:
         ),
     output:
         rows="results/{model}/controls/{control}.jsonl",
-        figures=expand(
-            "results/summary/figures/{model}/{control}.{format}",
-            format=FORMATS,
-            allow_missing=True,
+        figures=figure_files(
+            "{control}",
+            "control",
+            subcategory="all levels",
+            labels={"figure": "control: {control}", "seed": "all"},
         ),
     log:
         "results/logs/control/{model}/{control}.log",
@@ -45,9 +46,7 @@ rule control_table:
             allow_missing=True,
         ),
     output:
-        rows="results/summary/controls/{control}.jsonl",
-        csv="results/summary/controls/{control}.csv",
-        markdown="results/summary/controls/{control}.md",
+        **table_files("controls/{control}", "control_table", "Tables"),
     log:
         "results/logs/control_table/{control}.log",
     benchmark:

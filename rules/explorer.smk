@@ -7,7 +7,12 @@ rule explorer:
         timing=of_all_results(TIMING),
         patching=of_all_results(PATCHING, study.patched_tasks),
     output:
-        page="results/summary/explorer.html",
+        page=reported(
+            "results/summary/explorer.html",
+            "explorer",
+            category="Study",
+            labels={"what": "explorer"},
+        ),
     log:
         "results/logs/explorer.log",
     benchmark:

@@ -6,7 +6,12 @@ rule heatmap:
         probes=PROBES,
         timing=TIMING,
     output:
-        multiext("results/summary/figures/{model}/seed-{seed}/{task}.", *FORMATS),
+        figure_files(
+            "seed-{seed}/{task}",
+            "heatmap",
+            subcategory="{task}",
+            labels={"figure": "accuracy of probes", "seed": "{seed}"},
+        ),
     log:
         "results/logs/heatmap/{model}/seed-{seed}/{task}.log",
     benchmark:
@@ -33,7 +38,12 @@ rule overview:
             task=study.tasks(wildcards.model),
         ),
     output:
-        multiext("results/summary/figures/{model}/seed-{seed}/overview.", *FORMATS),
+        figure_files(
+            "seed-{seed}/overview",
+            "overview",
+            subcategory="all levels",
+            labels={"figure": "overview", "seed": "{seed}"},
+        ),
     log:
         "results/logs/overview/{model}/seed-{seed}.log",
     benchmark:

@@ -124,8 +124,11 @@ rule patching_heatmap:
         patching=PATCHING,
         probes=PROBES,
     output:
-        multiext(
-            "results/summary/figures/{model}/seed-{seed}/patching/{task}.", *FORMATS
+        figure_files(
+            "seed-{seed}/patching/{task}",
+            "patching",
+            subcategory="{task}",
+            labels={"figure": "patching beside probes", "seed": "{seed}"},
         ),
     log:
         "results/logs/patching_heatmap/{model}/seed-{seed}/{task}.log",
@@ -156,7 +159,12 @@ rule interventions_overview:
             task=study.inconsistent_tasks(wildcards.model),
         ),
     output:
-        multiext("results/summary/figures/{model}/seed-{seed}/interventions.", *FORMATS),
+        figure_files(
+            "seed-{seed}/interventions",
+            "interventions",
+            subcategory="all levels",
+            labels={"figure": "what final answers follow", "seed": "{seed}"},
+        ),
     log:
         "results/logs/interventions_overview/{model}/seed-{seed}.log",
     benchmark:
@@ -180,9 +188,7 @@ rule interventions_table:
         patching=of_all_results(PATCHING, study.patched_tasks),
         inconsistent=of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
     output:
-        rows="results/summary/interventions.jsonl",
-        csv="results/summary/interventions.csv",
-        markdown="results/summary/interventions.md",
+        **table_files("interventions", "interventions_table", "Tables"),
     log:
         "results/logs/interventions_table.log",
     benchmark:

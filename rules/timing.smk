@@ -31,9 +31,7 @@ rule timing_table:
     input:
         timing=of_all_results(TIMING),
     output:
-        rows="results/summary/timing.jsonl",
-        csv="results/summary/timing.csv",
-        markdown="results/summary/timing.md",
+        **table_files("timing", "timing", "Tables"),
     log:
         "results/logs/timing_table.log",
     benchmark:

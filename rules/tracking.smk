@@ -59,10 +59,7 @@ def wandb_about(wildcards):
 
 def wandb_config(wildcards):
     """What made the model's results: its entry, its tasks and the settings of the study."""
-    model = dict(config["models"][wildcards.model])
-    if "package" in model:
-        # Where it is installed on this machine is nobody's business.
-        del model["path"]
+    model = shown_config()["models"][wildcards.model]
     tasks = {task: config["tasks"][task] for task in study.tasks(wildcards.model)}
     settings = ("splits", "hidden_states", "timing")
     return {

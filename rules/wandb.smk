@@ -39,9 +39,7 @@ rule wandb_run:
     params:
         about=wandb_about,
         config=wandb_config,
-        packages=tracking.required_packages(
-            *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
-        ),
+        packages=PACKAGES,
         code=script_version("wandb_run.py"),
     script:
         "../workflow_scripts/wandb_run.py"

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import xml.etree.ElementTree as ET
 
-from think_to_talk.tables import as_csv, as_markdown
-from think_to_talk.timing import COLUMNS, HEADINGS, timing_rows
+from think_to_talk.tables import as_cells, as_csv, html_table, markdown_table
+from think_to_talk.timing import COLUMNS, timing_rows
 
 IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
 GENERATIONS = [{"correct": True}, {"correct": True}, {"correct": False}, {"correct": True}]
@@ -67,10 +68,12 @@ def test_variables_are_timed_apart():
 def test_the_table_is_written_for_machines_and_people():
     rows = timing_rows([probe(-1, 0, 0.4), probe(0, 2, 0.95)], GENERATIONS, 0.9, IDENTITY)
     rows += timing_rows([probe(-1, 0, 0.4)], GENERATIONS, 0.9, IDENTITY)
-    read = list(csv.DictReader(io.StringIO(as_csv(rows, COLUMNS))))
+    read = list(csv.DictReader(io.StringIO(as_csv(rows, list(COLUMNS)))))
     assert [row["t_star"] for row in read] == ["0", ""]
     assert list(read[0]) == list(COLUMNS)
-    lines = as_markdown(rows, COLUMNS, HEADINGS).splitlines()
+    cells = as_cells(rows, COLUMNS)
+    assert ET.fromstring(html_table(cells)).findtext(".//td[9]") == "0.400"
+    lines = markdown_table(cells).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [cell.strip() for cell in lines[2].split("|")][4:10] == [
         "0",

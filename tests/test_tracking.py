@@ -16,11 +16,10 @@ from think_to_talk.tracking import (
     PROBE_COLUMNS,
     choose_mode,
     is_sent,
-    package_versions,
     record,
-    required_packages,
     send,
 )
+from think_to_talk.versions import package_versions, required_packages
 
 KEY = {"WANDB_API_KEY": "0123456789abcdef" * 2 + "01234567"}
 ABOUT = {"name": "tiny-seed-1", "project": "p", "entity": None, "group": "tiny"}

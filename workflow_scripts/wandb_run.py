@@ -6,7 +6,8 @@ from pathlib import Path
 import job
 from think_to_talk.files import write_text
 from think_to_talk.jsonl import read_jsonl
-from think_to_talk.tracking import package_versions, probe_table, record
+from think_to_talk.tracking import probe_table, record
+from think_to_talk.versions import package_versions
 
 with job.running(globals()) as this:
     about = dict(this.params.about)

@@ -28,7 +28,7 @@ def summary(finished_mini):
 
 @pytest.fixture
 def explorer(browser, summary):
-    """Opens the explorer at FIRST and at the choices that are given; in the end, it has said nothing."""
+    """Opens the explorer at FIRST and the choices given; it must never complain."""
     pages = []
 
     def explorer(**choices):

@@ -20,7 +20,8 @@ from wandb_servers import closed_port, silent_server, taking_server
 
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.timing import COLUMNS
-from think_to_talk.tracking import PROBE_COLUMNS, package_versions
+from think_to_talk.tracking import PROBE_COLUMNS
+from think_to_talk.versions import package_versions
 
 # As long as a key is; not written out, since the study's folder holds a copy of this file.
 KEY = hashlib.sha1(b"think-to-talk").hexdigest()

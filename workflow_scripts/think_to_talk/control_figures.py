@@ -12,17 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from think_to_talk.control_curves import draw_curves
-from think_to_talk.controls import Result, Row, Rows
+from think_to_talk.controls import TITLES, Result, Row, Rows
 from think_to_talk.figures import STYLE, STYLES, WIDTH
 from think_to_talk.symbols import variable_symbol
 
-_TITLES = {
-    "labels": "Control labels",
-    "untrained": "The model and an untrained copy",
-    "wrong_rows": "Rows that the model gets right and wrong",
-    "thresholds": "How t* depends on its threshold, a line per seed",
-    "seeds": "How much seeds agree",
-}
 _GREY = "0.4"
 
 
@@ -39,7 +32,8 @@ def draw_control(control: str, model: str, results: Iterable[Result], rows: Rows
             figure = _draw_wrong_rows(rows)
         else:
             figure = draw_curves(control, results)
-        figure.suptitle(f"{_TITLES[control]}: {model}", fontsize=9)
+        lines = ", a line per seed" if control == "thresholds" else ""
+        figure.suptitle(f"{TITLES[control]}{lines}: {model}", fontsize=9)
     return figure
 
 

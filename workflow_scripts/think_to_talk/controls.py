@@ -13,6 +13,15 @@ from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.timing import best_before_and_after, best_layers, first_readable
 
+#: What each is about, by its key in the config's `controls`.
+TITLES = {
+    "labels": "Control labels",
+    "untrained": "The model and an untrained copy",
+    "wrong_rows": "Rows that the model gets right and wrong",
+    "thresholds": "How t* depends on its threshold",
+    "seeds": "How much seeds agree",
+}
+
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 

@@ -21,8 +21,10 @@ COLUMNS = (
     "base_accuracy",
     "edited_accuracy",
 )
-#: Those that people are shown.
-SHOWN = ("model", "seed", "task", "intervention", "edit", "rows", "n", *OUTCOMES)
+#: Those that people are shown, and what they call them.
+SHOWN = {
+    name: name for name in ("model", "seed", "task", "intervention", "edit", "rows", "n", *OUTCOMES)
+}
 _PATCHING = dict(zip(OUTCOMES, ("success", "unchanged", "other"), strict=True))
 _CHAINS = dict(zip(OUTCOMES, ("follows_chain", "follows_problem", "other"), strict=True))
 

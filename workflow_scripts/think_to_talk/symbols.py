@@ -1,4 +1,4 @@
-"""The symbol axis: what the places of problem and chain of thought are called, in files and figures."""
+"""The symbol axis: what places of problem and chain of thought are called in files and figures."""
 
 from __future__ import annotations
 

@@ -1,12 +1,42 @@
-"""Tables of rows with named columns, as CSV for programs and as Markdown for people."""
+"""Tables of rows with named columns: as CSV for programs, as Markdown and HTML for people."""
 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from think_to_talk.files import write_text
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 20px; }
+table { border-collapse: collapse; margin-bottom: 24px; }
+th, td { border-bottom: 1px solid #c8c8c8; padding: 3px 14px 3px 0; text-align: right; }
+th { position: sticky; top: 0; background: #fff; }
+th:first-child, td:first-child { text-align: left; }
+td { font-variant-numeric: tabular-nums; }
+pre { background: #f5f5f5; padding: 12px; overflow-x: auto; }
+"""
+
+
+def write_table(
+    output: Any,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Iterable[str],
+    shown: Mapping[str, str],
+) -> None:
+    """Write a table to the files `csv`, `markdown` and `html` of a rule's output.
+
+    columns: all, for programs. shown: {column: heading} of those that people are shown.
+    """
+    table = as_cells(rows, shown)
+    write_text(output.csv, as_csv(rows, list(columns)))
+    write_text(output.markdown, markdown_table(table) + "\n")
+    write_text(output.html, html_page(title, html_table(table)))
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -20,18 +50,14 @@ def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def as_markdown(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], headings: Sequence[str] | None = None
-) -> str:
-    """The columns of all rows in Markdown: shares with three digits, a dash where nothing is.
-
-    headings: of the columns, if they are not to be called by their names.
-    """
-    cells = [tuple(_shown(row[column]) for column in columns) for row in rows]
-    return markdown_table([headings or columns, *cells]) + "\n"
+def as_cells(rows: Iterable[Mapping[str, Any]], shown: Mapping[str, str]) -> list[list[str]]:
+    """The cells of a table for people, the first row its headings; `shown`: {column: heading}."""
+    cells = [[_shown(row[column]) for column in shown] for row in rows]
+    return [list(shown.values()), *cells]
 
 
 def _shown(value: Any) -> str:
+    """A value for people: shares with three digits, a dash where nothing is."""
     if value is None:
         return "–"
     if isinstance(value, list):
@@ -50,3 +76,22 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
+
+
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    """The same table as an HTML element."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+
+    body = "".join(row(cells, "td") for cells in rows[1:])
+    return f"<table>\n<thead>{row(rows[0], 'th')}</thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+
+
+def html_page(title: str, *parts: str) -> str:
+    """A page of HTML elements that needs no other file."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body>\n<h1>{html.escape(title)}</h1>\n{''.join(parts)}</body></html>\n"
+    )

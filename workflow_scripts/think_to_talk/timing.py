@@ -6,26 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-#: Columns of the timing table, in order.
-COLUMNS = (
-    "model",
-    "seed",
-    "task",
-    "variable",
-    "t_star",
-    "t_star_equation",
-    "layer",
-    "score",
-    "acc_before",
-    "acc_after",
-    "cot_accuracy",
-    "n_test",
-)
-#: What people call them.
-HEADINGS = (
-    *("model", "seed", "task", "variable", "t*", "t*eq", "layer", "score"),
-    *("before CoT", "after CoT", "CoT accuracy", "test rows"),
-)
+#: {column of the timing table: what people call it}, in order.
+COLUMNS = {
+    "model": "model",
+    "seed": "seed",
+    "task": "task",
+    "variable": "variable",
+    "t_star": "t*",
+    "t_star_equation": "t*eq",
+    "layer": "layer",
+    "score": "score",
+    "acc_before": "before CoT",
+    "acc_after": "after CoT",
+    "cot_accuracy": "CoT accuracy",
+    "n_test": "test rows",
+}
 
 
 def best_layers(

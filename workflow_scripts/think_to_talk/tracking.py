@@ -6,10 +6,8 @@ time-out for the whole study, and its failure a warning.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -67,23 +65,6 @@ def choose_mode(
             f"{_INSTALL}"
         )
     return "online", "W&B: online, as WANDB_API_KEY is set (config: wandb.mode)"
-
-
-def required_packages(*requirements: str | Path) -> list[str]:
-    """The packages that requirements files ask for, by name."""
-    text = "".join(Path(file).read_text(encoding="utf-8") for file in requirements)
-    return re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", text, re.MULTILINE)
-
-
-def package_versions(packages: Sequence[str]) -> dict[str, str]:
-    """{package: its installed version}, without those that are not installed here."""
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def summary(timing: Rows) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The explorer: a study as one HTML page that needs no network, made with Vega-Lite through Altair."""
+"""The explorer: a study as one HTML page without network, made with Vega-Lite through Altair."""

@@ -1,4 +1,4 @@
-"""The explorer's charts, declared in Altair; the page feeds them with rows and redraws nothing itself.
+"""The explorer's charts, declared in Altair; the page feeds them with rows and draws nothing.
 
 Every chart has one data set, `rows`, whose rows say by `kind` which of the marks they are for. The
 names of places along x are a parameter, `names`, since different places may be called alike.
@@ -96,7 +96,7 @@ def _begin(x: str) -> tuple[Any, Any]:
 
 
 def _probe_map() -> Any:
-    """Layers x positions: accuracy (`cell`), the sample (`text`), t* (`star`), `cursor`, `begin`."""
+    """Layers x positions: accuracy (`cell`), a sample (`text`), t* (`star`), `cursor`, `begin`."""
     x = _named("position", None, orient="top", labelAngle=0)
     y = alt.Y("row:N", sort=None, axis=alt.Axis(title=None, ticks=False))
     cells = _only("cell").mark_rect(stroke="white", strokeWidth=0.3)

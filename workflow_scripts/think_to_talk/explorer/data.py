@@ -50,10 +50,10 @@ def _variable(probes: Rows, timing: Row, layers: Sequence[int], n_positions: int
     """The probes of one variable.
 
     `score`, `ci_low`, `ci_high`: [layers][positions], null where there is no probe. `records`:
-    `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds all before, so
-    that t* of any threshold is the first record above it. `value` and `readings`
-    ([layers][positions], -1 for none): in the first test row, the variable's value and what the
-    probes say. `acc_before`, `acc_after`, `chance`.
+    `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds all before:
+    t* of any threshold is the first record above it. `value` and `readings` ([layers][positions],
+    -1 for none): in the first test row, the variable's value and what the probes say.
+    `acc_before`, `acc_after`, `chance`.
     """
     own = [row for row in probes if row["variable"] == timing["variable"]]
     grids: dict[str, list[list[Any]]] = {
@@ -84,10 +84,10 @@ def _variable(probes: Rows, timing: Row, layers: Sequence[int], n_positions: int
 def _patching(rows: Rows) -> dict[str, Any]:
     """Patching of one task, pairs that both runs solve.
 
-    `edits`: their names. `sliding`: the grid, a list of `edit`, `answer` (the equation whose number
-    is asked for), `variable` (its name, or null), `n` pairs, and cells `[first layer, last layer,
-    equation, score, ci_low, ci_high]`, `score` being the success rate. `whole`: `edit`, `spec`, `n`,
-    `score`, `ci_low`, `ci_high` of patches of whole parts, and of the config's own.
+    `edits`: their names. `sliding`: the grid, a list of `edit`, `answer` (the equation whose
+    number is asked for), `variable` (its name, or null), `n` pairs, and `cells`: `[first layer,
+    last layer, equation, score, ci_low, ci_high]`, `score` being the success rate. `whole`: `edit`,
+    `spec`, `n`, `score`, `ci_low`, `ci_high` of patches of whole parts, and of the config's own.
     """
     solved = [row for row in rows if row["rows"] == "solved"]
     grids: dict[tuple[str, int], dict[str, Any]] = {}
@@ -132,18 +132,22 @@ def read_results(
 ) -> Iterator[dict[str, Any]]:
     """`result_data` of each model, seed and task, reading one's files at a time.
 
-    results: what each is (model, seed and task). probes, timing: its files. patched, patching: those
-    of them that were patched, and the files of that.
+    results: what each is (model, seed and task). probes, timing: its files. patched, patching:
+    those of them that were patched, and the files of that.
     """
     names = ("model", "seed", "task")
     file_of = {
         tuple(result[name] for name in names): file
         for result, file in zip(patched, patching, strict=True)
     }
-    for result, *files in zip(results, probes, timing, strict=True):
+    for result, probe_file, timing_file in zip(results, probes, timing, strict=True):
         more = file_of.get(tuple(result[name] for name in names))
-        rows = [read_jsonl(file) for file in files]
-        yield result_data(result, *rows, patching=read_jsonl(more) if more else [])
+        yield result_data(
+            result,
+            read_jsonl(probe_file),
+            read_jsonl(timing_file),
+            read_jsonl(more) if more else [],
+        )
 
 
 def study_data(results: Iterable[Mapping[str, Any]], threshold: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def explorer_page(study: Mapping[str, Any]) -> str:
         script=script,
         study=_inside_script(study),
         charts=_inside_script(charts()),
-        vega=vl_convert.javascript_bundle(),
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
     )
 
 
