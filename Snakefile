@@ -36,6 +36,7 @@ include: "rules/plan.smk"
 include: "rules/tracking.smk"
 include: "rules/wandb.smk"
 include: "rules/container.smk"
+include: "rules/ending.smk"
 
 
 rule all:
@@ -51,9 +52,10 @@ rule all:
 
 
 onsuccess:
-    show_timing_table()
+    show_results()
     send_wandb_runs()
 
 
 onerror:
+    show_failures()
     send_wandb_runs()

@@ -350,15 +350,6 @@ def of_all_results(pattern, tasks=study.tasks):
     ]
 
 
-def show_timing_table():
-    """Print the table that a run ends with, if it made (or had) one."""
-    table = Path(rules.timing_table.output.markdown)
-    if table.exists():
-        print(
-            f"\n{table.read_text(encoding='utf-8')}\nTables and figures: {table.parent}/"
-        )
-
-
 def all_figures():
     """The figures of all models, seeds and tasks."""
     return [

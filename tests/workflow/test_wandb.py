@@ -218,7 +218,7 @@ def test_an_outage_neither_fails_the_study_nor_delays_it_by_more_than_the_time_o
     [command] = re.findall(r"this sends them later: (wandb sync .*)", said)
     assert set(shlex.split(command)[2:]) == {report_of(keyed, m)["folder"] for m in REPORTS}
     # The study's own end comes first.
-    assert said.index("Tables and figures:") < said.index("not sent")
+    assert said.index("tables and figures:") < said.index("not sent")
     assert (keyed.folder / "results/logs/wandb_sync.log").stat().st_size > 0
     assert not any(is_sent(keyed, model) for model in REPORTS)
     assert keyed.planned() == set()
