@@ -59,7 +59,6 @@ def metaspace(texts, **options):
 
 def train_small(folder, task, *, steps, layers=2, width=64, seed=0):
     """Train a small model on one task for so many steps and save it; the model is returned."""
-    torch.set_num_threads(2)
     entry = {
         "steps": steps,
         "batch_size": 48,

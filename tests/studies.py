@@ -52,6 +52,17 @@ class Study:
             assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
         return run
 
+    def make(self, target):
+        """A target of the Makefile, with what is installed beside the tests."""
+        environment = self.folder / ".venv"
+        if not environment.exists():
+            environment.symlink_to(Path(sys.prefix))
+        run = subprocess.run(
+            ["make", target], cwd=self.folder, env=own_environment(), text=True, capture_output=True
+        )
+        assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
+        return run
+
     def start(self, *arguments):
         """A run in the background; what it says goes to a file of the folder."""
         with open(self.folder / "run.log", "w") as log:

@@ -24,6 +24,15 @@ def test_the_same_seed_trains_the_same_model_and_another_another(tasks, tmp_path
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+def test_the_same_seed_trains_the_same_model_whatever_cores_there_are(tasks, tmp_path):
+    models = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        models.append(train_small(tmp_path / str(threads), tasks["level-1"], steps=15))
+    few, many = ([p.detach() for p in model.parameters()] for model in models)
+    assert all(torch.equal(a, b) for a, b in zip(few, many, strict=True))
+
+
 def test_no_problem_of_any_split_is_trained_on(tasks, tokenizer):
     # The same seed draws the same problems first, unless they are held out.
     splits = generate_splits(tasks["level-1"], SIZES, 42)

@@ -10,6 +10,5 @@ with job.running(globals()) as this:
         held_out=this.input.held_out,
         valid=this.input.valid,
         seed=int(this.wildcards.seed),
-        threads=this.threads,
         report=this.output.report,
     )

@@ -60,3 +60,11 @@ def finished_mini(tmp_path_factory):
 def mini(finished_mini, tmp_path):
     """A copy of the finished small study, to be changed."""
     return finished_mini.copy(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def default_study(tmp_path_factory):
+    """The default study, as the README's first command runs it."""
+    study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
+    study.make("study")
+    return study

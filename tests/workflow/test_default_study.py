@@ -4,7 +4,6 @@ import csv
 
 import pytest
 from browser import EXPLORER, chromium, hover, opened
-from studies import Study, copied_repository
 
 from think_to_talk.jsonl import read_jsonl
 
@@ -15,15 +14,8 @@ NEEDED["level-5"] = [0, 1, 2]
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
-    study.snakemake()
-    return study
-
-
-@pytest.fixture(scope="module")
-def table(study):
-    rows = read_jsonl(study.folder / "results/summary/timing.jsonl")
+def table(default_study):
+    rows = read_jsonl(default_study.folder / "results/summary/timing.jsonl")
     return {(row["task"], row["variable"]): row for row in rows}
 
 
@@ -57,19 +49,19 @@ def test_the_distractor_is_never_readable_during_the_chain_of_thought(table):
     assert table["level-4", 0]["acc_after"] < 0.9
 
 
-def test_it_needs_less_than_4_gb(study):
+def test_it_needs_less_than_4_gb(default_study):
     """Two jobs run at a time: the two largest, together."""
     used = []
-    for path in (study.folder / "results/benchmarks").rglob("*.tsv"):
+    for path in (default_study.folder / "results/benchmarks").rglob("*.tsv"):
         with open(path) as lines:
             used += [float(row["max_rss"]) for row in csv.DictReader(lines, delimiter="\t")]
     assert sum(sorted(used)[-2:]) < 4000
 
 
-def test_the_explorer_is_small_and_shows_what_is_used(study):
-    page_file = study.folder / "results/summary/explorer.html"
+def test_the_explorer_is_small_and_shows_what_is_used(default_study):
+    page_file = default_study.folder / "results/summary/explorer.html"
     assert page_file.stat().st_size < 5_000_000
-    rows = read_jsonl(study.folder / "results/tiny/seed-42/patching/level-5.jsonl")
+    rows = read_jsonl(default_study.folder / "results/tiny/seed-42/patching/level-5.jsonl")
     chosen = {"edit": "random", "answer_equation": 9, "kind": "sliding", "rows": "solved"}
     used = [row for row in rows if chosen.items() <= row.items()]
     used.sort(key=lambda row: (-row["layers"][0], row["equation"]))
