@@ -2,6 +2,7 @@
 
 import copy
 
+import outcomes
 import pytest
 import yaml
 from repository import REPOSITORY
@@ -29,3 +30,9 @@ def default_config(raw_config, schema):
 @pytest.fixture(scope="session")
 def tasks(default_config):
     return default_config["tasks"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Tables of what was tried and what became of it, whatever the verbosity."""
+    for line in outcomes.lines():
+        terminalreporter.write_line(line)
