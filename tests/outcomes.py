@@ -4,6 +4,8 @@ from collections import Counter
 
 #: {title of a table: {what was tried: {outcome: cases}}}
 TABLES = {}
+#: {title of a table: outcomes that have a column even if there was none}
+COLUMNS = {}
 
 
 def record(table_title, what, outcome):
@@ -14,11 +16,11 @@ def record(table_title, what, outcome):
 def lines():
     """The tables as text: a line per kind of input, a column per outcome."""
     for title, rows in TABLES.items():
-        outcomes = list(dict.fromkeys(outcome for counts in rows.values() for outcome in counts))
-        columns = ["cases", *outcomes]
         total = sum(rows.values(), Counter())
+        outcomes = list(dict.fromkeys([*COLUMNS.get(title, ()), *total]))
+        columns = ["cases", *outcomes]
         table = [
-            [what, *([counts.total(), *(counts[outcome] for outcome in outcomes)])]
+            [what, counts.total(), *(counts[outcome] for outcome in outcomes)]
             for what, counts in [*rows.items(), ("all", total)]
         ]
         first = max(len(title), *(len(row[0]) for row in table))

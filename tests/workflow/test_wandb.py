@@ -1,4 +1,4 @@
-"""Runs for W&B of a real study: what is in them, what an outage does, and where the key is not."""
+"""Runs for W&B of a real study: what is in them, what an outage does, and where keys are not."""
 
 import base64
 import hashlib
@@ -24,14 +24,22 @@ from think_to_talk.tracking import PROBE_COLUMNS, package_versions
 
 # As long as a key is; not written out, since the study's folder holds a copy of this file.
 KEY = hashlib.sha1(b"think-to-talk").hexdigest()
-# As it is, and as it goes to the server.
-TRACES = [KEY.encode(), base64.b64encode(f"api:{KEY}".encode())]
+#: Tokens for the hub, by the variables that it reads.
+HUB_TOKENS = {
+    name: "hf_" + hashlib.sha1(name.encode()).hexdigest()
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+}
+# As they are, and the key as it goes to the server.
+TRACES = [
+    *(secret.encode() for secret in (KEY, *HUB_TOKENS.values())),
+    base64.b64encode(f"api:{KEY}".encode()),
+]
 REPORTS = {model: f"results/{model}/seed-1/wandb.json" for model in ("tiny", "local")}
 RUNS = {("wandb_run", report) for report in REPORTS.values()}
 
 
 class KeyWatch(threading.Thread):
-    """Reads all processes' command lines until it is stopped; those that held the key."""
+    """Reads all processes' command lines until it is stopped; those that held a key or token."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -58,26 +66,27 @@ class KeyWatch(threading.Thread):
 
 @pytest.fixture
 def keyed(mini, tmp_path):
-    """The small study, run by somebody with a key, and with folders of their own."""
+    """The small study, run by somebody with a key and tokens, and with folders of their own."""
     for name in ("home", "tmp"):
         (tmp_path / name).mkdir()
     mini.environment = {
         "WANDB_API_KEY": KEY,
+        **HUB_TOKENS,
         "HOME": str(tmp_path / "home"),
         "TMPDIR": str(tmp_path / "tmp"),
     }
     return mini
 
 
-def run_watched(study, **options):
-    """A run; no command line, no file and nothing that it said holds the key."""
+def run_watched(study, *arguments, **options):
+    """A run; no command line, no file and nothing that it said holds the key or a token."""
     watch = KeyWatch()
     watch.start()
-    run = study.snakemake(**options)
+    run = study.snakemake(*arguments, **options)
     assert watch.stop() == set()
     assert watch.read > 100
     said = run.stdout + run.stderr
-    assert KEY not in said
+    assert not any(trace in said.encode() for trace in TRACES)
     files = [path for path in study.folder.parent.rglob("*") if path.is_file()]
     assert len(files) > 200
     for path in files:
@@ -186,6 +195,13 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
     home = Path(keyed.environment["HOME"])
     assert not [path for path in home.rglob("*") if "wandb" in path.name]
     assert not (keyed.folder / "wandb").exists()
+
+
+def test_no_job_of_a_study_leaves_a_key_or_a_token_anywhere(keyed):
+    keyed.configure(wandb={"mode": "offline"})
+    jobs = keyed.planned("--forceall")
+    _, said = run_watched(keyed, "--forceall")
+    assert f"{len(jobs) + 1} of {len(jobs) + 1} steps (100%) done" in said
 
 
 def test_with_a_key_and_no_mode_runs_are_sent_which_is_said_once(keyed):

@@ -47,7 +47,7 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
         raise InputError(_explain(error))
     _fill_in_dependent_defaults(completed)
     for message in _contradictions(completed):
-        raise InputError(f"config: {message}")
+        raise InputError(f"config: {_cut(message)}")
     if completed["controls"]["untrained"]:
         _add_untrained_copies(completed["models"])
     return completed
@@ -114,6 +114,11 @@ def _parts(error: ValidationError) -> tuple[dict[str, Any], Any, Any]:
     return schema, error.instance, error.validator_value
 
 
+def _cut(message: str) -> str:
+    """A message without the middle of the long value that it quotes."""
+    return message if len(message) <= 600 else f"{message[:300]} ... {message[-200:]}"
+
+
 def _explain(error: ValidationError) -> str:
     where = ".".join(map(str, error.absolute_path))
     schema, instance, value = _parts(error)
@@ -130,9 +135,7 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "not":
         keys = ", ".join(value["required"])
         return f"config: {where}.{keys}: does not go with kind {instance['kind']!r}; remove it"
-    message = " ".join(error.message.split())
-    if len(message) > 300:
-        message = f"{message[:300]} ..."
+    message = _cut(" ".join(error.message.split()))
     description = schema.get("description", "")
     return f"config: {where or 'top level'}: {message}" + (
         f" ({' '.join(description.split())})"
