@@ -1,5 +1,6 @@
 """Bad input given to the real `snakemake`: it stops in seconds, names it, and makes nothing."""
 
+import os
 import time
 
 import pytest
@@ -110,7 +111,7 @@ def test_an_overlay_that_is_wrong_is_named(study, what):
     ("value", "message"),
     [
         ("models=3", "config: models: 3 is not of type 'object'"),
-        ("seeds=[.inf]", "config: seeds.0: inf is not a finite number"),
+        ("seeds=[.inf]", "config: seeds.0: '.inf' is not of type 'integer'"),
         ("nonsense=1", "config: nonsense: unknown key"),
     ],
 )
@@ -168,6 +169,32 @@ def test_paths_are_never_read_by_a_shell(study):
     rows = read_jsonl(study.folder / "results/local/seed-42/generations/existing/test.jsonl")
     assert len(rows) == 20
     assert not list(study.folder.rglob("pwned"))
+
+
+def test_paths_are_bound_in_a_container_as_they_are(study, tmp_path):
+    """What stands in for Apptainer here writes down its arguments, and runs nothing."""
+    (tmp_path / "bin").mkdir()
+    apptainer = tmp_path / "bin/apptainer"
+    apptainer.write_text(
+        "#!/bin/sh\n"
+        'test "$1" = --version && echo apptainer version 1.3.4 && exit\n'
+        f"printf '%s\\n' \"$@\" >> '{tmp_path}/arguments'\nexit 1\n"
+    )
+    apptainer.chmod(0o755)
+    (study.folder / "data").rename(tmp_path / PAYLOAD)
+    (study.folder / "image.sif").touch()
+    files = {split: f"{tmp_path / PAYLOAD}/{split}.jsonl" for split in ("test", "probing_train")}
+    study.configure(tasks__existing__files=files, container="image.sif")
+    study.environment = {"PATH": f"{apptainer.parent}:{os.environ['PATH']}"}
+    wanted = "results/formulas/seed-42/existing/test.jsonl"
+    assert study.snakemake("--use-singularity", wanted, check=False).returncode != 0
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert set(files.values()) < set(arguments)
+    assert not list(tmp_path.rglob("pwned"))
+
+    study.configure(models__local__path=str(tmp_path / "a:b"))
+    random_gpt2(tmp_path / "a:b", layers=1)
+    refused(study, "paths", f"{tmp_path}/a:b: Apptainer binds no path with", "--use-singularity")
 
 
 def test_code_of_a_checkpoint_is_run_for_the_model_that_trusts_it_alone(study, tmp_path):
