@@ -17,7 +17,7 @@ from think_to_talk.snapshots import snapshot_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_INDEX = "model.safetensors.index.json"
+_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 #: Files of a checkpoint whose `auto_map` may name Python code of its own.
 _MAY_NAME_CODE = ("config.json", "tokenizer_config.json")
 
@@ -63,13 +63,14 @@ def _check_weights(folder: Path) -> None:
 
 
 def weight_files(folder: Path) -> list[str]:
-    """The names of the files with the weights: the index and those that it lists, or the only one.
+    """The names of the files with the weights: the only one, or the index and those that it lists.
 
     Raises InputError for an index that cannot be read.
     """
     index = folder / _INDEX
-    if not index.exists():
-        return ["model.safetensors"]
+    # The library looks for them in this order.
+    if (folder / _WEIGHTS).exists() or not index.exists():
+        return [_WEIGHTS]
     try:
         listed = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         return [_INDEX, *sorted(listed)]

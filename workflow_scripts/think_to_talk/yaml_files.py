@@ -17,6 +17,7 @@ import yaml
 
 from think_to_talk.errors import InputError
 
+_LARGEST_FILE = 1_000_000
 _DEEPEST = 20
 _MOST_VALUES = 50_000
 _MOST_ENTRIES = 1000
@@ -32,6 +33,9 @@ def check_file(path: str | Path) -> None:
     The message names the file and, where there is one, the line.
     """
     try:
+        size = Path(path).stat().st_size
+        if size > _LARGEST_FILE:
+            raise InputError(f"{path}: {size} bytes, expected at most {_LARGEST_FILE}")
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text in UTF-8 ({error})") from None
