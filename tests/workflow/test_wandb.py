@@ -1,7 +1,6 @@
 """Runs for W&B of a real study: what is in them, what an outage does, and where keys are not."""
 
 import base64
-import hashlib
 import json
 import re
 import shlex
@@ -15,23 +14,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from repository import REPOSITORY
-from studies import own_environment
+from studies import SECRETS, own_environment
 from wandb_servers import closed_port, silent_server, taking_server
 
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.timing import COLUMNS
 from think_to_talk.tracking import PROBE_COLUMNS, package_versions
 
-# As long as a key is; not written out, since the study's folder holds a copy of this file.
-KEY = hashlib.sha1(b"think-to-talk").hexdigest()
-#: Tokens for the hub, by the variables that it reads.
-HUB_TOKENS = {
-    name: "hf_" + hashlib.sha1(name.encode()).hexdigest()
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-}
+KEY = SECRETS["WANDB_API_KEY"]
 # As they are, and the key as it goes to the server.
 TRACES = [
-    *(secret.encode() for secret in (KEY, *HUB_TOKENS.values())),
+    *(secret.encode() for secret in SECRETS.values()),
     base64.b64encode(f"api:{KEY}".encode()),
 ]
 REPORTS = {model: f"results/{model}/seed-1/wandb.json" for model in ("tiny", "local")}
@@ -70,19 +63,18 @@ def keyed(mini, tmp_path):
     for name in ("home", "tmp"):
         (tmp_path / name).mkdir()
     mini.environment = {
-        "WANDB_API_KEY": KEY,
-        **HUB_TOKENS,
+        **SECRETS,
         "HOME": str(tmp_path / "home"),
         "TMPDIR": str(tmp_path / "tmp"),
     }
     return mini
 
 
-def run_watched(study, *arguments, **options):
+def run_watched(study, **options):
     """A run; no command line, no file and nothing that it said holds the key or a token."""
     watch = KeyWatch()
     watch.start()
-    run = study.snakemake(*arguments, **options)
+    run = study.snakemake(**options)
     assert watch.stop() == set()
     assert watch.read > 100
     said = run.stdout + run.stderr
@@ -195,13 +187,6 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
     home = Path(keyed.environment["HOME"])
     assert not [path for path in home.rglob("*") if "wandb" in path.name]
     assert not (keyed.folder / "wandb").exists()
-
-
-def test_no_job_of_a_study_leaves_a_key_or_a_token_anywhere(keyed):
-    keyed.configure(wandb={"mode": "offline"})
-    jobs = keyed.planned("--forceall")
-    _, said = run_watched(keyed, "--forceall")
-    assert f"{len(jobs) + 1} of {len(jobs) + 1} steps (100%) done" in said
 
 
 def test_with_a_key_and_no_mode_runs_are_sent_which_is_said_once(keyed):

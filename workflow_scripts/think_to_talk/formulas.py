@@ -28,7 +28,7 @@ _VARIABLE = r"v([0-9]{1,3})"
 _EQUATION = re.compile(rf"{_VARIABLE}\s*=\s*(.+)")
 #: A template is small enough to be counted if the values of variables that are still used, for each
 #: choice of alternatives, are at most so many in all. The paper's have less than a thousand.
-_MOST_STATES = 20_000
+_MOST_STATES = 50_000
 
 
 @dataclass(frozen=True)

@@ -116,12 +116,8 @@ def download(
     code = _CODE if trust_remote_code else ()
     wanted = (*_WANTED, *code)
     folder = _explained(model, repository, revision, lambda: _fetch(repository, revision, wanted))
-    try:
-        check_code(folder, trust_remote_code)
-        weights = weight_files(folder)
-    except InputError as error:
-        raise InputError(f"models.{model}.{error}") from None
-    names = ["config.json", "tokenizer.json", *weights]
+    check_code(folder, trust_remote_code, f"models.{model}.trust_remote_code")
+    names = ["config.json", "tokenizer.json", *weight_files(folder)]
     names += [str(path.relative_to(folder)) for pattern in code for path in folder.rglob(pattern)]
     files = {name: _complete(model, folder / name) for name in names}
     optional = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json")

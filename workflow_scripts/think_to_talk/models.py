@@ -78,32 +78,33 @@ def weight_files(folder: Path) -> list[str]:
         raise InputError(f"{index}: not readable ({error}); expected a weight_map") from None
 
 
-def check_code(folder: Path, trust_remote_code: bool) -> None:
+def check_code(folder: Path, trust_remote_code: bool, key: str = "trust_remote_code") -> None:
     """Raise InputError if a checkpoint needs Python code that may not be run, or is elsewhere.
 
     folder: of the checkpoint; that of a GGUF file has none. trust_remote_code: whether its own code
-    may be run. An architecture that the installed library has itself needs none.
+    may be run. key: what says so in the config, for messages.
+    An architecture that the installed library has itself needs none.
     """
     named = {name: _read_config(folder / name).get("auto_map") for name in _MAY_NAME_CODE}
     if not trust_remote_code:
         model_type = _read_config(folder / "config.json").get("model_type")
         if named["config.json"] and not _is_known(model_type):
-            raise InputError(_untrusted(folder / "config.json"))
+            raise InputError(_untrusted(folder / "config.json", key))
         return
     for name, code in named.items():
         # `owner/name--file.Class` is code of another repository.
         if "--" in json.dumps(code):
             raise InputError(
-                f"trust_remote_code: {folder / name} asks for code of another repository "
+                f"{key}: {folder / name} asks for code of another repository "
                 f"({json.dumps(code)}); only what is in the checkpoint's own folder is run"
             )
 
 
-def _untrusted(place: Path) -> str:
+def _untrusted(place: Path, key: str = "trust_remote_code") -> str:
     """What is said of a checkpoint that needs Python code of its own."""
     return (
-        f"trust_remote_code: {place} asks for Python code of its own, which is not run unless this "
-        "is true: read the code first"
+        f"{key}: {place} asks for Python code of its own, which is not run unless this is true: "
+        "read the code first"
     )
 
 

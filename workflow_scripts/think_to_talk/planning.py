@@ -163,17 +163,14 @@ class StudyPlan:
 
     def _check_code(self, model: str) -> None:
         """Raise InputError if a model needs code that is not trusted, where its files are there."""
-        entry = self.config["models"][self.checkpoint_owner(model)]
+        entry = self.config["models"][model]
         if entry["kind"] == "train":
             return
         if entry["kind"] == "local":
             folder = checkpoint_files(entry["path"])[0].parent
         else:
             folder = cached_folder(entry["repository"], entry["revision"])
-        try:
-            check_code(folder, self.trusts_code(model))
-        except InputError as error:
-            raise InputError(f"config: models.{model}.{error}") from None
+        check_code(folder, self.trusts_code(model), f"config: models.{model}.trust_remote_code")
 
     def _check_declared(self, model: str) -> None:
         """Compare the declared architecture with the model's own, where that is in the cache."""
@@ -332,16 +329,17 @@ class StudyPlan:
         return min(_USUAL_STEPS, probes["max_iterations"])
 
     def check(self) -> None:
-        """Raise InputError if a model fits no GPU, has no such layers, cannot be sized, or needs
-        code that is not trusted.
+        """Raise InputError for a model that cannot be run, or a dataset that cannot be read.
 
-        So it does if a split has too many shards, or an existing dataset cannot be read.
+        A model may fit no GPU, be of unknown size, have no such layers, or need code that is not
+        trusted; a split may have too many shards.
         """
         for task, split in itertools.product(self.config["tasks"], PROMPTED_SPLITS):
             self.shards(task, split)
         for model in self.config["models"]:
             self.placement(model)
             self.layers(model)
+        for model in self.controlled_models:
             self._check_code(model)
 
     def shard_jobs(self, model: str) -> list[tuple[str, int]]:

@@ -107,19 +107,14 @@ def check_values(written: Any, name: str) -> None:
         place, value = waiting.pop()
         n_seen += 1
         entries = list(_entries(value))
-        problem = _problem(value) or _too_much(len(place), n_seen, len(entries))
-        if problem:
-            raise InputError(f"{name}: {'.'.join(place) or 'top level'}: {problem}")
+        where = f"{name}: {'.'.join(place) or 'top level'}"
+        if problem := _problem(value) or _too_much(len(place), n_seen, len(entries)):
+            raise InputError(f"{where}: {problem}")
         for key, entry in reversed(entries):
             if not isinstance(key, str):
-                raise InputError(
-                    f"{name}: {'.'.join(place) or 'top level'}: the key {_shown(key)} is no text: "
-                    "put it in quotes"
-                )
+                raise InputError(f"{where}: the key {_shown(key)} is no text: put it in quotes")
             if problem := _problem(key):
-                raise InputError(
-                    f"{name}: {'.'.join(place) or 'top level'}: the key {_shown(key)}: {problem}"
-                )
+                raise InputError(f"{where}: the key {_shown(key)}: {problem}")
             waiting.append(((*place, key), entry))
 
 
