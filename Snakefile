@@ -5,8 +5,10 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# A study in a folder of its own (`--directory`) may bring its own.
-configfile: next(filter(os.path.exists, ["config.yaml", f"{workflow.basedir}/config.yaml"]))
+include: "rules/config_files.smk"
+
+
+configfile: study_config()
 
 
 include: "rules/common.smk"

@@ -2,26 +2,29 @@
 
 import itertools
 import os
-import sys
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
-
+from snakemake.logging import logger
 from think_to_talk import configuration, models
 from think_to_talk.datasets import PROMPTED_SPLITS, SPLIT_SEED_OFFSETS
-from think_to_talk.errors import InputError
-from think_to_talk.planning import StudyPlan
+from think_to_talk.planning import plan_study
 from think_to_talk.provenance import code_version
 from think_to_talk.versions import required_packages
 
 try:
-    config = configuration.complete(
+    study = plan_study(
         config, configuration.load_schema("config", f"{workflow.basedir}/schemas")
     )
-    study = StudyPlan(config)
-    study.check()
 except InputError as error:
     raise WorkflowError(str(error)) from None
+config = study.config
+
+if workflow.is_main_process:
+    for trusted in study.trusted_models():
+        logger.warning(
+            f"models.{trusted}.trust_remote_code: Python code that comes with this checkpoint may "
+            "be run, and can do all that you can"
+        )
 
 # The default image is the repository's, whatever folder the study is in.
 if not Path(config["container"]).is_absolute() and "://" not in config["container"]:
@@ -167,6 +170,11 @@ def deleted_unless_kept(path):
 def model_setting(key):
     """A parameter function: one key of the model's entry."""
     return lambda wildcards: config["models"][wildcards.model].get(key)
+
+
+def trusts_code(wildcards):
+    """A parameter function: whether Python code that comes with the checkpoint may be run."""
+    return study.trusts_code(wildcards.model)
 
 
 def identity(*names):

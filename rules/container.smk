@@ -36,7 +36,14 @@ def outside_paths():
     for task in config["tasks"].values():
         paths += task.get("files", {}).values()
     absolute = {Path(path).absolute() for path in paths}
-    return sorted(path for path in absolute if not path.is_relative_to(Path.cwd()))
+    outside = sorted(path for path in absolute if not path.is_relative_to(Path.cwd()))
+    for path in outside:
+        if {":", ","} & set(str(path)):
+            raise WorkflowError(
+                f"{path}: Apptainer binds no path with ':' or ','; rename it, or run without "
+                "--use-singularity"
+            )
+    return outside
 
 
 def hub_cache():

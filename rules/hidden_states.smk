@@ -27,6 +27,7 @@ rule hidden_states:
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,
+        trust_remote_code=trusts_code,
         untrained_seed=untrained_seed,
         layers=model_setting("layers"),
         max_new_tokens=model_setting("max_new_tokens"),

@@ -78,6 +78,7 @@ rule patching:
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,
+        trust_remote_code=trusts_code,
         shots=model_setting("shots"),
         dtype=lambda wildcards: study.dtype(wildcards.model),
         identity=numbered_identity,
@@ -110,6 +111,7 @@ rule inconsistent_chains:
         batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
     params:
         model=model_checkpoint,
+        trust_remote_code=trusts_code,
         shots=model_setting("shots"),
         max_new_tokens=model_setting("max_new_tokens"),
         dtype=lambda wildcards: study.dtype(wildcards.model),

@@ -58,6 +58,7 @@ rule download:
     params:
         repository=model_setting("repository"),
         revision=model_setting("revision"),
+        trust_remote_code=trusts_code,
         # No code version, and the declared architecture is read from the config: neither changes
         # what a commit holds, and writing the manifest again reruns all that reads the model.
     script:

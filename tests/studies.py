@@ -1,5 +1,6 @@
 """A copy of the repository with a study in it: run, changed and planned with the real Snakemake."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,6 +14,17 @@ from repository import REPOSITORY
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"
 )
+
+#: Keys and tokens of somebody who runs a study, by the variables that hold them, as long as real
+#: ones. Not written out, since the study's folder holds a copy of this file.
+SECRETS = {
+    name: prefix + hashlib.sha1(name.encode()).hexdigest()
+    for name, prefix in {
+        "WANDB_API_KEY": "",
+        "HF_TOKEN": "hf_",
+        "HUGGING_FACE_HUB_TOKEN": "hf_",
+    }.items()
+}
 
 
 class Study:

@@ -54,7 +54,14 @@ def hub(repository, tmp_path):
         yield hub
 
 
-def download(folder, environment, repository=REPOSITORY_NAME, revision=REVISION, declared=None):
+def download(
+    folder,
+    environment,
+    repository=REPOSITORY_NAME,
+    revision=REVISION,
+    declared=None,
+    trust_remote_code=False,
+):
     """Run the download script by hand, in a process of its own, as its rule does."""
     return subprocess.run(
         [
@@ -63,6 +70,7 @@ def download(folder, environment, repository=REPOSITORY_NAME, revision=REVISION,
             "wildcards.model=mine",
             f"params.repository={repository}",
             f"params.revision='{revision}'",
+            f"params.trust_remote_code={trust_remote_code}",
             f"config.models={json.dumps({'mine': {'architecture': declared} if declared else {}})}",
             "output.manifest=snapshot.json",
         ],
@@ -98,6 +106,24 @@ def test_only_safetensors_configuration_and_tokenizer_are_downloaded(hub, tmp_pa
     for name, size in manifest["files"].items():
         assert (hub.folder / name).stat().st_size == size
     assert any(authorization == f"Bearer {TOKEN}" for *_, authorization in hub.requests)
+
+
+def test_a_checkpoint_s_code_is_downloaded_only_if_it_is_trusted(hub, tmp_path):
+    run = download(tmp_path, hub.environment, trust_remote_code=True)
+    assert run.returncode == 0, run.stderr
+    files = json.loads((tmp_path / "snapshot.json").read_text())["files"]
+    there = {path.name for path in snapshot(tmp_path).iterdir()}
+    assert "modeling_evil.py" in files.keys() & there
+    assert not {"pytorch_model.bin", "consolidated.safetensors"} & there
+
+
+def test_a_checkpoint_that_needs_code_is_refused_by_its_key(hub, tmp_path):
+    path = hub.folder / "config.json"
+    code = {"model_type": "own", "auto_map": {"AutoModelForCausalLM": "modeling_evil.Own"}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **code}))
+    error = refused(download(tmp_path, hub.environment), tmp_path)
+    assert "models.mine.trust_remote_code: " in error
+    assert "asks for Python code of its own" in error
 
 
 def test_a_filled_cache_works_offline_and_an_empty_one_says_what_to_do(hub, tmp_path):

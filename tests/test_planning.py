@@ -61,7 +61,7 @@ def test_the_length_of_an_existing_dataset_s_prompts_comes_from_its_first_row(co
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"", "line 1: not JSON in UTF-8"),
+        (b"\n", "line 1: not JSON in UTF-8"),
         (b"\xff\n", "line 1: not JSON in UTF-8"),
         ([1], "line 1: list found, expected a JSON object"),
         ({**ROW, "source": 5}, "line 1, key 'source': expected a str"),

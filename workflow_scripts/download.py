@@ -12,4 +12,5 @@ with job.running(globals()) as this:
         this.params.revision,
         this.config["models"][this.wildcards.model].get("architecture"),
         Path(this.output.manifest),
+        trust_remote_code=this.params.trust_remote_code,
     )

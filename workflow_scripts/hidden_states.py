@@ -19,13 +19,14 @@ with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
     where = (this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0))
+    trusted = this.params.trust_remote_code
     if this.params.untrained_seed is None:
-        model = load_model(*where)
+        model = load_model(*where, trust_remote_code=trusted)
     else:
-        model = untrained_model(*where, seed=this.params.untrained_seed)
+        model = untrained_model(*where, trust_remote_code=trusted, seed=this.params.untrained_seed)
     write_hidden_states(
         model,
-        load_tokenizer(this.params.model),
+        load_tokenizer(this.params.model, trust_remote_code=trusted),
         TokenShard.open(this.input.tokens, this.params.identity),
         read_jsonl(this.input.dataset),
         layers=saved_layers(this.params.layers, model.config.get_text_config().num_hidden_layers),

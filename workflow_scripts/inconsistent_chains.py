@@ -12,8 +12,13 @@ with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
     rows = inconsistent_chain_rows(
-        load_model(this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0)),
-        load_tokenizer(this.params.model),
+        load_model(
+            this.params.model,
+            this.params.dtype,
+            getattr(this.resources, "gpu", 0),
+            trust_remote_code=this.params.trust_remote_code,
+        ),
+        load_tokenizer(this.params.model, trust_remote_code=this.params.trust_remote_code),
         read_jsonl(this.input.pairs),
         shots=this.params.shots,
         batch_size=this.resources.batch_size,

@@ -13,8 +13,13 @@ with job.running(globals()) as this:
     keep_freed_memory()
     pairs = map(read_jsonl, this.input.pairs)
     rows = patching_rows(
-        load_model(this.params.model, this.params.dtype, getattr(this.resources, "gpu", 0)),
-        load_tokenizer(this.params.model),
+        load_model(
+            this.params.model,
+            this.params.dtype,
+            getattr(this.resources, "gpu", 0),
+            trust_remote_code=this.params.trust_remote_code,
+        ),
+        load_tokenizer(this.params.model, trust_remote_code=this.params.trust_remote_code),
         dict(zip(this.params.edits, pairs, strict=True)),
         PatchingSettings(**this.params.patching),
         shots=this.params.shots,

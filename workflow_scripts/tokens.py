@@ -7,7 +7,7 @@ from think_to_talk.tokens import write_token_shards
 
 with job.running(globals()) as this:
     write_token_shards(
-        load_tokenizer(this.params.model),
+        load_tokenizer(this.params.model, trust_remote_code=this.params.trust_remote_code),
         {
             "test": read_jsonl(this.input.test),
             "probing_train": read_jsonl(this.input.probing_train),

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from checkpoints import random_gpt2
 from repository import GENERAL_FEW_SHOT
-from studies import Study, copied_repository
+from studies import SECRETS, Study, copied_repository
 
 MINI = {
     "seeds": [1],
@@ -52,7 +52,10 @@ def finished_mini(tmp_path_factory):
     write_jsonl(folder / "data/b.jsonl", elsewhere["probing_train"])
     random_gpt2(folder / "checkpoints/gpt2")
     study = Study(folder, "mini.yaml")
-    study.output = study.snakemake()
+    # With a key, W&B would be online.
+    study.environment = SECRETS
+    study.output = study.snakemake("--config", "wandb={mode: disabled}")
+    study.environment = {}
     return study
 
 

@@ -8,6 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 from safetensors import safe_open
+from studies import SECRETS
 
 from think_to_talk.jsonl import read_jsonl
 
@@ -113,6 +114,17 @@ def test_every_job_has_a_log_and_a_benchmark(finished_mini):
     assert len(logs) == len(benchmarks) == len(jobs)
     training = (results / "logs/train/tiny/seed-1.log").read_text()
     assert "training: 100%" in training
+
+
+def test_keys_and_tokens_of_the_environment_are_in_no_file_and_not_shown(finished_mini):
+    secrets = [secret.encode() for secret in SECRETS.values()]
+    shown = finished_mini.output.stdout + finished_mini.output.stderr
+    assert not any(secret in shown.encode() for secret in secrets)
+    files = [path for path in finished_mini.folder.rglob("*") if path.is_file()]
+    assert any(".snakemake" in path.parts for path in files)
+    for path in files:
+        content = path.read_bytes()
+        assert not any(secret in content for secret in secrets), path
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ _UNGATED = {
 }
 #: Model types whose embeddings are shared with the output layer unless the config says otherwise.
 _TIED = {"bloom", "falcon", "gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neo", "mpt", "opt"}
+#: Larger ones are mistakes.
+_MOST_LAYERS, _LARGEST_SIZE = 1000, 10_000_000
 _REQUIRED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
 
 
@@ -61,9 +63,12 @@ class Architecture:
         # A model for text and images keeps what concerns text apart.
         config = {**config, **(config.get("text_config") or {})}
         values = {name: _value(config, name) for name in (*_REQUIRED, *_ALIASES)}
-        missing = [name for name in _REQUIRED if not isinstance(values[name], int)]
+        values["head_dim"] = config.get("head_dim")
+        missing = [name for name in _REQUIRED if values[name] is None]
         if missing:
             raise InputError(f"{', '.join(missing)} not found; expected as in config.json")
+        for name in values.keys() - {"dtype"}:
+            _check_size(name, values[name])
         experts = [key for key, value in config.items() if "expert" in key and value]
         if experts:
             raise InputError(
@@ -78,7 +83,7 @@ class Architecture:
             intermediate_size=values["intermediate_size"] or 4 * values["hidden_size"],
             num_attention_heads=heads,
             num_key_value_heads=values["num_key_value_heads"] or heads,
-            head_dim=config.get("head_dim") or values["hidden_size"] // heads,
+            head_dim=values["head_dim"] or values["hidden_size"] // heads,
             vocab_size=values["vocab_size"],
             tie_word_embeddings=config.get("tie_word_embeddings", model_type in _TIED),
             gated=model_type not in _UNGATED,
@@ -108,6 +113,14 @@ class Architecture:
         """
         looked_up = 0 if self.tie_word_embeddings else self.vocab_size * self.hidden_size
         return 2 * (self.parameters - looked_up)
+
+
+def _check_size(name: str, value: Any) -> None:
+    """Raise InputError for what cannot be a size; None stands for the usual one."""
+    largest = _MOST_LAYERS if name == "num_hidden_layers" else _LARGEST_SIZE
+    is_size = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= largest
+    if value is not None and not is_size:
+        raise InputError(f"{name}: {str(value)[:60]} found, expected a number from 1 to {largest}")
 
 
 def _value(config: Mapping[str, Any], name: str) -> Any:

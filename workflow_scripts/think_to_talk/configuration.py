@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 
@@ -17,11 +18,13 @@ from think_to_talk.counterfactuals import check_edits
 from think_to_talk.datasets import check_satisfiable
 from think_to_talk.errors import InputError
 from think_to_talk.models import checkpoint_files, package_folder, saved_layers
+from think_to_talk.schemas import StrictValidator
+from think_to_talk.yaml_files import check_values
 
 #: The name of a model's untrained copy ends in this.
 UNTRAINED_SUFFIX = ".untrained"
-#: Folders of `results/` that are not a model's, and figures that are not a task's.
-_RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "summary")
+#: What there is in `results/` that is not a model's, and figures that are not a task's.
+_RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summary")
 _RESERVED_TASKS = ("interventions", "overview", "patching")
 
 
@@ -37,13 +40,14 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     names the model in `untrained_copy_of`, a key that a configuration as written cannot have.
     Raises InputError, one line that names the key, what was found and what was expected.
     """
+    check_values(config, "config")
     completed = _without_nulls(copy.deepcopy(dict(config)))
     error = best_match(_FillingValidator(schema).iter_errors(completed), key=_relevance)
     if error is not None:
         raise InputError(_explain(error))
     _fill_in_dependent_defaults(completed)
     for message in _contradictions(completed):
-        raise InputError(f"config: {message}")
+        raise InputError(f"config: {_cut(message)}")
     if completed["controls"]["untrained"]:
         _add_untrained_copies(completed["models"])
     return completed
@@ -94,8 +98,8 @@ def _filling(validate_properties: Any) -> Any:
 
 
 _FillingValidator = extend(
-    Draft202012Validator,
-    {"properties": _filling(Draft202012Validator.VALIDATORS["properties"])},
+    StrictValidator,
+    {"properties": _filling(StrictValidator.VALIDATORS["properties"])},
 )
 
 
@@ -108,6 +112,11 @@ def _parts(error: ValidationError) -> tuple[dict[str, Any], Any, Any]:
     """The schema that was violated, the offending value, and the violated keyword's own value."""
     schema = error.schema if isinstance(error.schema, dict) else {}
     return schema, error.instance, error.validator_value
+
+
+def _cut(message: str) -> str:
+    """A message without the middle of the long value that it quotes."""
+    return message if len(message) <= 600 else f"{message[:300]} ... {message[-200:]}"
 
 
 def _explain(error: ValidationError) -> str:
@@ -126,9 +135,7 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "not":
         keys = ", ".join(value["required"])
         return f"config: {where}.{keys}: does not go with kind {instance['kind']!r}; remove it"
-    message = " ".join(error.message.split())
-    if len(message) > 300:
-        message = f"{message[:300]} ..."
+    message = _cut(" ".join(error.message.split()))
     description = schema.get("description", "")
     return f"config: {where or 'top level'}: {message}" + (
         f" ({' '.join(description.split())})"
@@ -144,7 +151,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         if name in _RESERVED_TASKS:
             yield f"tasks.{name}: this name is taken by a figure; choose another"
         for split, path in task.get("files", {}).items():
-            if not Path(path).is_file():
+            if not os.path.isfile(path):
                 yield f"tasks.{name}.files.{split}: {path}: no such file"
         if "files" in task and task["edits"]:
             yield f"tasks.{name}.edits: only problems of a template can be edited; remove it"

@@ -21,7 +21,9 @@ from think_to_talk.formulas import Form, Problem, Template, draw_problems
 
 #: The offset of pairs to the study's seed, after those of the splits.
 SEED_OFFSET = 4
-_PLACE = re.compile(r"v(\d+)\.(\d+)")
+_PLACE = re.compile(r"v([0-9]{1,3})\.([0-9]{1,3})")
+#: Problems that an edit may make of one.
+_MOST_VARIANTS = 10_000
 
 
 class Change(Protocol):
@@ -46,8 +48,15 @@ class Edit:
     def from_config(cls, places: Sequence[str], template: Template) -> Edit:
         """Read places such as `v0.2`, the second operand of v0's equation.
 
-        Raises InputError if there is no such operand, or if it is not a fresh number.
+        Raises InputError if there is no such operand, if it is not a fresh number, or if there are
+        too many places to try all of their numbers.
         """
+        variants = (template.high - template.low) ** len(places)
+        if variants > _MOST_VARIANTS:
+            raise InputError(
+                f"{len(places)} numbers can be redrawn in {variants} ways, expected at most "
+                f"{_MOST_VARIANTS}: name fewer"
+            )
         return cls(template, tuple(_read_place(place, template) for place in places))
 
     def variants(self, problem: Problem) -> list[Problem]:

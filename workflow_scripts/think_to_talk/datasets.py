@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas import ProblemSpace, Template, draw_rows
+from think_to_talk.jsonl import read_checked
 
 #: Splits in the order in which they are drawn, with their offset to the study's seed.
 SPLIT_SEED_OFFSETS = {"train": 0, "valid": 1, "test": 2, "probing_train": 3}
@@ -62,3 +64,30 @@ def generate_splits(
         for row in splits[split]:
             row["few_shot_context"] = context
     return splits
+
+
+def read_dataset(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read a split of an existing dataset; `schema` is the JSON schema of one row.
+
+    Raises InputError naming file, line and key, also where the keys of a row contradict each other
+    or rows differ in the number of their variables.
+    """
+    rows = read_checked(path, schema)
+    n_variables = len(rows[0]["intermediate_questions"])
+    for number, row in enumerate(rows, start=1):
+        for key, problem in _contradictions(row, n_variables):
+            raise InputError(f"{path}, line {number}, key {key!r}: {problem}")
+    return rows
+
+
+def _contradictions(row: Mapping[str, Any], n_variables: int) -> Iterator[tuple[str, str]]:
+    """(key, problem) of each key of a row that disagrees with another."""
+    questions, answers = row["intermediate_questions"], row["intermediate_answers"]
+    if len(questions) != n_variables:
+        yield "intermediate_questions", f"{len(questions)} variables, line 1 has {n_variables}"
+    if len(answers) != len(questions):
+        yield "intermediate_answers", f"{len(answers)} for {len(questions)} intermediate_questions"
+    if row["target"] != f" {row['scratchpad']}\n":
+        yield "scratchpad", "expected the target without its leading space and newline"
+    if row["scratchpad"].split()[-1:] != [row["original_answer"]]:
+        yield "original_answer", f"{row['original_answer']!r} is not what the scratchpad ends with"

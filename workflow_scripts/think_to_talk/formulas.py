@@ -13,18 +13,22 @@ import random
 import re
 import string
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, chain, islice, product
-from math import factorial, perm
+from math import factorial, perm, prod
 from typing import Any
 
 from think_to_talk.errors import InputError
 
 ORDERS = ("in_order", "reversed", "shuffled")
 _NUMBER = "num"
-_EQUATION = re.compile(r"v(\d+)\s*=\s*(.+)")
+_VARIABLE = r"v([0-9]{1,3})"
+_EQUATION = re.compile(rf"{_VARIABLE}\s*=\s*(.+)")
+#: A template is small enough to be counted if the values of variables that are still used, for each
+#: choice of alternatives, are at most so many in all. The paper's have less than a thousand.
+_MOST_STATES = 50_000
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,12 @@ class Template:
             raise InputError(
                 f"{len(equations)} equations need as many distinct letters, only {letters} allowed"
             )
+        alternatives = tuple(
+            _read_equation(i, equation, operators) for i, equation in enumerate(equations)
+        )
+        _check_size(alternatives, high - low + 1)
         return cls(
-            alternatives=tuple(
-                _read_equation(i, equation, operators) for i, equation in enumerate(equations)
-            ),
+            alternatives=alternatives,
             order=entry["order"],
             low=low,
             high=high,
@@ -120,11 +126,43 @@ def _read_equation(index: int, equation: str, operators: list[str]) -> tuple[tup
 def _read_operand(word: str, index: int, equation: str) -> int | None:
     if word == _NUMBER:
         return None
-    if re.fullmatch(r"v\d+", word) is None or int(word[1:]) >= index:
+    match = re.fullmatch(_VARIABLE, word)
+    if match is None or int(match[1]) >= index:
         raise InputError(
             f"operand {word!r} in equation {equation!r} must be 'num' or an earlier variable"
         )
-    return int(word[1:])
+    return int(match[1])
+
+
+def _check_size(alternatives: Sequence[Sequence[Sequence[Form]]], n_values: int) -> None:
+    """Raise InputError if the problems of a template cannot be counted in a second or so.
+
+    alternatives: as of `Template`. n_values: values that a variable can have.
+    """
+    last_use = _last_use(alternatives)
+    states = sum(
+        n_values ** sum(1 for variable in range(index) if last_use.get(variable, -1) >= index)
+        for index in range(len(alternatives))
+    )
+    choices = prod(map(len, alternatives))
+    if choices * states > _MOST_STATES:
+        raise InputError(
+            f"equations: {choices} choices of alternatives times {states} values of variables that "
+            f"later equations use are more than {_MOST_STATES}: give fewer alternatives, or use "
+            "variables sooner"
+        )
+
+
+def _last_use(alternatives: Sequence[Sequence[Sequence[Form]]]) -> dict[int, int]:
+    """{variable: the last equation that uses it, in any alternative}."""
+    return {
+        operand: i
+        for i, equation in enumerate(alternatives)
+        for forms in equation
+        for form in forms
+        for operand in form.operands
+        if operand is not None
+    }
 
 
 @dataclass(frozen=True)
@@ -212,14 +250,7 @@ class ProblemSpace:
 
     @cached_property
     def _last_use(self) -> dict[int, int]:
-        return {
-            operand: i
-            for i, alternatives in enumerate(self.template.alternatives)
-            for forms in alternatives
-            for form in forms
-            for operand in form.operands
-            if operand is not None
-        }
+        return _last_use(self.template.alternatives)
 
     def _forget_unused(
         self, values: tuple[int | None, ...], next_index: int

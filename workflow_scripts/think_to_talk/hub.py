@@ -16,18 +16,20 @@ from typing import Any, TypeVar
 from think_to_talk.architecture import Architecture, read_architecture
 from think_to_talk.errors import InputError
 from think_to_talk.files import write_text
+from think_to_talk.models import check_code, weight_files
 from think_to_talk.snapshots import cached_folder
 
 Found = TypeVar("Found")
 
-_INDEX = "model.safetensors.index.json"
 #: Weights as safetensors only (no pickles, and not the duplicates some repositories keep under
 #: other names), the configuration, and the tokenizer; no code.
 _WANTED = (
     *("config.json", "generation_config.json", "tokenizer*.json", "special_tokens_map.json"),
     *("vocab.json", "merges.txt", "tokenizer.model"),
-    *("model.safetensors", "model-*.safetensors", _INDEX),
+    *("model.safetensors", "model-*.safetensors", "model.safetensors.index.json"),
 )
+#: The checkpoint's own code, where the config trusts it.
+_CODE = ("*.py",)
 
 
 def _fetch(repository: str, revision: str, wanted: tuple[str, ...] = _WANTED) -> Path:
@@ -96,16 +98,27 @@ def _first_line(error: BaseException) -> str:
 
 
 def download(
-    model: str, repository: str, revision: str, declared: Mapping[str, Any] | None, manifest: Path
+    model: str,
+    repository: str,
+    revision: str,
+    declared: Mapping[str, Any] | None,
+    manifest: Path,
+    *,
+    trust_remote_code: bool = False,
 ) -> None:
     """Fetch a model into the cache, check that it is complete, and write its manifest.
 
     model: its name in the config, for messages. declared: the config's `architecture` entry, which
-    the downloaded `config.json` must agree with.
+    the downloaded `config.json` must agree with. trust_remote_code: whether to fetch the
+    checkpoint's own Python code too, which may then be run.
     Raises InputError saying which model, what happened and what to do.
     """
-    folder = _explained(model, repository, revision, lambda: _fetch(repository, revision))
-    names = ["config.json", "tokenizer.json", *_weight_files(model, folder)]
+    code = _CODE if trust_remote_code else ()
+    wanted = (*_WANTED, *code)
+    folder = _explained(model, repository, revision, lambda: _fetch(repository, revision, wanted))
+    check_code(folder, trust_remote_code, f"models.{model}.trust_remote_code")
+    names = ["config.json", "tokenizer.json", *weight_files(folder)]
+    names += [str(path.relative_to(folder)) for pattern in code for path in folder.rglob(pattern)]
     files = {name: _complete(model, folder / name) for name in names}
     optional = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
     files |= {name: (folder / name).stat().st_size for name in optional if (folder / name).exists()}
@@ -113,14 +126,6 @@ def download(
         check_declared(model, declared, folder / "config.json")
     content = {"model": model, "repository": repository, "revision": revision, "files": files}
     write_text(manifest, json.dumps(content, indent=2) + "\n")
-
-
-def _weight_files(model: str, folder: Path) -> list[str]:
-    """The weights' file names: those that the index lists, or the only one."""
-    if not (folder / _INDEX).exists():
-        return ["model.safetensors"]
-    index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-    return [_INDEX, *sorted(set(index["weight_map"].values()))]
 
 
 def _complete(model: str, path: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, cached_property
@@ -12,11 +11,13 @@ from typing import Any
 
 from think_to_talk import hub, requirements
 from think_to_talk.architecture import Architecture, read_architecture
+from think_to_talk.configuration import complete
 from think_to_talk.counterfactuals import intermediate_variables
 from think_to_talk.datasets import PROMPTED_SPLITS, task_templates
 from think_to_talk.errors import InputError
 from think_to_talk.formulas import Template, draw_rows
-from think_to_talk.models import checkpoint_files, saved_layers
+from think_to_talk.jsonl import count_lines, read_foreign
+from think_to_talk.models import check_code, checkpoint_files, saved_layers
 from think_to_talk.prompts import SYMBOLS, first_shots
 from think_to_talk.requirements import Placement, Prompt, Work, expected_tokens
 from think_to_talk.snapshots import cached_folder
@@ -25,6 +26,17 @@ from think_to_talk.snapshots import cached_folder
 CONTROLS = ("labels", "untrained", "wrong_rows", "thresholds", "seeds")
 #: Steps in which converged probes are done.
 _USUAL_STEPS = 400
+_MOST_SHARDS = 100_000
+
+
+def plan_study(config: Mapping[str, Any], schema: Mapping[str, Any]) -> StudyPlan:
+    """The plan of a study from its configuration as it is written, completed and checked.
+
+    schema: that of the configuration. Raises InputError, one line that names the key.
+    """
+    study = StudyPlan(complete(config, schema))
+    study.check()
+    return study
 
 
 class StudyPlan:
@@ -97,13 +109,21 @@ class StudyPlan:
         files = self.config["tasks"][task].get("files")
         if files is None:
             return self.config["splits"][split]
-        with open(files[split], "rb") as lines:
-            return sum(1 for _ in lines)
+        return count_lines(files[split])
 
     def shards(self, task: str, split: str) -> list[str]:
-        """The numbers of a split's shards, as they stand in file names."""
+        """The numbers of a split's shards, as they stand in file names.
+
+        Raises InputError if there are more than five digits can number.
+        """
         rows = self.config["hidden_states"]["shard_rows"]
-        return [f"{i:05d}" for i in range(max(1, -(-self.n_rows(task, split) // rows)))]
+        n_shards = max(1, -(-self.n_rows(task, split) // rows))
+        if n_shards > _MOST_SHARDS:
+            raise InputError(
+                f"config: hidden_states.shard_rows: {rows} rows per shard make {n_shards} shards "
+                f"of tasks.{task}, split {split}; expected at most {_MOST_SHARDS}"
+            )
+        return [f"{i:05d}" for i in range(n_shards)]
 
     def shard_rows(self, task: str, split: str, shard: str) -> int:
         """Rows of one shard."""
@@ -132,6 +152,25 @@ class StudyPlan:
             place = f"models.{model}"
             message = str(error)
             raise InputError(message if place in message else f"{place}: {message}") from None
+
+    def trusts_code(self, model: str) -> bool:
+        """Whether Python code that comes with the model's checkpoint may be run."""
+        return self.config["models"][model].get("trust_remote_code", False)
+
+    def trusted_models(self) -> list[str]:
+        """The models whose own code may be run; untrained copies are named by their model."""
+        return list(filter(self.trusts_code, self.controlled_models))
+
+    def _check_code(self, model: str) -> None:
+        """Raise InputError if a model needs code that is not trusted, where its files are there."""
+        entry = self.config["models"][model]
+        if entry["kind"] == "train":
+            return
+        if entry["kind"] == "local":
+            folder = checkpoint_files(entry["path"])[0].parent
+        else:
+            folder = cached_folder(entry["repository"], entry["revision"])
+        check_code(folder, self.trusts_code(model), f"config: models.{model}.trust_remote_code")
 
     def _check_declared(self, model: str) -> None:
         """Compare the declared architecture with the model's own, where that is in the cache."""
@@ -290,10 +329,18 @@ class StudyPlan:
         return min(_USUAL_STEPS, probes["max_iterations"])
 
     def check(self) -> None:
-        """Raise InputError if a model fits no GPU, has no such layers, or cannot be sized."""
+        """Raise InputError for a model that cannot be run, or a dataset that cannot be read.
+
+        A model may fit no GPU, be of unknown size, have no such layers, or need code that is not
+        trusted; a split may have too many shards.
+        """
+        for task, split in itertools.product(self.config["tasks"], PROMPTED_SPLITS):
+            self.shards(task, split)
         for model in self.config["models"]:
             self.placement(model)
             self.layers(model)
+        for model in self.controlled_models:
+            self._check_code(model)
 
     def shard_jobs(self, model: str) -> list[tuple[str, int]]:
         """(task, rows) of each of the model's hidden-state jobs, for one seed."""
@@ -318,14 +365,7 @@ def _trained_architecture(training: Mapping[str, Any]) -> Architecture:
 
 def _first_row(path: Path) -> dict[str, Any]:
     """The first row of an existing dataset, of which all others have the layout."""
-    with open(path, "rb") as lines:
-        line = lines.readline()
-    try:
-        row = json.loads(line.decode())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}, line 1: not JSON in UTF-8 ({error})") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{path}, line 1: {type(row).__name__} found, expected a JSON object")
+    row = next(read_foreign(path))
     row.setdefault("few_shot_context", "")
     wanted = {"source": str, "target": str, "intermediate_questions": list, "few_shot_context": str}
     for key, kind in wanted.items():
