@@ -304,6 +304,7 @@ FILES = {
     "no UTF-8": ["a: \udcff", "\udcff\udcfe"],
     "within itself": ["a: &a {b: *a}", "a: &a [*a]", "a: " + "[" * 900, "a: " + "{a: " * 50],
     "tags and dates": ["a: !!python/object/apply:os.system [x]", "a: !x 1", "a: 2024-13-45"],
+    "a program": ["__use_yte__: true\na: 1"],
     "large": ["a: " + "x" * 10**7, "- a\n" * 10**6],
     "well": ["a: 1", '{"a": 1}', '{"a":\n\t1}', "a: &a {b: 1}\nc: *a\nd: {<<: *a}", "\ufeffa: 1"],
 }

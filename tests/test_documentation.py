@@ -251,7 +251,7 @@ def test_every_key_has_a_row_with_its_default_and_description(schema):
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
-        ("splits.test", "integer ≥ 1"),
+        ("splits.test", "integer from 1 to 10000000"),
         ("timing.threshold", "number from 0 to 1"),
         ("probes.penalty", "number > 0"),
         ("probes.solver", "one of `lbfgs`, `sgd` or `sklearn`"),
@@ -273,7 +273,7 @@ def test_what_each_kind_of_model_and_task_requires_is_said_in_words():
     said = read("docs/configuration.md")
     for rule in (
         "- If `kind` is `train`: `training` is required; `path`, `package`, `repository`, "
-        "`revision` and `architecture` are not allowed.",
+        "`revision`, `architecture` and `trust_remote_code` are not allowed.",
         "- If `kind` is `local`: exactly one of `path` and `package` is required; `training`, "
         "`repository` and `revision` are not allowed.",
         "- If `kind` is `hub`: `repository` and `revision` are required; `training`, `path` and "

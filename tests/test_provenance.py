@@ -58,7 +58,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
         ("think_to_talk/timing.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
         ("think_to_talk/figures.py", "WIDTH = 7.0", "WIDTH = 6.0", {"heatmap"}),
         ("think_to_talk/formulas.py", '"num"', '"number"', {"formulas"}),
-        ("think_to_talk/prompts.py", '"#"', '"N"', {"tokens", "hidden_states", "probes"}),
+        ("think_to_talk/prompts.py", '",;"', '";,"', {"tokens", "hidden_states", "probes"}),
         ("timing.py", "write_jsonl(", "write_jsonl(  \n", set()),
         ("timing.py", "this.params.threshold", "0.5", {"timing"}),
     ],

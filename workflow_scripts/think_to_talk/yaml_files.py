@@ -17,6 +17,8 @@ import yaml
 
 from think_to_talk.errors import InputError
 
+#: The key by which Snakemake takes a config file for a template with Python code in it.
+_PROGRAM = "__use_yte__"
 _LARGEST_FILE = 1_000_000
 _DEEPEST = 20
 _MOST_VALUES = 50_000
@@ -48,6 +50,8 @@ def check_file(path: str | Path) -> None:
         root = yaml.compose(text, yaml.SafeLoader)
         if not isinstance(root, yaml.MappingNode):
             raise InputError(f"{path}: expected keys with values, as `seeds: [42]`")
+        if any(getattr(key, "value", None) == _PROGRAM for key, _ in root.value):
+            raise InputError(f"{path}: {_PROGRAM} makes a program of it; expected a configuration")
         for line, problem in _misused_keys(root, (), set()):
             raise InputError(f"{path}, line {line}: {problem}")
         yaml.safe_load(text)
