@@ -310,7 +310,7 @@ def control_options(wildcards):
 
 
 def shown_config():
-    """The configuration as people are shown it."""
+    """The configuration as people are shown it: what results depend on."""
     models = {
         name: {
             key: value
@@ -320,7 +320,9 @@ def shown_config():
         }
         for name, entry in config["models"].items()
     }
-    return {**config, "models": models}
+    unseen = ("container", "gpus", "keep_hidden_states", "wandb")
+    shown = {key: value for key, value in config.items() if key not in unseen}
+    return {**shown, "models": models}
 
 
 def all_controls():

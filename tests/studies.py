@@ -64,11 +64,11 @@ class Study:
             assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
         return run
 
+    def link_environment(self):
+        """Have what is installed beside the tests, as `make` would install it."""
+        (self.folder / ".venv").symlink_to(sys.prefix)
+
     def make(self, target):
-        """A target of the Makefile, with what is installed beside the tests."""
-        environment = self.folder / ".venv"
-        if not environment.exists():
-            environment.symlink_to(Path(sys.prefix))
         run = subprocess.run(
             ["make", target], cwd=self.folder, env=own_environment(), text=True, capture_output=True
         )
@@ -102,7 +102,10 @@ class Study:
         }
 
     def planned(self, *arguments):
-        """{(rule, first output)} of the jobs that a run would execute; `all` is left out."""
+        """{(rule, first output)} of the jobs that a run would execute.
+
+        `all`, and the page that says how the study is configured, are left out.
+        """
         output = self.snakemake("--dry-run", *arguments)
         jobs = re.findall(
             # Indented where the job is part of a group.
@@ -110,7 +113,7 @@ class Study:
             output.stdout + output.stderr,
             re.MULTILINE,
         )
-        return set(jobs)
+        return {job for job in jobs if job[0] != "study_page"}
 
 
 def own_environment():

@@ -19,7 +19,7 @@ from think_to_talk.errors import InputError
 #: Folders at the top level that hold what was made or installed, and are not the repository's.
 MADE = {"results", "runs", "wandb"}
 #: The hosts that documents may name: none of them has packages.
-HOSTS = {"arxiv.org", "keepachangelog.com", "semver.org"}
+HOSTS = {"github.com", "arxiv.org", "keepachangelog.com", "semver.org"}
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 

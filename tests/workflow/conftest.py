@@ -69,5 +69,6 @@ def mini(finished_mini, tmp_path):
 def default_study(tmp_path_factory):
     """The default study, as the README's first command runs it."""
     study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
+    study.link_environment()
     study.make("study")
     return study

@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
     """A small study that has run with all controls on, over two seeds."""
     study = Study(copied_repository(tmp_path_factory.mktemp("controls") / "study"), "small.yaml")
     (study.folder / study.overlay).write_text(yaml.safe_dump(STUDY))
-    study.snakemake()
+    study.snakemake("--configfile", "studies/controls.yaml", study.overlay)
     return study
 
 

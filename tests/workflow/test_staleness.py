@@ -5,12 +5,13 @@ import time
 
 import pytest
 
-PROBES_ON = {"probes", "timing", "timing_table", "heatmap", "overview", "patching_heatmap"}
-TIMING_ON = {"timing", "timing_table", "heatmap", "overview"}
+TIMING_ON = {"timing", "timing_table", "heatmap", "overview", "explorer"}
+PROBES_ON = {"probes", "patching_heatmap", *TIMING_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table"}
-PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON}
+PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
-TABLES = {"timing_table", "interventions_table"}
+#: What shows all models.
+TABLES = {"timing_table", "interventions_table", "explorer"}
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +86,10 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "heatmap",
         "overview",
         "inconsistent_pairs",
+        "explorer",
         *CHAINS_ON,
     }
-    for rule, output in planned - of_rules(planned, {"timing_table", "overview", *EFFECTS_ON}):
+    for rule, output in planned - of_rules(planned, {*TABLES, "overview", *EFFECTS_ON}):
         assert "/added" in output, rule
     # The trained model names its tasks, and is not concerned.
     assert not any("tiny" in output for _, output in planned)
@@ -117,7 +119,7 @@ def test_changing_an_existing_dataset_replans_its_task(mini, every_job):
     path.write_text("".join(lines[::-1]))
     planned = mini.planned()
     assert ("dataset", "results/formulas/seed-1/existing/test.jsonl") in planned
-    for rule, output in planned - of_rules(planned, {"timing_table", "overview"}):
+    for rule, output in planned - of_rules(planned, {*TABLES, "overview"}):
         assert "/existing" in output, rule
     assert not any("tiny" in output for _, output in planned)
 
@@ -134,16 +136,26 @@ def test_keys_that_no_rule_uses_replan_nothing(mini):
     assert mini.planned() == set()
 
 
+def test_the_page_of_the_study_follows_what_results_depend_on(mini):
+    page = "rule study_page"
+    assert page not in mini.snakemake("--dry-run").stdout
+    gpus = [{"gpu_model": "h100", "memory_gb": 80}]
+    mini.configure(wandb__mode="offline", gpus=gpus)
+    assert page not in mini.snakemake("--dry-run").stdout
+    mini.configure(timing__threshold=0.8)
+    assert page in mini.snakemake("--dry-run").stdout
+
+
 def test_changing_the_window_replans_patching_alone(mini, every_job):
     mini.configure(interventions__window=2)
     assert mini.planned() == of_rules(every_job, PATCHING_ON)
 
 
-def test_switching_interventions_off_leaves_nothing_to_do_but_the_table(mini):
+def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
     mini.configure(interventions__patching=False)
-    assert {rule for rule, _ in mini.planned()} == EFFECTS_ON
+    assert {rule for rule, _ in mini.planned()} == {"explorer", *EFFECTS_ON}
     mini.configure(interventions__inconsistent_chains=False)
-    assert mini.planned() == set()
+    assert {rule for rule, _ in mini.planned()} == {"explorer"}
 
 
 def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):
@@ -177,7 +189,7 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
             "workflow_scripts/timing.py",
             "this.params.threshold",
             "this.params.threshold / 2",
-            {"timing", "timing_table", "heatmap"},
+            {"timing", "timing_table", "heatmap", "explorer"},
         ),
     ],
 )

@@ -79,7 +79,7 @@ def model_cost(study: StudyPlan, model: str) -> Cost:
 
 
 def shared_jobs(study: StudyPlan) -> int:
-    """Jobs that belong to no model: the datasets of each seed, and tables over all models."""
+    """Jobs that belong to no model: the datasets of each seed, and what shows all models."""
     models, tasks = study.config["models"], study.config["tasks"]
     trained = {
         task for model in models.values() for task in model.get("training", {}).get("tasks", [])
@@ -91,7 +91,8 @@ def shared_jobs(study: StudyPlan) -> int:
     altered = {task for model in models for task in study.inconsistent_tasks(model)}
     pairs = sum(len(tasks[task]["edits"]) for task in trained | patched)
     pairs += sum(study.has_results(task) for task in trained | altered)
-    tables = 1 + len(study.controls) + (1 if patched or altered else 0)
+    # The table of timing, the explorer, the study's page.
+    tables = 3 + len(study.controls) + (1 if patched or altered else 0)
     return len(study.config["seeds"]) * (datasets + pairs) + tables
 
 
