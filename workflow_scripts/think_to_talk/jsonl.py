@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import ANEW, InputError
 from think_to_talk.files import replacing
 
 
@@ -21,9 +20,15 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
         lines.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read all rows. Raises InputError naming file and line if one cannot be read."""
-    return list(_parsed(path))
+def read_jsonl(path: str | Path, expected: int | None = None) -> list[dict[str, Any]]:
+    """Read all rows of a file that the study made; expected: how many there should be, if known.
+
+    Raises InputError naming file and line if one cannot be read, if there are none, or not as many.
+    """
+    rows = list(_parsed(path, f": {ANEW}"))
+    if not rows or expected not in (None, len(rows)):
+        raise InputError(f"{path}: {len(rows)} rows, expected {expected or 'some'}: {ANEW}")
+    return rows
 
 
 def read_all(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
@@ -31,13 +36,15 @@ def read_all(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     return [row for path in paths for row in read_jsonl(path)]
 
 
-def _parsed(path: str | Path) -> Iterator[Any]:
+def _parsed(path: str | Path, remedy: str = "") -> Iterator[Any]:
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield json.loads(line.decode())
             except (ValueError, RecursionError) as error:
-                raise InputError(f"{path}, line {number}: not JSON in UTF-8 ({error})") from None
+                raise InputError(
+                    f"{path}, line {number}: not JSON in UTF-8 ({error}){remedy}"
+                ) from None
 
 
 def read_checked(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -60,8 +67,8 @@ def read_checked(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, 
 
 
 def join_jsonl(path: str | Path, parts: Iterable[str | Path]) -> None:
-    """Write the rows of all parts to one file, in their order."""
-    with replacing(path) as temporary, open(temporary, "wb") as joined:
-        for part in parts:
-            with open(part, "rb") as lines:
-                shutil.copyfileobj(lines, joined)
+    """Write the rows of all parts to one file, in their order.
+
+    Raises InputError as `read_jsonl`.
+    """
+    write_jsonl(path, (row for part in parts for row in read_jsonl(part)))

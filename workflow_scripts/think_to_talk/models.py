@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.errors import InputError
+from safetensors import SafetensorError
+
+from think_to_talk.errors import InputError, explained
 from think_to_talk.snapshots import snapshot_folder
 
 if TYPE_CHECKING:
@@ -67,11 +71,31 @@ def checkpoint_path(path: str | Path) -> Path:
     return snapshot_folder(path) if path.suffix == ".json" else path
 
 
+@contextmanager
+def _whole(path: str | Path) -> Iterator[None]:
+    """Where a file of a checkpoint was cut, raise an InputError that names the checkpoint."""
+    try:
+        yield
+    # What transformers says of a config.json that is not JSON is an OSError without a number.
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        if explained(error) or getattr(error, "errno", None) is not None:
+            raise
+        raise InputError(
+            f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}): bring its files "
+            "back, or, if the study trained it, delete them and run again to make them anew"
+        ) from None
+
+
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer. path: as of `checkpoint_path`."""
+    """The checkpoint's own tokenizer. path: as of `checkpoint_path`.
+
+    Raises InputError if a file of it is damaged, as all that load from a checkpoint do.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
+    with _whole(path):
+        source = _source(checkpoint_path(path))
+        return AutoTokenizer.from_pretrained(**source, local_files_only=True)
 
 
 def load_model(path: str | Path, dtype: str = "float32", gpus: int = 0) -> PreTrainedModel:
@@ -93,9 +117,10 @@ def load_model(path: str | Path, dtype: str = "float32", gpus: int = 0) -> PreTr
         # On one GPU all of the model goes there: `auto` would keep a tenth of the memory free, and
         # put what no longer fits on the CPU.
         source["device_map"] = "auto" if gpus > 1 else {"": 0}
-    model = AutoModelForCausalLM.from_pretrained(
-        **source, dtype=getattr(torch, dtype), local_files_only=True
-    )
+    with _whole(path):
+        model = AutoModelForCausalLM.from_pretrained(
+            **source, dtype=getattr(torch, dtype), local_files_only=True
+        )
     return model.eval()
 
 
@@ -110,7 +135,8 @@ def untrained_model(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
+    with _whole(path):
+        config = AutoConfig.from_pretrained(**_source(checkpoint_path(path)), local_files_only=True)
     on_gpu = _sees_gpus(gpus, dtype)
     torch.manual_seed(seed)
     # One that is spread over GPUs is larger than any of them: it starts in main memory.
