@@ -4,9 +4,17 @@ import copy
 
 import pytest
 import yaml
+from outcomes import OUTCOMES
 from repository import REPOSITORY
 
 from think_to_talk import configuration
+from think_to_talk.tables import markdown_table
+
+
+def pytest_terminal_summary(terminalreporter):
+    for title, rows in OUTCOMES.items():
+        terminalreporter.section(title)
+        terminalreporter.write_line(markdown_table([("what was tried", "outcome"), *rows]))
 
 
 @pytest.fixture(scope="session")
