@@ -12,11 +12,22 @@ def changes_files(executor_plugin, **_settings):
     return workflow.execution_settings.lock and not dry_run
 
 
+def given_files():
+    """The datasets and checkpoints that the study reads and does not make."""
+    datasets = [config["tasks"][task]["files"].values() for task in DATASET_TASKS]
+    checkpoints = [
+        models.checkpoint_files(config["models"][model]["path"])
+        for model in models_of_kind("local")
+    ]
+    return list(itertools.chain(*datasets, *checkpoints))
+
+
 if workflow.is_main_process:
     workflow.execute = alone(
         workflow.execute,
         Path(".snakemake"),
         Path("results"),
+        given_files(),
         changes_files,
         WorkflowError,
     )

@@ -39,6 +39,7 @@ for studied_task in config["tasks"]:
         params:
             model=model_checkpoint,
             trust_remote_code=trusts_code,
+            rows={split: study.n_rows(studied_task, split) for split in STUDIED_SPLITS},
             shots=model_setting("shots"),
             shard_rows=config["hidden_states"]["shard_rows"],
             identity=identity("model", "seed", "task"),

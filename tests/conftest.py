@@ -8,6 +8,7 @@ import yaml
 from repository import REPOSITORY
 
 from think_to_talk import configuration
+from think_to_talk.tables import markdown_table
 
 
 @pytest.fixture(scope="session")
@@ -34,5 +35,6 @@ def tasks(default_config):
 
 def pytest_terminal_summary(terminalreporter):
     """Tables of what was tried and what became of it, whatever the verbosity."""
-    for line in outcomes.lines():
-        terminalreporter.write_line(line)
+    for title, rows in outcomes.tables():
+        terminalreporter.section(title)
+        terminalreporter.write_line(markdown_table(rows))

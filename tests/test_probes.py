@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from repository import REPOSITORY
 from safetensors.torch import load_file
 
+from think_to_talk.errors import InputError
 from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl, write_jsonl
 from think_to_talk.probes import NO_PREDICTION, ProbeSettings, fit_task
@@ -173,6 +174,14 @@ def test_too_few_correct_rows_give_null_scores_and_a_warning(tmp_path):
     assert {row["score"] for row in rows} == {row["ci_low"] for row in rows} == {None}
     assert {row["predictions"] for row in rows} == {None}
     assert all(tensor.isnan().all() for tensor in weights.values())
+
+
+def test_rows_that_are_not_the_dataset_s_are_refused(tmp_path):
+    paths, dataset, answers = make_split(tmp_path, "probing_train", 40)
+    write_jsonl(dataset, [{"intermediate_answers": row} for row in answers.tolist()[:-1]])
+    outputs = (tmp_path / "rows.jsonl", tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=r"40 rows, expected the 39 of .*: delete both"):
+        fit_task(paths, paths, dataset, dataset, settings(), IDENTITY, *outputs)
 
 
 @pytest.mark.parametrize(

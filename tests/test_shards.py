@@ -92,6 +92,12 @@ def test_a_shard_of_another_model_or_format_is_refused(tmp_path):
         Shards.open([path], {})
 
 
+def test_a_shard_that_lacks_a_tensor_is_named(tmp_path):
+    write(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"a\.safetensors: no tensor 'layer\.9', but layer\.0, .*"):
+        Shards.open([tmp_path / "a.safetensors"], {}).read("layer.9")
+
+
 def test_memory_stays_bounded_whatever_the_number_of_rows(tmp_path):
     """512 MB are written a row at a time; memory that the kernel cannot take back stays small."""
     program = f"""

@@ -12,7 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,8 @@ from typing import Any, TextIO, cast
 import psutil
 import yaml
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import explained
+from think_to_talk.job_logs import ERROR, WORKED
 
 _PARTS = ("input", "output", "params", "wildcards", "resources", "config")
 
@@ -47,8 +48,9 @@ class Job:
 def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     """The job of the script whose `globals()` are given; its stderr also goes to the job's log.
 
-    An InputError ends the script with one line and exit status 1, anything else with a traceback;
-    both are in the log. So is how long the work took, and starting Python before it.
+    An InputError, a full disk and whatever else `explained` explains end the script with one line
+    and exit status 1, anything else with a traceback; both are in the log. So is how long the work
+    took, and starting Python before it.
     """
     started = time.time()
     if "snakemake" in namespace:
@@ -59,27 +61,24 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
     else:
         job = _read_arguments(namespace["__doc__"], sys.argv[1:])
     with ExitStack() as stack:
-        if job.log:
-            Path(job.log).parent.mkdir(parents=True, exist_ok=True)
-            log_file = stack.enter_context(open(job.log, "w", encoding="utf-8"))
-            terminal, sys.stderr = sys.stderr, cast(TextIO, _Tee(sys.stderr, log_file))
-            stack.callback(setattr, sys, "stderr", terminal)
         warnings.formatwarning = lambda message, *_args, **_kwargs: f"warning: {message}\n"
         try:
+            if job.log:
+                log_file = stack.enter_context(_Log(job.log))
+                terminal, sys.stderr = sys.stderr, cast(TextIO, _Tee(sys.stderr, log_file))
+                stack.callback(setattr, sys, "stderr", terminal)
             yield job
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            if message := explained(error):
+                print(f"{ERROR}{message}", file=sys.stderr)
+            else:
+                traceback.print_exc()
             raise SystemExit(1) from None
         if job.log:
             starting = started - psutil.Process().create_time()
             taken = time.time() - started
-            print(
-                f"worked {taken:.1f} s on {job.threads} core(s) after {starting:.1f} s of starting",
-                file=log_file,
-            )
+            cores = f"{job.threads} core(s)"
+            log_file.write(f"{WORKED}{taken:.1f} s on {cores} after {starting:.1f} s of starting\n")
 
 
 def _read_arguments(description: str, arguments: list[str]) -> Job:
@@ -114,16 +113,34 @@ class _Values(SimpleNamespace):
         return list(self)[number]
 
 
+class _Log:
+    """A log file. What its disk has no room for is left out: it must not hide why a job fails."""
+
+    def __init__(self, path: str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # Without a buffer, which would be tried again, and fail again, when the file is closed.
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text.encode())
+
+
 class _Tee:
     """A text stream that goes to stderr and to a log; progress is lines but on a terminal."""
 
-    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+    def __init__(self, terminal: TextIO, log: _Log) -> None:
         self._terminal, self._log = terminal, log
 
     def write(self, text: str) -> int:
         lines = text.replace("\r", "\n")
         self._log.write(lines)
-        self._log.flush()
         return self._terminal.write(text if self.isatty() else lines)
 
     def flush(self) -> None:

@@ -9,8 +9,8 @@ with job.running(globals()) as this:
     write_token_shards(
         load_tokenizer(this.params.model, trust_remote_code=this.params.trust_remote_code),
         {
-            "test": read_jsonl(this.input.test),
-            "probing_train": read_jsonl(this.input.probing_train),
+            split: read_jsonl(getattr(this.input, split), expected=rows)
+            for split, rows in this.params.rows.items()
         },
         {"test": this.output.test, "probing_train": this.output.probing_train},
         shots=this.params.shots,

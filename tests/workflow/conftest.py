@@ -35,23 +35,28 @@ MINI = {
 }
 
 
-@pytest.fixture(scope="session")
-def finished_mini(tmp_path_factory):
-    """A small study that has run: a trained and a local model, generated and existing datasets."""
+def small_study(folder, config, sizes):
+    """A study before its first run: a local model, and an existing dataset of so many rows."""
     from think_to_talk.configuration import complete, load_schema
     from think_to_talk.datasets import generate_splits
     from think_to_talk.jsonl import write_jsonl
 
-    folder = copied_repository(tmp_path_factory.mktemp("mini") / "study")
-    (folder / "mini.yaml").write_text(yaml.safe_dump(MINI))
+    folder = copied_repository(folder)
+    (folder / "mini.yaml").write_text(yaml.safe_dump(config))
     default = yaml.safe_load((folder / "config.yaml").read_text())
     tasks = complete(default, load_schema("config", folder / "schemas"))["tasks"]
-    sizes = {"train": 5, "valid": 5, "test": 30, "probing_train": 90}
-    elsewhere = generate_splits(tasks["level-3"], sizes, 7)
+    elsewhere = generate_splits(tasks["level-3"], {"train": 5, "valid": 5, **sizes}, 7)
     write_jsonl(folder / "data/a.jsonl", elsewhere["test"])
     write_jsonl(folder / "data/b.jsonl", elsewhere["probing_train"])
     random_gpt2(folder / "checkpoints/gpt2")
-    study = Study(folder, "mini.yaml")
+    return Study(folder, "mini.yaml")
+
+
+@pytest.fixture(scope="session")
+def finished_mini(tmp_path_factory):
+    """A small study that has run: a trained and a local model, generated and existing datasets."""
+    folder = tmp_path_factory.mktemp("mini") / "study"
+    study = small_study(folder, MINI, {"test": 30, "probing_train": 90})
     # With a key, W&B would be online.
     study.environment = SECRETS
     study.output = study.snakemake("--config", "wandb={mode: disabled}")

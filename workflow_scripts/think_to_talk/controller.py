@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,13 +20,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from think_to_talk.errors import InputError
-from think_to_talk.files import remove_partial
+from think_to_talk.errors import InputError, explained
+from think_to_talk.files import bring_to_present, check_made, check_writable, remove_partial
 
 # The environment variable by which local jobs are known as those of one controller.
 RUN = "THINK_TO_TALK_RUN"
@@ -41,23 +42,35 @@ def alone(
     execute: Callable[..., None],
     state: Path,
     results: Path,
+    given: Iterable[str | Path],
     needs_lock: Callable[..., bool],
     error: type[Exception],
 ) -> Callable[..., None]:
     """`execute` under the folder's lock, unless its arguments say that it needs none.
 
-    error: what is raised in place of an InputError. (This is not in the workflow's own files, as
-    Snakemake reports whatever fails during execution at the innermost line of them.)
+    given: files that the study reads and does not make; none may be from the future.
+    error: what is raised in place of an error that `explained` explains. (This is not in the
+    workflow's own files, as Snakemake reports whatever fails during execution at the innermost line
+    of them.)
     """
 
     def execute_alone(**settings: Any) -> None:
         if not needs_lock(**settings):
             return execute(**settings)
+        # What Snakemake's own log has no room for is shown on the terminal all the same.
+        logging.raiseExceptions = False
         try:
+            for path in given:
+                check_made(path)
             with sole_controller(state, results):
                 return execute(**settings)
-        except InputError as refusal:
-            raise error(str(refusal)) from None
+        except Exception as failure:
+            if isinstance(failure, OSError) and failure.filename is None:
+                failure.filename = str(state.absolute())
+            message = explained(failure)
+            if message is None:
+                raise
+            raise error(message) from None
 
     return execute_alone
 
@@ -67,8 +80,10 @@ def sole_controller(state: Path, results: Path) -> Iterator[None]:
     """Hold the folder's lock; first clear away what a killed controller and its jobs left behind.
 
     state: the folder's `.snakemake`. results: what the study makes.
-    Raises InputError, naming the other controller, if one is alive.
+    Raises InputError, naming the other controller, if one is alive, and OSError if nothing can be
+    written to the results.
     """
+    check_writable(results)
     state.mkdir(exist_ok=True)
     with open(state / "controller.json", "a+", encoding="utf-8") as file:
         try:
@@ -93,6 +108,7 @@ def sole_controller(state: Path, results: Path) -> Iterator[None]:
         for lock in locks:
             lock.unlink()
         remove_partial(results)
+        bring_to_present(results)
         os.environ[RUN] = str(uuid.uuid4())
         _write(
             file,

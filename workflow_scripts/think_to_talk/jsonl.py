@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jsonschema.exceptions import best_match
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import ANEW, InputError
 from think_to_talk.files import replacing
 from think_to_talk.schemas import StrictValidator
 
@@ -24,9 +23,15 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
         lines.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read all rows. Raises InputError naming file and line if one cannot be read."""
-    return list(_parsed(path))
+def read_jsonl(path: str | Path, expected: int | None = None) -> list[dict[str, Any]]:
+    """Read all rows of a file that the study made; expected: how many there should be, if known.
+
+    Raises InputError naming file and line if one cannot be read, if there are none, or not as many.
+    """
+    rows = list(_parsed(path, f": {ANEW}"))
+    if not rows or expected not in (None, len(rows)):
+        raise InputError(f"{path}: {len(rows)} rows, expected {expected or 'some'}: {ANEW}")
+    return rows
 
 
 def read_all(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
@@ -34,13 +39,15 @@ def read_all(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     return [row for path in paths for row in read_jsonl(path)]
 
 
-def _parsed(path: str | Path) -> Iterator[Any]:
+def _parsed(path: str | Path, remedy: str = "") -> Iterator[Any]:
     with open(path, "rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield json.loads(line.decode())
             except (ValueError, RecursionError) as error:
-                raise InputError(f"{path}, line {number}: not JSON in UTF-8 ({error})") from None
+                raise InputError(
+                    f"{path}, line {number}: not JSON in UTF-8 ({error}){remedy}"
+                ) from None
 
 
 def count_lines(path: str | Path) -> int:
@@ -126,8 +133,8 @@ def read_checked(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, 
 
 
 def join_jsonl(path: str | Path, parts: Iterable[str | Path]) -> None:
-    """Write the rows of all parts to one file, in their order."""
-    with replacing(path) as temporary, open(temporary, "wb") as joined:
-        for part in parts:
-            with open(part, "rb") as lines:
-                shutil.copyfileobj(lines, joined)
+    """Write the rows of all parts to one file, in their order.
+
+    Raises InputError as `read_jsonl`.
+    """
+    write_jsonl(path, (row for part in parts for row in read_jsonl(part)))

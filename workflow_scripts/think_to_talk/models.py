@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.errors import InputError
+from safetensors import SafetensorError
+
+from think_to_talk.errors import InputError, explained
 from think_to_talk.snapshots import snapshot_folder
 
 if TYPE_CHECKING:
@@ -151,7 +153,8 @@ def _source(path: str | Path, trust_remote_code: bool) -> Iterator[dict[str, Any
 
     path: as of `checkpoint_path`. trust_remote_code: whether its own Python code may be run, of
     which a warning is given.
-    Raises InputError if it needs code that may not be run, also if only the library finds out.
+    Raises InputError if it needs code that may not be run, or if a file of it was cut, also if only
+    the library finds out.
     """
     checkpoint = checkpoint_path(path)
     first = checkpoint_files(checkpoint)[0]
@@ -171,10 +174,23 @@ def _source(path: str | Path, trust_remote_code: bool) -> Iterator[dict[str, Any
         )
     try:
         yield source
-    except ValueError as error:
-        if "trust_remote_code=True" not in str(error):
+    except (SafetensorError, ValueError, OSError) as error:
+        if "trust_remote_code=True" in str(error):
+            raise InputError(_untrusted(checkpoint)) from None
+        if not _is_of_damage(error):
             raise
-        raise InputError(_untrusted(checkpoint)) from None
+        raise InputError(
+            f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}): bring its files "
+            "back, or, if the study trained it, delete them and run again to make them anew"
+        ) from None
+
+
+def _is_of_damage(error: Exception) -> bool:
+    """Whether an error of the library's means that a file of a checkpoint is damaged."""
+    if isinstance(error, OSError):
+        # What it says of a config.json that is not JSON is one without a number.
+        return error.errno is None and explained(error) is None
+    return isinstance(error, SafetensorError | json.JSONDecodeError)
 
 
 def load_tokenizer(path: str | Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:

@@ -14,6 +14,7 @@ import torch
 
 from think_to_talk import solvers
 from think_to_talk.control_labels import control_labels
+from think_to_talk.errors import InputError
 from think_to_talk.intervals import wilson_interval
 from think_to_talk.jsonl import read_jsonl, write_jsonl
 from think_to_talk.objective import N_CLASSES
@@ -78,15 +79,22 @@ class _Split:
         labels: str,
     ) -> _Split:
         shards = Shards.open(paths, identity)
+        problems = read_jsonl(dataset)
+        numbers = shards.read("row")
+        if not torch.equal(numbers, torch.arange(len(problems))):
+            raise InputError(
+                f"{shards.paths[0].parent}: {len(numbers)} rows, expected the {len(problems)} of "
+                f"{dataset}, in their order: delete both and run again to make them anew"
+            )
         correct = shards.read("correct").bool()
         chosen = correct if only_correct else torch.ones_like(correct)
-        rows = shards.read("row")[chosen]
+        rows = numbers[chosen]
         digits = torch.tensor(
             [
                 control_labels(row, int(identity["seed"]))
                 if labels == "control"
                 else row["intermediate_answers"]
-                for row in read_jsonl(dataset)
+                for row in problems
             ]
         )
         return cls(shards, rows, shards.read("input_length")[chosen], digits[rows].T, chosen)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import ANEW, InputError, explained
 from think_to_talk.files import replacing
 
 FORMAT_VERSION = "1"
@@ -104,19 +104,20 @@ class Shards:
             for key, value in wanted.items():
                 if metadata.get(key) != value:
                     raise InputError(
-                        f"{path}: {key} is {metadata.get(key)!r}, expected {value!r}: "
-                        "delete the file and run again to make it anew"
+                        f"{path}: {key} is {metadata.get(key)!r}, expected {value!r}: {ANEW}"
                     )
         return cls(files, metadata)
 
     def read(self, name: str, positions: slice | None = None) -> torch.Tensor:
         """The tensor `name` of all rows, or its slice of `positions` (the second axis).
 
-        Takes the memory of the result, and of one block. Raises InputError if shards disagree.
+        Takes the memory of the result, and of one block. Raises InputError if a shard lacks it, or
+        if shards disagree.
         """
         n_rows, kinds = [], set()
         for path in self.paths:
             with _open(path) as shard:
+                _check_stored(shard, name, path)
                 n_rows.append(shard.get_slice(name).get_shape()[0])
                 row = _slice(shard, name, slice(0, 0), positions)
                 kinds.add((row.dtype, row.shape[1:]))
@@ -144,6 +145,12 @@ class Shards:
         return json.loads(self.metadata["layers"])
 
 
+def _check_stored(shard: safe_open, name: str, path: Path) -> None:
+    stored = sorted(shard.keys())
+    if name not in stored:
+        raise InputError(f"{path}: no tensor {name!r}, but {', '.join(stored)}: {ANEW}")
+
+
 def _slice(shard: safe_open, name: str, rows: slice, positions: slice | None) -> torch.Tensor:
     stored = shard.get_slice(name)
     return stored[rows] if positions is None else stored[rows, positions]
@@ -153,7 +160,5 @@ def _open(path: Path) -> safe_open:
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}): "
-            "delete the file and run again to make it anew"
-        ) from None
+        why = explained(error) or f"not a readable safetensors file ({error}): {ANEW}"
+        raise InputError(f"{path}: {why}") from None

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import ANEW, InputError
 
 
 def snapshot_folder(manifest: str | Path) -> Path:
     """The folder in the hub's cache that a manifest stands for.
 
-    Raises InputError if files are gone from the cache.
+    Raises InputError if it is damaged, or if files are gone from the cache.
     """
-    content = json.loads(Path(manifest).read_text(encoding="utf-8"))
+    try:
+        content = json.loads(Path(manifest).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{manifest}: not JSON in UTF-8 ({error}): {ANEW}") from None
     folder = cached_folder(content["repository"], content["revision"])
     for name, size in content["files"].items():
         path = folder / name

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +21,7 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
-from think_to_talk.files import write_text
+from think_to_talk.files import adding_to, write_text
 from think_to_talk.formulas import Template, draw_rows
 from think_to_talk.jsonl import read_jsonl
 from think_to_talk.progress import progress
@@ -203,11 +202,8 @@ def train_checkpoint(
                 f"{task}: exact match {match:.3f} on held-out problems; raise training.steps",
                 stacklevel=2,
             )
-    folder = Path(report).parent
-    with TemporaryDirectory(dir=folder, prefix=".") as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        for file in sorted(Path(temporary).iterdir()):
-            file.replace(folder / file.name)
+    with adding_to(Path(report).parent) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     summary = {"steps": entry["steps"], "loss": loss, "exact_match": matches}
     write_text(report, json.dumps(summary, indent=2) + "\n")
