@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import pytest
 import yaml
@@ -113,8 +114,28 @@ def test_every_job_has_a_log_and_a_benchmark(finished_mini):
     benchmarks = list((results / "benchmarks").rglob("*.tsv"))
     # And those of the page that says how the study is configured.
     assert len(logs) == len(benchmarks) == len(jobs) + 1
-    training = (results / "logs/train/tiny/seed-1.log").read_text()
-    assert "training: 100%" in training
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("train/tiny/seed-1.log", "training, seed 1: 100%"),
+        (
+            "hidden_states/local/seed-1/general/test/00000.log",
+            "decoding local, seed 1, general test",
+        ),
+        ("probes/local/seed-1/general.log", "probing local, seed 1, general: 100%"),
+        ("patching/local/seed-1/level-1.log", "patching local, seed 1, level-1: 100%"),
+    ],
+)
+def test_long_jobs_say_in_plain_lines_how_far_they_are_and_how_long_they_take(
+    finished_mini, log, said
+):
+    lines = (finished_mini.folder / "results/logs" / log).read_text().splitlines()
+    line = next(line for line in lines if said in line and "100%" in line)
+    # Time taken and left, and the rate.
+    assert re.search(r"\[\d\d:\d\d<\d\d:\d\d, +[\d.]+\w+/s", line)
+    assert "\r" not in "".join(lines)
 
 
 def test_keys_and_tokens_of_the_environment_are_in_no_file_and_not_shown(finished_mini):

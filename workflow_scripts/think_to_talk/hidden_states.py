@@ -66,7 +66,10 @@ def write_hidden_states(
         model, layers, tokens.stop_ids, tokens.prefix, max_new_tokens, batch_size
     )
     generations: dict[int, dict[str, Any]] = {}
-    description = f"{identity['model']} {identity['task']} {identity['split']}"
+    description = (
+        f"decoding {identity['model']}, seed {identity['seed']}, {identity['task']} "
+        f"{identity['split']} {Path(hidden_path).stem}"
+    )
     with (
         write_shard(hidden_path, shapes, metadata) as stored,
         progress(n_rows, description, "rows") as bar,

@@ -97,7 +97,8 @@ def patching_rows(
     """
     n_layers = model.config.get_text_config().num_hidden_layers
     total = sum(map(len, edits.values()))
-    with progress(total, f"{identity['model']} {identity['task']} patching", "pairs") as bar:
+    described = f"patching {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with progress(total, described, "pairs") as bar:
         for edit, pairs in edits.items():
             tokens = TokenizedPairs.of(tokenizer, pairs, shots)
             specs = settings.all_specs(tokens.layout, n_layers)
@@ -200,7 +201,7 @@ def inconsistent_chain_rows(
     shown the chain up to and with the altered result, and writes the rest itself.
     """
     variables = sorted({pair["altered_variable"] for pair in altered})
-    described = f"{identity['model']} {identity['task']} inconsistent chains"
+    described = f"wrong results {identity['model']}, seed {identity['seed']}, {identity['task']}"
     with progress(len(altered), described, "pairs") as bar:
         for variable in variables:
             pairs = [pair for pair in altered if pair["altered_variable"] == variable]

@@ -166,7 +166,7 @@ def fit_task(
     width = min(hidden_size, len(train.rows))
     columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * width)
     chunk = max(1, _CHUNK_BYTES // (4 * width * columns))
-    description = f"{identity['model']} {identity['task']}"
+    description = f"probing {identity['model']}, seed {identity['seed']}, {identity['task']}"
     described = [_describe(test, position) for position in range(n_positions)]
     sample_ids = test.rows.tolist()
     rows: list[dict[str, Any]] = []

@@ -135,7 +135,7 @@ def train(
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, rate) for o in optimizers]
     names = sorted(examples)
     model.train()
-    with progress(steps, "training", "steps") as bar:
+    with progress(steps, f"training, seed {seed}", "steps") as bar:
         for _ in range(steps):
             task = examples[rng.choice(names)]
             rows = [rng.randrange(len(task.ids)) for _ in range(entry["batch_size"])]
