@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+#: What to do about a file of a checkpoint that was cut.
+_BRING_BACK = (
+    "bring the checkpoint's files back, or, if the study trained it, delete them and run again to "
+    "make them anew"
+)
 #: Files of a checkpoint whose `auto_map` may name Python code of its own.
 _MAY_NAME_CODE = ("config.json", "tokenizer_config.json")
 
@@ -117,7 +122,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable ({error})") from None
+        raise InputError(f"{path}: not readable ({error}): {_BRING_BACK}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path}: {type(config).__name__} found, expected a JSON object")
     return config
@@ -180,8 +185,7 @@ def _source(path: str | Path, trust_remote_code: bool) -> Iterator[dict[str, Any
         if not _is_of_damage(error):
             raise
         raise InputError(
-            f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}): bring its files "
-            "back, or, if the study trained it, delete them and run again to make them anew"
+            f"{path}: not readable ({str(error).splitlines()[0]}): {_BRING_BACK}"
         ) from None
 
 
