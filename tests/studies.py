@@ -36,9 +36,13 @@ class Study:
         #: Environment variables of its runs, beside the usual ones.
         self.environment = {}
 
-    def copy(self, folder):
-        """The study with its results and what Snakemake knows of them; times are kept."""
-        shutil.copytree(self.folder, folder)
+    def copy(self, folder, *without):
+        """The study with its results and what Snakemake knows of them; times are kept.
+
+        without: names of files and folders that are left out.
+        """
+        ignored = shutil.ignore_patterns(*without)
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=ignored)
         return Study(folder, self.overlay)
 
     def configure(self, **changes):
@@ -95,11 +99,14 @@ class Study:
 
     def results(self):
         """{file: its bytes} of what a study is run for: rows, weights, tables and figures."""
-        return {
-            str(path.relative_to(self.folder)): path.read_bytes()
+        return {name: (self.folder / name).read_bytes() for name in self.result_files()}
+
+    def result_files(self):
+        return [
+            str(path.relative_to(self.folder))
             for path in sorted((self.folder / "results").rglob("*"))
             if path.is_file() and not {"benchmarks", "logs"} & set(path.parts)
-        }
+        ]
 
     def planned(self, *arguments):
         """{(rule, first output)} of the jobs that a run would execute.
