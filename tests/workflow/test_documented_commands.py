@@ -47,7 +47,7 @@ OF_CI = {
     *("make .venv/slurm", "make .venv/smollm2", "make .venv/wandb"),
 }
 FEW = {
-    "splits": {"train": 2, "valid": 1, "test": 6, "probing_train": 10},
+    "splits": {"train": 3, "valid": 1, "test": 6, "probing_train": 10},
     "tasks": {"level-3": None},
     "models": {"smollm2-135m-instruct": {"layers": [0, 30], "shots": 1, "tasks": ["level-1"]}},
     "probes": {"train_on": "all", "min_train_rows": 5},

@@ -174,6 +174,10 @@ def test_a_malformed_dataset_is_named_with_line_and_key(mini):
     shown = run.stdout + run.stderr
     assert run.returncode != 0
     assert "error: data/a.jsonl, line 5, key 'intermediate_answers', key 0: 'x' is not" in shown
+    # Its last lines and the likely cause end the run.
+    ending = shown[shown.index("1 job(s) failed.") :]
+    assert "results/logs/dataset/seed-1/existing/test.log\n    | error: data/a.jsonl" in ending
+    assert "likely cause: data/a.jsonl, line 5" in ending
 
 
 def test_rows_that_cannot_be_aligned_stop_before_hidden_states(mini):

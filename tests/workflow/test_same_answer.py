@@ -68,7 +68,7 @@ def test_what_is_written_is_the_same_and_scores_agree(default_study, trained, tm
     study = trained.copy(tmp_path / "study")
     study.configure(**changes)
     wanted = f"results/tiny/seed-42/probes/{LEVEL}.jsonl"
-    study.snakemake(*arguments, "--", wanted)
+    study.snakemake(wanted, *arguments)
     chains, ids, scores = outputs(default_study)
     other_chains, other_ids, other_scores = outputs(study)
     assert other_chains == chains
