@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -24,9 +25,7 @@ def executable():
             # In CI these tests are to run.
             fail = pytest.fail if os.environ.get("CI") else pytest.skip
             fail("Chromium is not installed, and to install it root and apt-get are needed")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", "-qq", *command], check=True, env=environment)
+        subprocess.run([Path(__file__).with_name("apt_install"), "chromium"], check=True)
     return next(filter(None, map(shutil.which, NAMES)))
 
 
