@@ -37,6 +37,7 @@ def tasks(default_config):
     return default_config["tasks"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keep together what shares a study or a Slurm; the longest such groups come first."""
     studies = {"default_study": 0, "finished_mini": 1}

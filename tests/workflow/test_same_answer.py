@@ -37,7 +37,7 @@ def test_two_runs_of_the_default_study_are_byte_identical(default_study, tmp_pat
 @pytest.fixture(scope="module")
 def trained(default_study, tmp_path_factory):
     """The default study with its trained model and datasets, and nothing after them."""
-    later = ("hidden_states", "generations", "probes", "patching", "summary")
+    later = ("hidden_states", "generations", "probes", "timing", "patching", "summary")
     study = default_study.copy(tmp_path_factory.mktemp("trained") / "study", *later)
     study.overlay = "otherwise.yaml"
     (study.folder / study.overlay).write_text(f"models: {{tiny: {{tasks: [{LEVEL}]}}}}\n")
@@ -45,12 +45,9 @@ def trained(default_study, tmp_path_factory):
 
 
 def outputs(study):
-    """Greedy chains of all rows, and {(layer, position, variable): score}."""
+    """What the model wrote, as text and as ids, and {(layer, position, variable): score}."""
     results = study.folder / "results/tiny/seed-42"
-    chains = [
-        read_jsonl(results / f"generations/{LEVEL}/{split}.jsonl")
-        for split in ("test", "probing_train")
-    ]
+    chains = read_jsonl(results / f"generations/{LEVEL}/test.jsonl")
     ids = [
         row
         for split in ("test", "probing_train")
@@ -67,7 +64,7 @@ def test_what_is_written_is_the_same_and_scores_agree(default_study, trained, tm
     changes, arguments = OTHERWISE[how]
     study = trained.copy(tmp_path / "study")
     study.configure(**changes)
-    wanted = f"results/tiny/seed-42/probes/{LEVEL}.jsonl"
+    wanted = f"results/tiny/seed-42/timing/{LEVEL}.jsonl"
     study.snakemake(wanted, *arguments)
     chains, ids, scores = outputs(default_study)
     other_chains, other_ids, other_scores = outputs(study)
