@@ -16,7 +16,7 @@ study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/dev
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest
 
 bench: .venv/study .venv/smollm2
 	$(BIN)/python benchmarks/run.py

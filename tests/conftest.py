@@ -1,10 +1,6 @@
-"""Fixtures that more than one test module uses, and how tests share the machine."""
+"""Fixtures that more than one test module uses."""
 
 import copy
-import os
-
-# Two tests run at a time: threads that wait must not take the core that the other's would use.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import outcomes
 import pytest
@@ -35,37 +31,6 @@ def default_config(raw_config, schema):
 @pytest.fixture(scope="session")
 def tasks(default_config):
     return default_config["tasks"]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep together what shares a study or a Slurm; the longest such groups come first."""
-    studies = {"default_study": 0, "finished_mini": 1}
-    shared = {}
-    for item in items:
-        for study in studies.keys() & set(item.fixturenames):
-            shared[item.path] = study
-
-    def group(item):
-        folder = item.path.parent.name
-        return shared.get(item.path) or (
-            folder if folder in ("cluster", "container") else item.path
-        )
-
-    items.sort(key=lambda item: studies.get(group(item), len(studies)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(group(item))))
-
-
-def pytest_sessionfinish(session):
-    """Of two processes that run tests, each hands in its outcomes."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["outcomes"] = outcomes.handed_in()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    outcomes.take(getattr(node, "workeroutput", {}).get("outcomes"))
 
 
 def pytest_terminal_summary(terminalreporter):

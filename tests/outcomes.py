@@ -13,22 +13,6 @@ def record(title, what, outcome):
     TABLES.setdefault(title, {}).setdefault(what, Counter())[outcome] += 1
 
 
-def handed_in():
-    """All that was recorded, as one process can give it to another."""
-    tables = {title: {k: dict(v) for k, v in rows.items()} for title, rows in TABLES.items()}
-    return {"tables": tables, "columns": {title: list(c) for title, c in COLUMNS.items()}}
-
-
-def take(recorded):
-    """What another process handed in; None if it did not get that far."""
-    if recorded is None:
-        return
-    COLUMNS.update(recorded["columns"])
-    for title, rows in recorded["tables"].items():
-        for what, counts in rows.items():
-            TABLES.setdefault(title, {}).setdefault(what, Counter()).update(counts)
-
-
 def tables():
     """(title, rows of cells, the first its heading) of each table."""
     for title, rows in TABLES.items():
