@@ -224,7 +224,7 @@ def test_a_full_disk_is_one_error_at_each_stage_and_more_room_is_all_it_takes(
     with mounted(results, "-t", "tmpfs", "-o", "size=64m", "tmpfs"):
         shutil.copytree(tmp_path / "kept", results, dirs_exist_ok=True)
         # Room for part of the datasets, of the checkpoint, of hidden states; then of figures.
-        for room in (16, 300, 60):
+        for room in (16, 200, 300, 60):
             if room == 60:
                 remount(results, "size=64m")
                 study.snakemake(f"results/{TINY.format('timing')}.jsonl")
