@@ -205,3 +205,24 @@ def test_the_solution_lies_in_the_span_of_the_rows():
     exact = features.double(), labels, mask
     losses = [penalised_loss(*exact, double(probes), 1e-2) for probes in (found, reference)]
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-7)
+
+
+def test_a_step_that_rounding_has_led_astray_is_not_taken(monkeypatch):
+    """Two distinct rows are next to nothing in all directions but one."""
+    features, labels = hidden_states(0)
+    mask = torch.ones(features.shape[:2], dtype=torch.bool)
+    wanted = penalised_loss(
+        features, labels, mask, fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED), 1e-3
+    )
+    two_loop, calls = lbfgs._two_loop, iter(range(10_000))
+
+    def astray(*arguments):
+        product = two_loop(*arguments)
+        if next(calls) == 2:
+            product[0] *= 1e12
+        return product
+
+    monkeypatch.setattr(lbfgs, "_two_loop", astray)
+    probes = fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED)
+    found = penalised_loss(features, labels, mask, probes, 1e-3)
+    torch.testing.assert_close(found, wanted, rtol=2e-3, atol=0)

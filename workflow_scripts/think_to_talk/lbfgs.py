@@ -65,7 +65,7 @@ def minimise(objective: Objective, tolerance: float, max_iterations: int) -> Ten
         able = slope < 0
         direction *= able[:, None, None]
         trial, trial_loss, trial_gradient = _line_search(
-            objective, point, loss, direction, slope, able
+            objective, point, loss, gradient, direction, slope, able
         )
         history.append((trial - point, trial_gradient - gradient))
         del history[:-_HISTORY]
@@ -78,30 +78,36 @@ def _line_search(
     objective: Objective,
     point: Tensor,
     loss: Tensor,
+    gradient: Tensor,
     direction: Tensor,
     slope: Tensor,
     able: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Per probe, a step along its direction that gains enough (Armijo, by backtracking).
 
-    slope: of the loss along the direction. able: which probes move at all.
+    loss, gradient: at the point. slope: of the loss along the direction. able: which probes move
+    at all. Where even the shortest step gains nothing, the probe stands still, and forgets, step by
+    step, the history that led it astray.
     Returns the point reached, its loss and gradient.
     """
     trial = point + direction
-    trial_loss, gradient = objective.evaluate(trial)
+    trial_loss, trial_gradient = objective.evaluate(trial)
     length = torch.ones_like(loss)
     while True:
         # The loss overflows where the step is far too long.
         gains = trial_loss <= loss + _SUFFICIENT * length * slope
         short = (~gains & able & (length > _SHORTEST)).nonzero()[:, 0]
         if not len(short):
-            return trial, trial_loss, gradient
+            lost = (~gains & able).nonzero()[:, 0]
+            trial[lost], trial_loss[lost] = point[lost], loss[lost]
+            trial_gradient[lost] = gradient[lost]
+            return trial, trial_loss, trial_gradient
         # The minimum of the parabola through both losses and the slope, kept in [0.1, 0.5].
         promised = slope[short] * length[short]
         fitted = -promised / (2 * (trial_loss[short] - loss[short] - promised))
         length[short] *= fitted.nan_to_num(0.1).clamp(0.1, 0.5)
         trial[short] = point[short] + length[short, None, None] * direction[short]
-        trial_loss[short], gradient[short] = objective.select(short).evaluate(trial[short])
+        trial_loss[short], trial_gradient[short] = objective.select(short).evaluate(trial[short])
 
 
 def _two_loop(
