@@ -20,8 +20,9 @@ def show_results():
 
 def show_failures():
     """Print what the logs of the jobs that failed in this run say."""
-    # Written when the run began, by the clock that also dates the logs.
-    began = Path(".snakemake/controller.json").stat().st_mtime
+    # Written when the run began, by the clock that also dates the logs; not without a lock.
+    record = Path(".snakemake/controller.json")
+    began = record.stat().st_mtime if record.exists() else 0
     failed = job_logs.unfinished("results/logs", began)
     if failed:
         print(f"\n{job_logs.account(failed)}", file=sys.stderr)
