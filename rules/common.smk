@@ -131,10 +131,10 @@ def reported(path, caption, **place):
     return report(path, caption=f"../report/{caption}.rst", **place)
 
 
-def table_files(table, caption, category):
+def table_files(table, caption):
     """The outputs of a table of the study, by their kinds; the report shows it."""
     files = {kind: path.format(table=table) for kind, path in TABLE.items()}
-    place = {"category": category, "labels": {"what": table}}
+    place = {"category": "Tables", "labels": {"what": table}}
     return {**files, "html": reported(files["html"], caption, **place)}
 
 

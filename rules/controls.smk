@@ -46,7 +46,7 @@ rule control_table:
             allow_missing=True,
         ),
     output:
-        **table_files("controls/{control}", "control_table", "Tables"),
+        **table_files("controls/{control}", "control_table"),
     log:
         "results/logs/control_table/{control}.log",
     benchmark:

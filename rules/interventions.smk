@@ -190,7 +190,7 @@ rule interventions_table:
         patching=of_all_results(PATCHING, study.patched_tasks),
         inconsistent=of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
     output:
-        **table_files("interventions", "interventions_table", "Tables"),
+        **table_files("interventions", "interventions_table"),
     log:
         "results/logs/interventions_table.log",
     benchmark:

@@ -31,7 +31,7 @@ rule timing_table:
     input:
         timing=of_all_results(TIMING),
     output:
-        **table_files("timing", "timing", "Tables"),
+        **table_files("timing", "timing"),
     log:
         "results/logs/timing_table.log",
     benchmark:

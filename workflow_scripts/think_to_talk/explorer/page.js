@@ -320,10 +320,10 @@ function offerChoices() {
   at("tau-value").textContent = Number(state.tau).toFixed(2);
 }
 
-function checkboxes(name, values, initially) {
+function checkboxes(name, values) {
   for (const value of values) {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", value });
-    box.checked = initially(value);
+    box.checked = true;
     const label = document.createElement("label");
     label.append(box, ` ${value}`);
     at(name).append(label);
@@ -366,8 +366,8 @@ async function start() {
     const embedded = await vegaEmbed(`#${name}`, spec, { renderer: "svg", actions });
     views[name] = embedded.view;
   }
-  checkboxes("models", unique(study.results.map((r) => r.model)), () => true);
-  checkboxes("seeds", unique(study.results.map((r) => String(r.seed))), () => true);
+  checkboxes("models", unique(study.results.map((r) => r.model)));
+  checkboxes("seeds", unique(study.results.map((r) => String(r.seed))));
   for (const name of ["model", "seed", "task", "variable", "edit", "answer", "tau"])
     at(name).addEventListener("input", () => {
       state[name] = at(name).value;
