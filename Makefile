@@ -1,22 +1,32 @@
-# `make study` runs the default study, `make test` the tests, `make bench` the benchmarks, and `make
-# docs` writes docs/configuration.md; all first install what they need into .venv, from the pinned
-# versions in envs/.
+# `make study` runs the default study, `make test` the tests that need no service and no root, `make
+# test-all` all tests, `make bench` the benchmarks, and `make docs` writes docs/configuration.md; all
+# first install what they need into .venv, from the pinned versions in envs/.
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+# Tests run in two processes; those of a file run in one, as they share its fixtures. Each computes
+# with one thread, unless a test asks for more; one that waits for another sleeps (PASSIVE), as it
+# would otherwise take the core that the other needs.
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --numprocesses 2 --dist loadscope
 SOURCES := workflow_scripts tests benchmarks docs
 LOCKS := requirements wandb slurm dev
 # Locks hold all that is needed, and the hash of each file.
 INSTALL := $(BIN)/pip install --quiet --no-deps --require-hashes --requirement
 
-.PHONY: study test bench docs check format lock audit
+.PHONY: study test test-services test-all bench docs check format lock audit
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(PYTEST) -m 'not service and not thorough'
+
+# What `make test` leaves out: what needs Slurm, Apptainer, Chromium or root, and what takes long.
+test-services: .venv/dev
+	$(PYTEST) -m 'service or thorough'
+
+test-all: test test-services
 
 bench: .venv/study .venv/smollm2
 	$(BIN)/python benchmarks/run.py
@@ -30,7 +40,7 @@ check: .venv/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+	$(BIN)/python tests/support/snakemake_lint.py
 	$(BIN)/mypy
 	$(BIN)/python docs/configuration.py --check
 

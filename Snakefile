@@ -5,49 +5,47 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-include: "rules/config_files.smk"
+include: "rules/setup/config_files.smk"
 
 
 configfile: study_config()
 
 
-include: "rules/common.smk"
-include: "rules/resources.smk"
-include: "rules/cluster.smk"
-
-
-container: config["container"]
-
-
 report: "report/study.rst"
 
 
-include: "rules/controller.smk"
+include: "rules/common.smk"
+include: "rules/report.smk"
+include: "rules/setup/cluster.smk"
+include: "rules/setup/resources.smk"
+include: "rules/setup/container.smk"
 include: "rules/formulas.smk"
 include: "rules/models.smk"
+include: "rules/model_check.smk"
 include: "rules/tokens.smk"
 include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
-include: "rules/figures.smk"
 include: "rules/interventions.smk"
 include: "rules/controls.smk"
-include: "rules/explorer.smk"
-include: "rules/study_page.smk"
+include: "rules/figures.smk"
+include: "rules/pages.smk"
 include: "rules/plan.smk"
-include: "rules/tracking.smk"
 include: "rules/wandb.smk"
-include: "rules/container.smk"
-include: "rules/ending.smk"
+include: "rules/setup/lock.smk"
+include: "rules/setup/messages.smk"
 
 
 rule all:
+    """The study: tables, figures, controls, the explorer, and runs for W&B if it is on."""
     default_target: True
     input:
         rules.timing_table.output,
-        all_figures(),
-        all_interventions(),
-        all_controls(),
+        probe_figures(),
+        intervention_figures(),
+        intervention_tables(),
+        control_tables(),
+        control_figures(),
         rules.explorer.output,
         rules.study_page.output,
         wandb_runs(),

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from measure import REPOSITORY, Machine
-from think_to_talk.configuration import complete, load_schema
+from think_to_talk.study.configuration import complete, load_schema
 
 #: How probes are fitted in the default study.
 LBFGS: dict[str, Any] = {"penalty": 1e-4, "tolerance": 1e-3, "max_iterations": 1000}

@@ -1,4 +1,4 @@
-"""Hidden states: verified decoding, against `generate` and files of its own for each row."""
+"""Hidden states: verified decoding, against `generate` with one file per row."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from measure import (
     seconds,
     share_of_floor,
 )
-from think_to_talk.allocator import keep_freed_memory
-from think_to_talk.datasets import generate_splits
-from think_to_talk.hidden_states import write_hidden_states
-from think_to_talk.jsonl import read_jsonl
-from think_to_talk.models import load_model, load_tokenizer, package_folder, saved_layers
-from think_to_talk.tokens import TokenShard, write_token_shards
+from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.formulas.datasets import generate_splits
+from think_to_talk.hidden_states.allocator import keep_freed_memory
+from think_to_talk.hidden_states.model_check import check_model
+from think_to_talk.hidden_states.shards import write_hidden_states
+from think_to_talk.models.layers import saved_layers
+from think_to_talk.models.loading import Checkpoint
+from think_to_talk.study.configuration import package_folder
+from think_to_talk.tokens.shards import TokenShard
+from think_to_talk.tokens.write_shards import write_token_shards
 
 
 def hidden_states_tiny(bench: Bench) -> list[Row]:
@@ -55,7 +59,7 @@ def hidden_states_smollm2(bench: Bench) -> list[Row]:
     dataset = generate_splits(default_config()["tasks"]["level-3"], sizes, 42)["test"]
     tokens = bench.folder / "smollm2-tokens.safetensors"
     write_token_shards(
-        load_tokenizer(path),
+        Checkpoint(path).tokenizer(),
         {"test": dataset},
         {"test": [tokens]},
         shots=3,
@@ -93,7 +97,8 @@ def _hidden_states(
 ) -> list[Row]:
     """Rows per second from token ids to files; rows: how many we take, and the alternative."""
     keep_freed_memory()
-    model, tokenizer = load_model(path), load_tokenizer(path)
+    model, tokenizer = Checkpoint(path).model(), Checkpoint(path).tokenizer()
+    facts = check_model(model).facts
     chosen = saved_layers(layers, model.config.num_hidden_layers)
     n, n_other = rows
     ours = replace(tokens, problem=tokens.problem[:n], gold=tokens.gold[:n], row=tokens.row[:n])
@@ -108,6 +113,7 @@ def _hidden_states(
     def write(cot: str = "generated") -> None:
         write_hidden_states(
             model,
+            facts,
             tokenizer,
             ours,
             dataset,

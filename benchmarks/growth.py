@@ -12,10 +12,11 @@ import torch
 
 from bench import IDENTITY, LBFGS, Bench
 from measure import Row, alone, peak_memory, slope
-from think_to_talk.jsonl import write_jsonl
-from think_to_talk.probes import ProbeSettings, fit_task
-from think_to_talk.prompts import Layout
-from think_to_talk.shards import write_shard
+from think_to_talk.files.jsonl import write_jsonl
+from think_to_talk.files.shards import write_shard
+from think_to_talk.probes.fitting import fit_task
+from think_to_talk.probes.settings import ProbeSettings
+from think_to_talk.tokens.layout import Layout
 
 #: What a point has where it is not what varies.
 BASE = {"rows": 2000, "positions": 8, "layers": 1, "width": 256}
@@ -89,7 +90,7 @@ def probe(folder: str, point: dict[str, int], test_rows: int) -> dict[str, float
         split: (sorted(place.glob(f"{split}-*.safetensors")), place / f"{split}.jsonl")
         for split in ("probing_train", "test")
     }
-    settings = ProbeSettings("lbfgs", "all", 20, LBFGS)
+    settings = ProbeSettings("lbfgs", "all", 20, 0, LBFGS)
     before, start = peak_memory(), time.perf_counter()
     fit_task(
         splits["probing_train"][0],
@@ -117,7 +118,7 @@ def synthesise(folder: str, point: dict[str, int], test_rows: int) -> None:
 
 
 def measured(bench: Bench, point: dict[str, int], test_rows: int) -> dict[str, float]:
-    """One point of a curve, its probing in a process of its own."""
+    """One point of a curve, its probing in a separate process."""
     with TemporaryDirectory(dir=bench.folder) as folder:
         synthesise(folder, point, test_rows)
         return alone("growth:probe", folder=folder, point=point, test_rows=test_rows)

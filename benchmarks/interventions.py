@@ -7,13 +7,16 @@ import torch
 from alternatives import patched_answers, residual_stream
 from bench import Bench, default_config
 from measure import Row, seconds
-from think_to_talk.allocator import keep_freed_memory
-from think_to_talk.counterfactuals import Edit, draw_pairs
-from think_to_talk.formulas import Template
-from think_to_talk.interventions import TokenizedPairs
-from think_to_talk.models import load_model, load_tokenizer
-from think_to_talk.patching import Patcher
-from think_to_talk.specs import RUNS, sliding
+from think_to_talk.formulas.counterfactuals import draw_pairs
+from think_to_talk.formulas.edits import Edit
+from think_to_talk.formulas.templates import Template
+from think_to_talk.hidden_states.allocator import keep_freed_memory
+from think_to_talk.hidden_states.model_check import check_model
+from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.interventions.patched_runs import Outputs, Patcher
+from think_to_talk.interventions.specs import sliding
+from think_to_talk.interventions.tokenized_pairs import RUNS, TokenizedPairs
+from think_to_talk.models.loading import Checkpoint
 
 _BATCH = 64
 
@@ -22,18 +25,18 @@ def patching(bench: Bench) -> list[Row]:
     """The grid of one level and edit, as the default study tries it, on the trained model."""
     keep_freed_memory()
     folder = bench.results / "models/tiny/seed-42"
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    model, tokenizer = Checkpoint(folder).model(), Checkpoint(folder).tokenizer()
     task = default_config()["tasks"][bench.level]
     edit = Edit.from_config(task["edits"]["random"], Template.from_config(task))
     pairs = list(draw_pairs(edit, 20 if bench.tiny else 200, 42, []))
     tokens = TokenizedPairs.of(tokenizer, pairs, 0)
     n_problem = tokens.layout.n_problem
     specs = list(sliding(tokens.layout, model.config.num_hidden_layers, 1, 1))
-    patcher = Patcher(model, tokens.prefix, _BATCH)
+    patcher = Patcher(Passes(model, check_model(model).facts, tokens.prefix, _BATCH))
     found: list[list[torch.Tensor]] = [[]]
 
     def ours() -> None:
-        found[0] = patcher.outputs(tokens.runs, n_problem, specs).patched
+        found[0] = Outputs.joined(patcher.outputs(tokens.runs, n_problem, specs)).patched
 
     ours()
     took = min(seconds(ours) for _ in range(1 if bench.tiny else 3))

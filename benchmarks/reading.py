@@ -14,7 +14,7 @@ from measure import (
     in_turn,
     peak_memory,
 )
-from think_to_talk.shards import Shards, write_shard
+from think_to_talk.files.shards import Shards, write_shard
 
 
 def shards(bench: Bench) -> list[Row]:

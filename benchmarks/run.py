@@ -1,4 +1,4 @@
-"""Measure what this workflow costs, beside what its users would otherwise run.
+"""Measure what this workflow costs, compared with what its users would otherwise run.
 
 Prints a table in Markdown, and writes it with all that was measured to `runs/bench/`: table.md,
 table.json and growth.png.
@@ -32,7 +32,7 @@ from growth import draw, growth, paper_size
 from measure import REPOSITORY, Machine, Row, seconds
 from parts import PARTS
 from scale import paper_estimate
-from think_to_talk.tables import markdown_table
+from think_to_talk.pages.tables import markdown_table
 
 
 def main(arguments: list[str]) -> None:

@@ -10,8 +10,9 @@ from snakemake.utils import update_config
 from bench import Bench
 from growth import VARIABLES, measured_paper_size
 from measure import REPOSITORY, Row
-from think_to_talk.configuration import complete, load_schema
-from think_to_talk.planning import StudyPlan
+from think_to_talk.study.configuration import complete, load_schema
+from think_to_talk.study.needs import Needs
+from think_to_talk.study.plan import StudyPlan
 
 #: An A100's peak in fp32, and the share of it that the products of probing are taken to reach.
 _A100_FP32, _SHARE = 19.5e12, 0.3
@@ -42,20 +43,21 @@ def paper_estimate(bench: Bench, details: dict[str, Any]) -> list[Row]:
     size = {key: one_layer[key] for key in ("rows", "positions", "width")}
     per_unit = one_layer["seconds"] / (size["rows"] * size["positions"] * size["width"] * VARIABLES)
     plan = paper_plan()
-    models = [name for name in plan.config["models"] if plan.tasks(name)]
+    needs = Needs(plan)
+    models = [name for name in plan.models if plan.tasks_of(name)]
     best = worst = probing = 0.0
     for model in models:
-        for task in plan.tasks(model):
+        for task in plan.tasks_of(model):
             for split in ("test", "probing_train"):
-                work = plan.work(model, task, plan.n_rows(task, split))
+                work = needs.work(model, task, plan.n_rows(task, split))
                 best, worst = best + work.best_seconds, worst + work.worst_seconds
             probing += (
                 per_unit
                 * plan.n_rows(task, "probing_train")
-                * plan.prompt(model, task).positions
-                * len(plan.layers(model))
+                * needs.prompt(model, task).positions
+                * len(needs.layers(model))
                 * plan.n_variables(task)
-                * plan.architecture(model).hidden_size
+                * needs.sizes(model).hidden_size
             )
     on_gpu = probing * bench.machine.matmul / (_SHARE * _A100_FP32)
     details["paper_scale"] = {
@@ -68,7 +70,7 @@ def paper_estimate(bench: Bench, details: dict[str, Any]) -> list[Row]:
     return [
         Row(
             "paper scale",
-            f"estimate for {len(models)} models and {len(plan.tasks(models[0]))} levels",
+            f"estimate for {len(models)} models and {len(plan.tasks_of(models[0]))} levels",
             f"decoding {best / 3600:.1f} to {worst / 3600:.0f} A100-hours, probing "
             f"{probing / 3600:.0f} h on {bench.machine.threads} cores like these or "
             f"{on_gpu / 3600:.1f} h on an A100",

@@ -13,16 +13,16 @@ from measure import (
     Row,
     seconds,
 )
-from think_to_talk.datasets import generate_splits
+from think_to_talk.formulas.datasets import generate_splits
 
 
 def study(bench: Bench) -> list[Row]:
-    """The default study from nothing, and what of it is not our own computation."""
+    """The default study from nothing, and its share that is not this workflow's computation."""
     shutil.rmtree(bench.study, ignore_errors=True)
     wall = bench.snakemake()
     worked = 0.0
     for log in (bench.study / "results/logs").rglob("*.log"):
-        for took, cores in re.findall(r"worked ([\d.]+) s on (\d+) core", log.read_text()):
+        for took, cores in re.findall(r"finished in ([\d.]+) s on (\d+) core", log.read_text()):
             worked += float(took) * int(cores)
     # The class of a model is imported when it is loaded, in the middle of the work.
     lazily = _import_seconds("from transformers import LlamaForCausalLM") - _import_seconds(

@@ -39,9 +39,9 @@ _SAID = (
     | {"enum", "const", "oneOf", "allOf", "not", "if", "then", "properties", "propertyNames"}
     | {"additionalProperties", "minProperties", "maxProperties", "items", "prefixItems"}
     | {"minItems", "maxItems", "uniqueItems", "minLength", "maxLength", "pattern"}
-    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "messages"}
 )
-_CONDITIONS = {"required", "oneOf", "allOf", "not"}
+_CONDITIONS = {"required", "oneOf", "allOf", "not", "messages"}
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 _PLURALS = {
     **{"boolean": "booleans", "integer": "integers", "number": "numbers", "string": "strings"},

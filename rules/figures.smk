@@ -1,10 +1,17 @@
-"""Figures: heat maps of probe accuracy per task, and one overview per model and seed."""
+"""Figures: per task, per model and seed, and of the interventions."""
+
+
+def of_tasks(pattern, tasks=study.tasks_of):
+    """An input function: the file of each task of the model and seed of the wildcards."""
+    return lambda wildcards: expand(pattern, **wildcards, task=tasks(wildcards.model))
 
 
 rule heatmap:
+    """Draw the probe accuracy of a task over layers and positions."""
     input:
         probes=PROBES,
         timing=TIMING,
+        ceilings=lambda wildcards: ceilings_of(wildcards.task),
     output:
         figure_files(
             "seed-{seed}/{task}",
@@ -13,9 +20,9 @@ rule heatmap:
             labels={"figure": "accuracy of probes", "seed": "{seed}"},
         ),
     log:
-        "results/logs/heatmap/{model}/seed-{seed}/{task}.log",
+        log_file("heatmap/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/heatmap/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("heatmap/{model}/seed-{seed}/{task}")
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -31,12 +38,10 @@ rule heatmap:
 
 
 rule overview:
+    """Draw the best accuracy of probes along the symbols, per task."""
     input:
-        probes=lambda wildcards: expand(
-            PROBES,
-            **wildcards,
-            task=study.tasks(wildcards.model),
-        ),
+        probes=of_tasks(PROBES),
+        ceilings=lambda wildcards: ceilings_of(*study.tasks_of(wildcards.model)),
     output:
         figure_files(
             "seed-{seed}/overview",
@@ -45,9 +50,9 @@ rule overview:
             labels={"figure": "overview", "seed": "{seed}"},
         ),
     log:
-        "results/logs/overview/{model}/seed-{seed}.log",
+        log_file("overview/{model}/seed-{seed}"),
     benchmark:
-        "results/benchmarks/overview/{model}/seed-{seed}.tsv"
+        benchmark_file("overview/{model}/seed-{seed}")
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -57,8 +62,104 @@ rule overview:
         mem_mb=1000,
         runtime=10,
     params:
-        tasks=lambda wildcards: study.tasks(wildcards.model),
+        tasks=lambda wildcards: study.tasks_of(wildcards.model),
         threshold=config["timing"]["threshold"],
         code=script_version("overview.py"),
     script:
         "../workflow_scripts/overview.py"
+
+
+rule patching_heatmap:
+    """Draw where patched hidden states change answers, and where probes read them."""
+    input:
+        patching=PATCHING,
+        probes=PROBES,
+    output:
+        figure_files(
+            "seed-{seed}/patching/{task}",
+            "patching",
+            subcategory="{task}",
+            labels={"figure": "patching beside probes", "seed": "{seed}"},
+        ),
+    log:
+        log_file("patching_heatmap/{model}/seed-{seed}/{task}"),
+    benchmark:
+        benchmark_file("patching_heatmap/{model}/seed-{seed}/{task}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=script_version("patching_heatmap.py"),
+    script:
+        "../workflow_scripts/patching_heatmap.py"
+
+
+rule interventions_overview:
+    """Draw what interventions do to the final answers of a model."""
+    input:
+        patching=of_tasks(PATCHING, study.patched_tasks),
+        inconsistent=of_tasks(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+    output:
+        figure_files(
+            "seed-{seed}/interventions",
+            "interventions",
+            subcategory="all levels",
+            labels={"figure": "what final answers follow", "seed": "{seed}"},
+        ),
+    log:
+        log_file("interventions_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("interventions_overview/{model}/seed-{seed}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=script_version("interventions_overview.py"),
+    script:
+        "../workflow_scripts/interventions_overview.py"
+
+
+def probe_figures():
+    """The heat maps and overviews of all models and seeds."""
+    return [
+        path
+        for model in study.models
+        for path in figures_of_seeds(model, [*study.tasks_of(model), "overview"])
+    ]
+
+
+def intervention_figures():
+    """The figures of interventions; none if the config switches them off."""
+    paths = []
+    for model in study.models:
+        patched = study.patched_tasks(model)
+        figures = [f"patching/{task}" for task in patched]
+        figures += (
+            ["interventions"] if patched or study.inconsistent_tasks(model) else []
+        )
+        paths += figures_of_seeds(model, figures)
+    return paths
+
+
+def figures_of_seeds(model, figures):
+    """These figures of a model, of all seeds, in all formats."""
+    names = expand("seed-{seed}/{figure}", seed=study.seeds, figure=figures)
+    return expand(FIGURE, model=model, figure=names, format=FORMATS)
+
+
+rule all_figures:
+    """All figures of all models and seeds."""
+    input:
+        probe_figures(),
+        intervention_figures(),
+        control_figures(),

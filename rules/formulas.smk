@@ -1,13 +1,25 @@
-"""Datasets: problems drawn from a task's template, or an existing dataset, checked."""
+"""Formulas: problems drawn from a task's template, or an existing dataset, checked.
+
+Ceilings: what the text of such problems says of each variable.
+"""
+
+GENERATED_TASKS = [name for name, task in study.tasks.items() if task.is_generated]
+DATASET_TASKS = [name for name in study.tasks if name not in GENERATED_TASKS]
+
+
+def template_of(wildcards):
+    """A parameter function: what problems of the task are drawn from."""
+    return study.tasks[wildcards.task].problem_values
 
 
 rule formulas:
+    """Draw the problems of a task, all splits, from its template."""
     output:
         expand(FORMULAS, split=SPLITS, allow_missing=True),
     log:
-        "results/logs/formulas/seed-{seed}/{task}.log",
+        log_file("formulas/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/formulas/seed-{seed}/{task}.tsv"
+        benchmark_file("formulas/seed-{seed}/{task}")
     wildcard_constraints:
         task=one_of(GENERATED_TASKS),
     group:
@@ -26,15 +38,52 @@ rule formulas:
         "../workflow_scripts/formulas.py"
 
 
+# What the ceilings of a task depend on.
+CEILING_KEYS = ["equations", "order", "ask", "draw", "operators", "values", "letters"]
+
+
+rule ceilings:
+    """Count what the text of a task's problems says of each variable, symbol by symbol."""
+    output:
+        CEILINGS,
+    log:
+        log_file("ceilings/{task}"),
+    benchmark:
+        benchmark_file("ceilings/{task}")
+    wildcard_constraints:
+        task=one_of(GENERATED_TASKS),
+    group:
+        "formulas"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        template=lambda wildcards: {
+            key: study.tasks[wildcards.task].values[key] for key in CEILING_KEYS
+        },
+        code=script_version("ceilings.py"),
+    script:
+        "../workflow_scripts/ceilings.py"
+
+
+def ceilings_of(*tasks):
+    """The ceilings of those of the tasks that are generated; none of existing datasets."""
+    return expand(CEILINGS, task=[task for task in tasks if task in GENERATED_TASKS])
+
+
 rule dataset:
+    """Check an existing dataset row by row, and take it over."""
     input:
-        lambda wildcards: config["tasks"][wildcards.task]["files"][wildcards.split],
+        lambda wildcards: study.tasks[wildcards.task].files[wildcards.split],
     output:
         FORMULAS,
     log:
-        "results/logs/dataset/seed-{seed}/{task}/{split}.log",
+        log_file("dataset/seed-{seed}/{task}/{split}"),
     benchmark:
-        "results/benchmarks/dataset/seed-{seed}/{task}/{split}.tsv"
+        benchmark_file("dataset/seed-{seed}/{task}/{split}")
     wildcard_constraints:
         task=one_of(DATASET_TASKS),
     group:
@@ -50,3 +99,14 @@ rule dataset:
         code=script_version("dataset.py"),
     script:
         "../workflow_scripts/dataset.py"
+
+
+rule all_formulas:
+    """All problems that models are shown."""
+    input:
+        expand(
+            FORMULAS,
+            seed=study.seeds,
+            task=dict.fromkeys(result["task"] for result in all_results()),
+            split=STUDIED_SPLITS,
+        ),

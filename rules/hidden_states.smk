@@ -1,20 +1,32 @@
-"""Hidden states: verified greedy decoding of each token shard, and what the model wrote."""
+"""Hidden states: verified greedy decoding of each token shard, and the generations."""
+
+
+def shard_paths(pattern, split):
+    """An input function: the files of all shards of a split, for the task of the wildcards."""
+    return lambda wildcards: expand(
+        pattern, **wildcards, split=split, shard=study.shards(wildcards.task, split)
+    )
+
+
+def deleted_unless_kept(path):
+    """An output that is deleted once no job needs it any more, unless the config keeps it."""
+    return path if config["keep_hidden_states"] else temp(path)
 
 
 rule hidden_states:
+    """Decode the rows of a token shard; store their hidden states and generations."""
     input:
         model=model_files,
-        tokens="results/{model}/seed-{seed}/tokens/{task}/{split}/{shard}.safetensors",
+        model_check=MODEL_CHECK,
+        tokens=TOKENS,
         dataset=FORMULAS,
     output:
-        hidden=deleted_unless_kept(
-            "results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.safetensors"
-        ),
-        generations="results/{model}/seed-{seed}/hidden_states/{task}/{split}/{shard}.jsonl",
+        hidden=deleted_unless_kept(HIDDEN_STATES),
+        generations=SHARD_GENERATIONS,
     log:
-        "results/logs/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.log",
+        log_file("hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}"),
     benchmark:
-        "results/benchmarks/hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}.tsv"
+        benchmark_file("hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}")
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -24,14 +36,11 @@ rule hidden_states:
         runtime=decoding_minutes,
         disk_mb=hidden_state_mb,
         # Not among the parameters: it changes the cost, not the results.
-        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
+        batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
-        model=model_checkpoint,
-        trust_remote_code=trusts_code,
-        untrained_seed=untrained_seed,
+        checkpoint=checkpoint,
         layers=model_setting("layers"),
         max_new_tokens=model_setting("max_new_tokens"),
-        dtype=lambda wildcards: study.dtype(wildcards.model),
         cot=model_setting("cot"),
         identity=identity("model", "seed", "task", "split"),
         code=script_version("hidden_states.py"),
@@ -40,16 +49,17 @@ rule hidden_states:
 
 
 rule generations:
+    """Join the generations of all shards of a task, split by split."""
     input:
-        test=shard_paths("hidden_states", "test", "jsonl"),
-        probing_train=shard_paths("hidden_states", "probing_train", "jsonl"),
+        test=shard_paths(SHARD_GENERATIONS, "test"),
+        probing_train=shard_paths(SHARD_GENERATIONS, "probing_train"),
     output:
-        test="results/{model}/seed-{seed}/generations/{task}/test.jsonl",
-        probing_train="results/{model}/seed-{seed}/generations/{task}/probing_train.jsonl",
+        test=filled(GENERATIONS, split="test"),
+        probing_train=filled(GENERATIONS, split="probing_train"),
     log:
-        "results/logs/generations/{model}/seed-{seed}/{task}.log",
+        log_file("generations/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/generations/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("generations/{model}/seed-{seed}/{task}")
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -62,3 +72,11 @@ rule generations:
         code=script_version("generations.py"),
     script:
         "../workflow_scripts/generations.py"
+
+
+rule all_hidden_states:
+    """All hidden states and generations; give --notemp if the config deletes hidden states."""
+    input:
+        all_shards(HIDDEN_STATES),
+        of_all_results(filled(GENERATIONS, split="test")),
+        of_all_results(filled(GENERATIONS, split="probing_train")),

@@ -1,15 +1,26 @@
 """Interventions: pairs of problems, patched hidden states, and chains with a wrong result."""
 
 
+def all_splits(wildcards):
+    """The problems of a task's splits."""
+    return expand(FORMULAS, **wildcards, split=SPLITS)
+
+
+def edited_pairs(wildcards):
+    """The pair files of a task, one per edit."""
+    return expand(PAIRS, **wildcards, edit=study.tasks[wildcards.task].edits)
+
+
 rule pairs:
+    """Draw pairs of problems that differ in the numbers of an edit."""
     input:
         splits=all_splits,
     output:
         PAIRS,
     log:
-        "results/logs/pairs/seed-{seed}/{task}/{edit}.log",
+        log_file("pairs/seed-{seed}/{task}/{edit}"),
     benchmark:
-        "results/benchmarks/pairs/seed-{seed}/{task}/{edit}.tsv"
+        benchmark_file("pairs/seed-{seed}/{task}/{edit}")
     wildcard_constraints:
         task=one_of(GENERATED_TASKS),
     group:
@@ -22,24 +33,23 @@ rule pairs:
         runtime=10,
     params:
         task=template_of,
-        places=lambda wildcards: config["tasks"][wildcards.task]["edits"][
-            wildcards.edit
-        ],
-        pairs=config["interventions"]["pairs"],
+        places=lambda wildcards: study.tasks[wildcards.task].edits[wildcards.edit],
+        pairs=study.interventions.pairs,
         code=script_version("pairs.py"),
     script:
         "../workflow_scripts/pairs.py"
 
 
 rule inconsistent_pairs:
+    """Draw pairs of chains of thought, one of which has a wrong result."""
     input:
         splits=all_splits,
     output:
         INCONSISTENT_PAIRS,
     log:
-        "results/logs/inconsistent_pairs/seed-{seed}/{task}.log",
+        log_file("inconsistent_pairs/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/inconsistent_pairs/seed-{seed}/{task}.tsv"
+        benchmark_file("inconsistent_pairs/seed-{seed}/{task}")
     wildcard_constraints:
         task=one_of(GENERATED_TASKS),
     group:
@@ -52,39 +62,41 @@ rule inconsistent_pairs:
         runtime=10,
     params:
         task=template_of,
-        pairs=config["interventions"]["pairs"],
+        pairs=study.interventions.pairs,
         code=script_version("inconsistent_pairs.py"),
     script:
         "../workflow_scripts/inconsistent_pairs.py"
 
 
 rule patching:
+    """Patch hidden states of pairs of problems, and count how the answers change."""
     input:
         model=model_files,
         pairs=edited_pairs,
     output:
         rows=PATCHING,
     log:
-        "results/logs/patching/{model}/seed-{seed}/{task}.log",
+        log_file("patching/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/patching/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("patching/{model}/seed-{seed}/{task}")
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes(study.patching_work),
-        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
+        runtime=intervention_minutes(needs.patching_work),
+        batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
-        model=model_checkpoint,
-        trust_remote_code=trusts_code,
+        checkpoint=checkpoint,
         shots=model_setting("shots"),
-        dtype=lambda wildcards: study.dtype(wildcards.model),
+        bos=model_setting("bos"),
         identity=numbered_identity,
-        edits=lambda wildcards: list(config["tasks"][wildcards.task]["edits"]),
+        edits=lambda wildcards: list(study.tasks[wildcards.task].edits),
         patching={
-            key: config["interventions"][key] for key in ("window", "stride", "specs")
+            "window": study.interventions.window,
+            "stride": study.interventions.stride,
+            "specs": study.interventions.specs,
         },
         code=script_version("patching.py"),
     script:
@@ -92,109 +104,47 @@ rule patching:
 
 
 rule inconsistent_chains:
+    """Let a model continue chains of thought with a wrong result."""
     input:
         model=model_files,
+        model_check=MODEL_CHECK,
         pairs=INCONSISTENT_PAIRS,
     output:
         rows=INCONSISTENT_CHAINS,
     log:
-        "results/logs/inconsistent_chains/{model}/seed-{seed}/{task}.log",
+        log_file("inconsistent_chains/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/inconsistent_chains/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("inconsistent_chains/{model}/seed-{seed}/{task}")
     conda:
         "../envs/environment.yaml"
     threads: 1
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes(study.inconsistent_work),
-        batch_size=lambda wildcards: study.placement(wildcards.model).batch_size,
+        runtime=intervention_minutes(needs.inconsistent_work),
+        batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
-        model=model_checkpoint,
-        trust_remote_code=trusts_code,
+        checkpoint=checkpoint,
         shots=model_setting("shots"),
+        bos=model_setting("bos"),
         max_new_tokens=model_setting("max_new_tokens"),
-        dtype=lambda wildcards: study.dtype(wildcards.model),
         identity=numbered_identity,
         code=script_version("inconsistent_chains.py"),
     script:
         "../workflow_scripts/inconsistent_chains.py"
 
 
-rule patching_heatmap:
-    input:
-        patching=PATCHING,
-        probes=PROBES,
-    output:
-        figure_files(
-            "seed-{seed}/patching/{task}",
-            "patching",
-            subcategory="{task}",
-            labels={"figure": "patching beside probes", "seed": "{seed}"},
-        ),
-    log:
-        "results/logs/patching_heatmap/{model}/seed-{seed}/{task}.log",
-    benchmark:
-        "results/benchmarks/patching_heatmap/{model}/seed-{seed}/{task}.tsv"
-    group:
-        "summary.{model}.seed-{seed}"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=script_version("patching_heatmap.py"),
-    script:
-        "../workflow_scripts/patching_heatmap.py"
-
-
-rule interventions_overview:
-    input:
-        patching=lambda wildcards: expand(
-            PATCHING, **wildcards, task=study.patched_tasks(wildcards.model)
-        ),
-        inconsistent=lambda wildcards: expand(
-            INCONSISTENT_CHAINS,
-            **wildcards,
-            task=study.inconsistent_tasks(wildcards.model),
-        ),
-    output:
-        figure_files(
-            "seed-{seed}/interventions",
-            "interventions",
-            subcategory="all levels",
-            labels={"figure": "what final answers follow", "seed": "{seed}"},
-        ),
-    log:
-        "results/logs/interventions_overview/{model}/seed-{seed}.log",
-    benchmark:
-        "results/benchmarks/interventions_overview/{model}/seed-{seed}.tsv"
-    group:
-        "summary.{model}.seed-{seed}"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=script_version("interventions_overview.py"),
-    script:
-        "../workflow_scripts/interventions_overview.py"
-
-
 rule interventions_table:
+    """Join what interventions do to final answers into one table."""
     input:
         patching=of_all_results(PATCHING, study.patched_tasks),
         inconsistent=of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
     output:
         **table_files("interventions", "interventions_table"),
     log:
-        "results/logs/interventions_table.log",
+        log_file("interventions_table"),
     benchmark:
-        "results/benchmarks/interventions_table.tsv"
+        benchmark_file("interventions_table")
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -205,3 +155,20 @@ rule interventions_table:
         code=script_version("interventions_table.py"),
     script:
         "../workflow_scripts/interventions_table.py"
+
+
+def intervention_tables():
+    """The table of interventions; none if the config switches them off."""
+    intervened = [
+        *all_results(study.patched_tasks),
+        *all_results(study.inconsistent_tasks),
+    ]
+    return rules.interventions_table.output if intervened else []
+
+
+rule all_interventions:
+    """What interventions do to answers: all rows, and their table."""
+    input:
+        of_all_results(PATCHING, study.patched_tasks),
+        of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+        intervention_tables(),

@@ -1,4 +1,4 @@
-"""The bill in advance: `snakemake --cores 1 plan` writes results/plan.md before anything runs."""
+"""The cost of a study: `snakemake --cores 1 plan` writes it before anything runs."""
 
 
 localrules:
@@ -6,12 +6,13 @@ localrules:
 
 
 rule plan:
+    """Write what the study will cost, before anything runs: results/plan.md."""
     output:
-        plan="results/plan.md",
+        plan=PLAN,
     log:
-        "results/logs/plan.log",
+        log_file("plan"),
     benchmark:
-        "results/benchmarks/plan.tsv"
+        benchmark_file("plan")
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -20,6 +21,11 @@ rule plan:
         runtime=10,
     params:
         config=config,
-        code=script_version("plan.py"),
+        code=script_version(
+            "plan.py",
+            "think_to_talk/models/configs.py",
+            "think_to_talk/models/live_memory.py",
+            "think_to_talk/models/measure_sizes.py",
+        ),
     script:
         "../workflow_scripts/plan.py"

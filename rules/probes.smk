@@ -3,25 +3,48 @@
 Control probes are the same on control labels.
 """
 
+# What each solver reads of the config's `probes`: changing another's keys reruns nothing.
+CONVERGED_KEYS = ["penalty", "tolerance", "max_iterations"]
+SOLVER_KEYS = {
+    "lbfgs": CONVERGED_KEYS,
+    "sklearn": CONVERGED_KEYS,
+    "sgd": ["learning_rate", "epochs"],
+}
+# What the probes of each folder are trained to predict.
+PROBE_LABELS = {"probes": "answers", "control_probes": "control"}
+
+
+def probe_settings(wildcards):
+    """How the probes are fitted."""
+    probes = study.probes_of(wildcards.model)
+    keys = ["solver", "train_on", "min_train_rows", *SOLVER_KEYS[probes.solver]]
+    settings = {key: getattr(probes, key) for key in keys}
+    # Control labels depend on a variable's name and value, not on an expression.
+    settings["folds"] = probes.folds if wildcards.probes == "probes" else 0
+    if probes.solver == "sgd":
+        settings["seed"] = int(wildcards.seed)
+    return settings
+
 
 rule probes:
+    """Fit and score linear probes for every saved layer, position and variable of a task."""
     input:
-        train=shard_paths("hidden_states", "probing_train"),
-        test=shard_paths("hidden_states", "test"),
-        train_dataset="results/formulas/seed-{seed}/{task}/probing_train.jsonl",
-        test_dataset="results/formulas/seed-{seed}/{task}/test.jsonl",
+        train=shard_paths(HIDDEN_STATES, "probing_train"),
+        test=shard_paths(HIDDEN_STATES, "test"),
+        train_dataset=filled(FORMULAS, split="probing_train"),
+        test_dataset=filled(FORMULAS, split="test"),
     output:
-        rows="results/{model}/seed-{seed}/{probes}/{task}.jsonl",
-        weights="results/{model}/seed-{seed}/{probes}/{task}.safetensors",
+        rows=PROBE_ROWS,
+        weights=PROBE_WEIGHTS,
     log:
-        "results/logs/{probes}/{model}/seed-{seed}/{task}.log",
+        log_file("{probes}/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/{probes}/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("{probes}/{model}/seed-{seed}/{task}")
     wildcard_constraints:
         probes="|".join(PROBE_LABELS),
     conda:
         "../envs/environment.yaml"
-    threads: probe_threads
+    threads: probe_cores
     resources:
         mem_mb=probe_memory_mb,
         runtime=probe_minutes,
@@ -32,3 +55,9 @@ rule probes:
         code=script_version("probes.py"),
     script:
         "../workflow_scripts/probes.py"
+
+
+rule all_probes:
+    """The probes of all models, seeds and tasks."""
+    input:
+        of_all_results(PROBES),

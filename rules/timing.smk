@@ -1,16 +1,27 @@
 """Timing: when each variable becomes readable, per task and as one table of the study."""
 
 
+def numbered_identity(wildcards):
+    """A parameter function: model, seed (a number) and task, as in the rows of tables."""
+    return {
+        "model": wildcards.model,
+        "seed": int(wildcards.seed),
+        "task": wildcards.task,
+    }
+
+
 rule timing:
+    """Find when each variable of a task becomes readable: t*."""
     input:
         probes=PROBES,
-        generations="results/{model}/seed-{seed}/generations/{task}/test.jsonl",
+        generations=filled(GENERATIONS, split="test"),
+        ceilings=lambda wildcards: ceilings_of(wildcards.task),
     output:
         timing=TIMING,
     log:
-        "results/logs/timing/{model}/seed-{seed}/{task}.log",
+        log_file("timing/{model}/seed-{seed}/{task}"),
     benchmark:
-        "results/benchmarks/timing/{model}/seed-{seed}/{task}.tsv"
+        benchmark_file("timing/{model}/seed-{seed}/{task}")
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -28,14 +39,15 @@ rule timing:
 
 
 rule timing_table:
+    """Join the timing of all models, seeds and tasks into one table."""
     input:
         timing=of_all_results(TIMING),
     output:
         **table_files("timing", "timing"),
     log:
-        "results/logs/timing_table.log",
+        log_file("timing_table"),
     benchmark:
-        "results/benchmarks/timing_table.tsv"
+        benchmark_file("timing_table")
     conda:
         "../envs/environment.yaml"
     threads: 1
@@ -46,3 +58,10 @@ rule timing_table:
         code=script_version("timing_table.py"),
     script:
         "../workflow_scripts/timing_table.py"
+
+
+rule all_timing:
+    """When each variable becomes readable: all rows, and their table."""
+    input:
+        of_all_results(TIMING),
+        rules.timing_table.output,

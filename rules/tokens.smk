@@ -4,28 +4,30 @@ One job per task, since all rows of a task must align; one rule per task, since 
 number of shards.
 """
 
-for studied_task in config["tasks"]:
+for studied_task in study.tasks:
 
     rule:
+        """Tokenize and align the prompts and gold chains of a task, cut into shards."""
         name:
             f"tokens_{studied_task}"
         input:
             tokenizer=tokenizer_files,
-            test="results/formulas/seed-{seed}/{task}/test.jsonl",
-            probing_train="results/formulas/seed-{seed}/{task}/probing_train.jsonl",
+            test=filled(FORMULAS, split="test"),
+            probing_train=filled(FORMULAS, split="probing_train"),
         output:
             **{
                 split: expand(
-                    f"results/{{model}}/seed-{{seed}}/tokens/{{task}}/{split}/{{shard}}.safetensors",
+                    TOKENS,
+                    split=split,
                     shard=study.shards(studied_task, split),
                     allow_missing=True,
                 )
                 for split in STUDIED_SPLITS
             },
         log:
-            "results/logs/tokens/{model}/seed-{seed}/{task}.log",
+            log_file("tokens/{model}/seed-{seed}/{task}"),
         benchmark:
-            "results/benchmarks/tokens/{model}/seed-{seed}/{task}.tsv"
+            benchmark_file("tokens/{model}/seed-{seed}/{task}")
         wildcard_constraints:
             task=one_of([studied_task]),
         group:
@@ -37,12 +39,30 @@ for studied_task in config["tasks"]:
             mem_mb=2000,
             runtime=30,
         params:
-            model=model_checkpoint,
-            trust_remote_code=trusts_code,
+            checkpoint=tokenizer_checkpoint,
             rows={split: study.n_rows(studied_task, split) for split in STUDIED_SPLITS},
             shots=model_setting("shots"),
-            shard_rows=config["hidden_states"]["shard_rows"],
+            bos=model_setting("bos"),
+            # Whether the model has positions for so many.
+            max_new_tokens=model_setting("max_new_tokens"),
+            shard_rows=study.rows_per_shard,
             identity=identity("model", "seed", "task"),
             code=script_version("tokens.py"),
         script:
             "../workflow_scripts/tokens.py"
+
+
+def all_shards(pattern):
+    """The files of all shards of all models, seeds and tasks."""
+    return [
+        pattern.format(**result, split=split, shard=shard)
+        for result in all_results()
+        for split in STUDIED_SPLITS
+        for shard in study.shards(result["task"], split)
+    ]
+
+
+rule all_tokens:
+    """The tokenized prompts and gold chains of all models, seeds and tasks."""
+    input:
+        all_shards(TOKENS),

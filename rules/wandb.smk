@@ -1,4 +1,75 @@
-"""Weights & Biases: a run per model and seed, recorded on this machine."""
+"""Weights & Biases: a run per model and seed, recorded offline, then sent if the mode is online."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from think_to_talk.run import wandb_runs as wandb_records
+
+try:
+    # Each job is a Snakemake process of its own; the main process has checked the package for it.
+    WANDB_MODE, notice = wandb_records.choose_mode(
+        config["wandb"].get("mode"),
+        os.environ,
+        installed=not workflow.is_main_process
+        or importlib.util.find_spec("wandb") is not None,
+    )
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+if notice and workflow.is_main_process:
+    logger.info(notice)
+
+
+def wandb_runs():
+    """The reports of all models' and seeds' runs; none if W&B is disabled."""
+    if WANDB_MODE == "disabled":
+        return []
+    return expand(WANDB_RUN, model=study.models, seed=study.seeds)
+
+
+def send_wandb_runs():
+    """Send the recorded runs that have not been sent, if the mode is online."""
+    if WANDB_MODE != "online":
+        return
+    reports = [Path(report) for report in wandb_runs() if Path(report).is_file()]
+    folders = [json.loads(report.read_text())["folder"] for report in reports]
+    unsent = [folder for folder in folders if not wandb_records.is_sent(folder)]
+    if unsent:
+        timeout = config["wandb"]["timeout"]
+        logger.info(f"W&B: sending {len(unsent)} run(s), for at most {timeout:g} s")
+        warning = wandb_records.send(unsent, timeout, log_file("wandb_sync"))
+        if warning:
+            logger.warning(warning)
+        else:
+            logger.info(f"W&B: {len(unsent)} run(s) sent")
+
+
+def wandb_about(wildcards):
+    """Mode, name, project and group of a run."""
+    return {
+        "mode": WANDB_MODE,
+        "name": f"{wildcards.model}-seed-{wildcards.seed}",
+        "project": config["wandb"]["project"],
+        "entity": config["wandb"].get("entity"),
+        "group": config["wandb"].get("group", wildcards.model),
+    }
+
+
+def wandb_config(wildcards):
+    """The configuration behind the results: the model's entry, its tasks, the study's settings."""
+    model = shown_config()["models"][wildcards.model]
+    studied = study.tasks_of(wildcards.model)
+    train_on = study.probes_of(wildcards.model).train_on
+    settings = ("splits", "hidden_states", "timing")
+    return {
+        "model": wildcards.model,
+        "seed": int(wildcards.seed),
+        "model_entry": model,
+        "tasks": {task: study.tasks[task].values for task in studied},
+        "probes": {**config["probes"], "train_on": train_on},
+        **{key: config[key] for key in settings},
+    }
 
 
 # Too quick for a cluster's queue.
@@ -7,29 +78,26 @@ localrules:
 
 
 rule wandb_run:
+    """Record the results of a model and seed as a run for Weights & Biases, offline."""
     input:
-        timing=lambda wildcards: expand(
-            TIMING,
-            **wildcards,
-            task=study.tasks(wildcards.model),
-        ),
-        probes=lambda wildcards: expand(
-            PROBES,
-            **wildcards,
-            task=study.tasks(wildcards.model),
-        ),
+        timing=of_tasks(TIMING),
+        probes=of_tasks(PROBES),
         figures=lambda wildcards: expand(
-            "results/summary/figures/{model}/seed-{seed}/{figure}.png",
-            **wildcards,
-            figure=[*study.tasks(wildcards.model), "overview"],
+            FIGURE,
+            model=wildcards.model,
+            figure=[
+                f"seed-{wildcards.seed}/{figure}"
+                for figure in [*study.tasks_of(wildcards.model), "overview"]
+            ],
+            format="png",
         ),
     output:
         report=WANDB_RUN,
-        folder=directory("results/{model}/seed-{seed}/wandb"),
+        folder=directory(WANDB_FOLDER),
     log:
-        "results/logs/wandb_run/{model}/seed-{seed}.log",
+        log_file("wandb_run/{model}/seed-{seed}"),
     benchmark:
-        "results/benchmarks/wandb_run/{model}/seed-{seed}.tsv"
+        benchmark_file("wandb_run/{model}/seed-{seed}")
     conda:
         "../envs/wandb.yaml"
     threads: 1
@@ -43,3 +111,9 @@ rule wandb_run:
         code=script_version("wandb_run.py"),
     script:
         "../workflow_scripts/wandb_run.py"
+
+
+rule all_wandb_runs:
+    """The recorded runs of all models and seeds; none if W&B is disabled."""
+    input:
+        wandb_runs(),

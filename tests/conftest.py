@@ -1,14 +1,26 @@
-"""Fixtures that more than one test module uses."""
+"""Fixtures that more than one test module uses, and what `make test` spreads over processes."""
 
 import copy
+import os
+from pathlib import Path
 
-import outcomes
 import pytest
+import torch
 import yaml
-from repository import REPOSITORY
+from support import outcomes
+from support.repository import REPOSITORY
 
-from think_to_talk import configuration
-from think_to_talk.tables import markdown_table
+from think_to_talk.pages.tables import markdown_table
+from think_to_talk.study import configuration
+
+
+def pytest_runtest_call():
+    """Compute with one thread where processes of `make test` share the cores.
+
+    Before each test: training sets two threads, and they would stay.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +43,55 @@ def default_config(raw_config, schema):
 @pytest.fixture(scope="session")
 def tasks(default_config):
     return default_config["tasks"]
+
+
+#: Folders whose tests share what they set up: a Slurm cluster, a container image.
+TOGETHER = ("tests/cluster", "tests/container")
+#: Files whose tests share no fixture, so that they may run in several processes.
+SPREAD = (
+    "tests/workflow/test_bad_input_runs.py",
+    "tests/workflow/test_damaged_files.py",
+    "tests/workflow/test_staleness.py",
+    "tests/workflow/test_wandb.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Runs of whole studies come first, so that no process waits long for the last of another."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/workflow"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests run in one process, as they share its fixtures.
+
+    Groups of pytest-xdist 3.8 (`--dist loadgroup`) have no effect with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    # It would begin with the files of most tests.
+    config.option.loadscopereorder = False
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            folder = str(Path(file).parent)
+            return folder if folder in TOGETHER else nodeid if file in SPREAD else file
+
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Hand what was tried in this process to the one that prints the tables."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["outcomes"] = outcomes.taken()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take what was tried in a process that has ended."""
+    outcomes.add(getattr(node, "workeroutput", {}).get("outcomes", ()))
 
 
 def pytest_terminal_summary(terminalreporter):

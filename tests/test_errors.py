@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import torch
-from repository import REPOSITORY
 from safetensors import SafetensorError
+from support.repository import REPOSITORY
 
-from think_to_talk.errors import InputError, explained
+from think_to_talk.errors import InputError, user_message
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from think_to_talk.errors import InputError, explained
     ],
 )
 def test_an_error_of_the_system_names_the_file_what_it_is_and_the_remedy(number, remedy):
-    message = explained(OSError(number, os.strerror(number), "results/a.jsonl"))
+    message = user_message(OSError(number, os.strerror(number), "results/a.jsonl"))
     assert message.startswith(f"results/a.jsonl: {os.strerror(number)} ({remedy}")
     assert "\n" not in message
 
@@ -40,7 +40,7 @@ def test_an_error_of_the_system_names_the_file_what_it_is_and_the_remedy(number,
     ],
 )
 def test_too_little_memory_is_explained_in_one_line(error):
-    message = explained(error)
+    message = user_message(error)
     assert message.startswith("out of memory: ")
     assert message.endswith("batch_size or more memory)")
     assert "\n" not in message
@@ -49,22 +49,22 @@ def test_too_little_memory_is_explained_in_one_line(error):
 def test_so_is_what_torch_says_on_a_cpu():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50, dtype=torch.float64)
-    assert explained(caught.value).startswith("out of memory: ")
+    assert user_message(caught.value).startswith("out of memory: ")
 
 
 def test_what_libraries_in_rust_say_is_understood():
     error = SafetensorError("I/O error: No space left on device (os error 28)")
-    assert explained(error) == (
+    assert user_message(error) == (
         "No space left on device (make room on its disk and run the same command again)"
     )
 
 
 def test_an_input_error_says_what_it_says_and_others_are_not_explained():
-    assert explained(InputError("config: seeds: expected a list")) == (
+    assert user_message(InputError("config: seeds: expected a list")) == (
         "config: seeds: expected a list"
     )
     for error in (KeyError("a"), RuntimeError("b"), FileNotFoundError(2, "c", "d"), OSError("e")):
-        assert explained(error) is None
+        assert user_message(error) is None
 
 
 SCRIPT = """

@@ -1,8 +1,8 @@
-"""Check an existing dataset, row by row, and take it over."""
+"""Check an existing dataset row by row and copy it to the study."""
 
 import job
-from think_to_talk.datasets import read_dataset
-from think_to_talk.jsonl import write_jsonl
+from think_to_talk.files.jsonl import write_jsonl
+from think_to_talk.formulas.existing_datasets import read_dataset
 
 with job.running(globals()) as this:
     write_jsonl(this.output[0], read_dataset(this.input[0], this.params.schema))

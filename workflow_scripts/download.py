@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import job
-from think_to_talk.hub import download
+from think_to_talk.models.hub import download
 
 with job.running(globals()) as this:
     download(

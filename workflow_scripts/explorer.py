@@ -1,9 +1,10 @@
 """Make the explorer, one HTML page that shows the whole study and needs no network."""
 
 import job
-from think_to_talk.explorer.data import read_results, study_data
-from think_to_talk.explorer.page import explorer_page
-from think_to_talk.files import write_text
+from think_to_talk.files.atomic import write_text
+from think_to_talk.files.jsonl import read_by_stem
+from think_to_talk.pages.explorer.data import read_results, study_data
+from think_to_talk.pages.explorer.page import explorer_page
 
 with job.running(globals()) as this:
     results = read_results(
@@ -12,5 +13,6 @@ with job.running(globals()) as this:
         this.input.timing,
         this.params.patched,
         this.input.patching,
+        read_by_stem(this.input.ceilings),
     )
     write_text(this.output.page, explorer_page(study_data(results, this.params.threshold)))

@@ -1,9 +1,9 @@
 """Draw pairs of a task's chains of thought: as they are, and with one result wrong."""
 
 import job
-from think_to_talk.counterfactuals import draw_inconsistent_pairs
-from think_to_talk.formulas import Template
-from think_to_talk.jsonl import read_all, write_jsonl
+from think_to_talk.files.jsonl import read_all, write_jsonl
+from think_to_talk.formulas.altered_chains import draw_inconsistent_pairs
+from think_to_talk.formulas.templates import Template
 
 with job.running(globals()) as this:
     template = Template.from_config(this.params.task)

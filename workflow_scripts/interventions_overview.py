@@ -1,10 +1,10 @@
-"""Draw what interventions do to the final answers of a model, per task."""
+"""Draw the effect of interventions on the final answers of a model, per task."""
 
 import job
-from think_to_talk.effect_figures import draw_effects
-from think_to_talk.effects import table_rows
-from think_to_talk.figures import save
-from think_to_talk.jsonl import read_all
+from think_to_talk.figures.interventions import draw_effects
+from think_to_talk.figures.style import save
+from think_to_talk.files.jsonl import read_all
+from think_to_talk.interventions.table import table_rows
 
 with job.running(globals()) as this:
     table = table_rows(read_all(this.input.patching), read_all(this.input.inconsistent))

@@ -1,11 +1,19 @@
-"""Join what interventions do to final answers into one table."""
+"""Write the table of interventions: their effect on the final answers of all models."""
 
 import job
-from think_to_talk.effects import COLUMNS, SHOWN, table_rows
-from think_to_talk.jsonl import read_all, write_jsonl
-from think_to_talk.tables import write_table
+from think_to_talk.files.jsonl import read_all, write_jsonl
+from think_to_talk.interventions.table import COLUMNS, VISIBLE_COLUMNS, table_rows
+from think_to_talk.pages.tables import write_table
 
 with job.running(globals()) as this:
     table = table_rows(read_all(this.input.patching), read_all(this.input.inconsistent))
     write_jsonl(this.output.rows, table)
-    write_table(this.output, "What final answers follow", table, COLUMNS, SHOWN)
+    write_table(
+        "What final answers follow",
+        table,
+        COLUMNS,
+        VISIBLE_COLUMNS,
+        csv_file=this.output.csv,
+        markdown_file=this.output.markdown,
+        html_file=this.output.html,
+    )

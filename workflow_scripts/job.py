@@ -1,6 +1,7 @@
-"""What a script is to do: from Snakemake when it runs a rule, or from the command line.
+"""The job of a script: its files and parameters, from Snakemake or from the command line.
 
-By hand, every part of the job is an argument, its value read as YAML:
+Every script in this folder begins with `with job.running(globals()) as this:`. Snakemake supplies
+the job when it runs a rule. On the command line each part is an argument, with a value in YAML:
 
     python workflow_scripts/probes.py output.rows=rows.jsonl params.probes='{solver: lbfgs, ...}'
 """
@@ -21,17 +22,20 @@ from typing import Any, TextIO, cast
 import psutil
 import yaml
 
-from think_to_talk.errors import explained
-from think_to_talk.job_logs import ERROR, WORKED
+from think_to_talk.errors import user_message
+from think_to_talk.run.failures import ERROR, SUCCESS
 
 _PARTS = ("input", "output", "params", "wildcards", "resources", "config")
 
 
 @dataclass
 class Job:
-    """Files, parameters, wildcards and resources of a job, each named as in its rule.
+    """Files, parameters, wildcards and resources of a job, with the names that its rule gives them.
 
-    config: the study's; a job reads from it only what must not rerun it.
+    config: the completed configuration of the study. A script reads from it only values that must
+        not rerun the job, since Snakemake does not compare it.
+    threads: number of cores.
+    log: the file that receives the script's stderr, or None.
     """
 
     input: Any
@@ -46,11 +50,11 @@ class Job:
 
 @contextmanager
 def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
-    """The job of the script whose `globals()` are given; its stderr also goes to the job's log.
+    """Run the body of a script: stderr also goes to the job's log, which ends with the time taken.
 
-    An InputError, a full disk and whatever else `explained` explains end the script with one line
-    and exit status 1, anything else with a traceback; both are in the log. So is how long the work
-    took, and starting Python before it.
+    namespace: the script's `globals()`; Snakemake puts the job there.
+    An exception ends the script with exit status 1: with one line if it has a `user_message`,
+    otherwise with a traceback.
     """
     started = time.time()
     if "snakemake" in namespace:
@@ -69,7 +73,7 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
                 stack.callback(setattr, sys, "stderr", terminal)
             yield job
         except Exception as error:
-            if message := explained(error):
+            if message := user_message(error):
                 print(f"{ERROR}{message}", file=sys.stderr)
             else:
                 traceback.print_exc()
@@ -78,11 +82,13 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
             starting = started - psutil.Process().create_time()
             taken = time.time() - started
             cores = f"{job.threads} core(s)"
-            log_file.write(f"{WORKED}{taken:.1f} s on {cores} after {starting:.1f} s of starting\n")
+            log_file.write(
+                f"{SUCCESS}{taken:.1f} s on {cores} after {starting:.1f} s of start-up\n"
+            )
 
 
 def _read_arguments(description: str, arguments: list[str]) -> Job:
-    """A job from arguments such as `params.threshold=0.8`; `threads=` and `log=` have no name."""
+    """A job from arguments such as `params.threshold=0.8`, `threads=2` and `log=a.log`."""
     usage = f"{description.strip()}\n\n{__doc__}"
     if not arguments or {"-h", "--help"} & set(arguments):
         print(usage)
@@ -104,7 +110,7 @@ def _read_arguments(description: str, arguments: list[str]) -> Job:
 
 
 class _Values(SimpleNamespace):
-    """Values with names, also by number and one after another, as Snakemake gives them."""
+    """Named values that can also be indexed and iterated over, as those of Snakemake."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(vars(self).values())
@@ -114,11 +120,11 @@ class _Values(SimpleNamespace):
 
 
 class _Log:
-    """A log file. What its disk has no room for is left out: it must not hide why a job fails."""
+    """A log file. It ignores a full disk, which must not hide why a job fails."""
 
     def __init__(self, path: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # Without a buffer, which would be tried again, and fail again, when the file is closed.
+        # Without a buffer: it would be written again, and fail again, when the file is closed.
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115
 
     def __enter__(self) -> _Log:
@@ -133,7 +139,7 @@ class _Log:
 
 
 class _Tee:
-    """A text stream that goes to stderr and to a log; progress is lines but on a terminal."""
+    """A text stream to stderr and to a log. Progress bars become lines, except on a terminal."""
 
     def __init__(self, terminal: TextIO, log: _Log) -> None:
         self._terminal, self._log = terminal, log
@@ -151,5 +157,5 @@ class _Tee:
 
 
 def stem(path: str) -> str:
-    """The file's name without its ending."""
+    """The name of a file without its suffix."""
     return Path(path).stem

@@ -1,9 +1,10 @@
 """Draw pairs of a task's problems: as they are, and with the numbers of an edit redrawn."""
 
 import job
-from think_to_talk.counterfactuals import Edit, draw_pairs
-from think_to_talk.formulas import Template
-from think_to_talk.jsonl import read_all, write_jsonl
+from think_to_talk.files.jsonl import read_all, write_jsonl
+from think_to_talk.formulas.counterfactuals import draw_pairs
+from think_to_talk.formulas.edits import Edit
+from think_to_talk.formulas.templates import Template
 
 with job.running(globals()) as this:
     edit = Edit.from_config(this.params.places, Template.from_config(this.params.task))

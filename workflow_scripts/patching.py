@@ -1,28 +1,32 @@
-"""Patch hidden states of a task's pairs, and write how often that changes the answers."""
+"""Patch hidden states of a task's pairs, and write how often the answers change."""
 
 import torch
 
 import job
-from think_to_talk.allocator import keep_freed_memory
-from think_to_talk.interventions import PatchingSettings, patching_rows
-from think_to_talk.jsonl import read_jsonl, write_jsonl
-from think_to_talk.models import load_model, load_tokenizer
+from think_to_talk.errors import located
+from think_to_talk.files.jsonl import read_jsonl, write_jsonl
+from think_to_talk.hidden_states.allocator import keep_freed_memory
+from think_to_talk.hidden_states.pass_check import check_passes
+from think_to_talk.interventions.patching import PatchingSettings, patching_rows
+from think_to_talk.models.loading import Checkpoint
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
+    checkpoint = Checkpoint(**this.params.checkpoint)
+    model = checkpoint.model(getattr(this.resources, "gpu", 0))
+    with located(f"models.{this.params.identity['model']}"):
+        facts, _, _ = check_passes(model)
+        facts.check_patchable()
     pairs = map(read_jsonl, this.input.pairs)
     rows = patching_rows(
-        load_model(
-            this.params.model,
-            this.params.dtype,
-            getattr(this.resources, "gpu", 0),
-            trust_remote_code=this.params.trust_remote_code,
-        ),
-        load_tokenizer(this.params.model, trust_remote_code=this.params.trust_remote_code),
+        model,
+        facts,
+        checkpoint.tokenizer(),
         dict(zip(this.params.edits, pairs, strict=True)),
         PatchingSettings(**this.params.patching),
         shots=this.params.shots,
+        bos=this.params.bos,
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
     )

@@ -1,10 +1,10 @@
-"""Draw where patched hidden states change a task's answers, beside where probes can read them."""
+"""Draw where patching changes a task's answers, and where probes can decode the values."""
 
 import job
-from think_to_talk.effect_figures import draw_patching
-from think_to_talk.figures import save
-from think_to_talk.jsonl import read_jsonl
+from think_to_talk.figures.patching import draw_patching
+from think_to_talk.figures.style import save
+from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 
 with job.running(globals()) as this:
-    figure = draw_patching(read_jsonl(this.input.patching), read_jsonl(this.input.probes))
+    figure = draw_patching(read_jsonl(this.input.patching), read_probe_rows(this.input.probes))
     save(figure, this.output)

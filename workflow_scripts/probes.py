@@ -3,7 +3,8 @@
 import torch
 
 import job
-from think_to_talk.probes import ProbeSettings, fit_task
+from think_to_talk.probes.fitting import fit_task
+from think_to_talk.probes.settings import ProbeSettings
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)

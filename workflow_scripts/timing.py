@@ -1,11 +1,13 @@
 """Find when each variable of a task becomes readable."""
 
 import job
-from think_to_talk.jsonl import read_jsonl, write_jsonl
-from think_to_talk.timing import timing_rows
+from think_to_talk.files.jsonl import read_all, read_jsonl, read_probe_rows, write_jsonl
+from think_to_talk.timing.table import timing_rows
 
 with job.running(globals()) as this:
-    probes = read_jsonl(this.input.probes)
+    probes = read_probe_rows(this.input.probes)
     generations = read_jsonl(this.input.generations, expected=probes[0]["n_test"])
-    rows = timing_rows(probes, generations, this.params.threshold, this.params.identity)
+    ceilings = read_all(this.input.ceilings)
+    identity = this.params.identity
+    rows = timing_rows(probes, generations, this.params.threshold, identity, ceilings)
     write_jsonl(this.output.timing, rows)

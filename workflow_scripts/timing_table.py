@@ -1,11 +1,19 @@
 """Join the timing rows of all models, seeds and tasks into one table."""
 
 import job
-from think_to_talk.jsonl import join_jsonl, read_jsonl
-from think_to_talk.tables import write_table
-from think_to_talk.timing import COLUMNS
+from think_to_talk.files.jsonl import join_jsonl, read_jsonl
+from think_to_talk.pages.tables import write_table
+from think_to_talk.timing.table import COLUMNS, VISIBLE_COLUMNS
 
 with job.running(globals()) as this:
     join_jsonl(this.output.rows, this.input.timing)
     table = read_jsonl(this.output.rows)
-    write_table(this.output, "When each variable becomes readable", table, COLUMNS, COLUMNS)
+    write_table(
+        "When each variable becomes readable",
+        table,
+        COLUMNS,
+        VISIBLE_COLUMNS,
+        csv_file=this.output.csv,
+        markdown_file=this.output.markdown,
+        html_file=this.output.html,
+    )

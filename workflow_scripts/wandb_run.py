@@ -1,19 +1,18 @@
 """Record a model's results as a run for Weights & Biases, offline: config, tables, figures."""
 
 import json
-from pathlib import Path
 
 import job
-from think_to_talk.files import write_text
-from think_to_talk.jsonl import read_jsonl
-from think_to_talk.tracking import probe_table, record
-from think_to_talk.versions import package_versions
+from think_to_talk.files.atomic import write_text
+from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
+from think_to_talk.run.packages import package_versions
+from think_to_talk.run.wandb_runs import probe_table, record
 
 with job.running(globals()) as this:
     about = dict(this.params.about)
     mode = about.pop("mode")
     run = record(
-        Path(this.output.report).parent,
+        this.output.folder,
         about,
         {**this.params.config, "packages": package_versions(this.params.packages)},
         timing=[row for path in this.input.timing for row in read_jsonl(path)],
@@ -21,7 +20,7 @@ with job.running(globals()) as this:
         probes=[
             row
             for path in this.input.probes
-            for row in probe_table(job.stem(path), read_jsonl(path))
+            for row in probe_table(job.stem(path), read_probe_rows(path))
         ],
         figures={job.stem(path): path for path in this.input.figures},
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkpoints import random_gpt2
-from queues import Slurm
-from studies import Study, copied_repository
+from support.checkpoints import random_gpt2
+from support.queues import Slurm
+from support.studies import Study, copied_repository
 
 SCRIPT = Path(__file__).with_name("slurm")
 LEVELS = [f"level-{i}" for i in range(1, 6)]

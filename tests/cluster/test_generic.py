@@ -4,11 +4,12 @@ import json
 import runpy
 
 import pytest
-from repository import REPOSITORY
+from support.repository import REPOSITORY
 
 SCRIPT = "profiles/generic/scheduler.py"
 
 
+@pytest.mark.service
 def test_jobs_are_submitted_by_a_command_that_maps_what_they_ask_for(slurm, run_locally, tmp_path):
     study = run_locally.copy(tmp_path / "study")
     study.environment = slurm.environment

@@ -1,12 +1,14 @@
 """A study through profiles/slurm on a real Slurm, and what happens to it there."""
 
 import re
-import signal
 from types import SimpleNamespace
 
 import pytest
-from queues import kill, processes
-from studies import Study
+from support.processes import end, kill, paused
+from support.queues import processes
+from support.studies import Study
+
+pytestmark = pytest.mark.service
 
 PROFILE = ["--profile", "profiles/slurm"]
 GPU = "gpu:a100:1"
@@ -14,18 +16,20 @@ GPU = "gpu:a100:1"
 
 @pytest.fixture(scope="module")
 def doomed(slurm, run_locally, tmp_path_factory):
-    """A study whose checkpoint was cut short, and its controller, which is to make one shard."""
+    """A study whose checkpoint was cut short, and a run of it, which is to make one shard."""
     study = run_locally.copy(tmp_path_factory.mktemp("doomed") / "study")
     study.environment = slurm.environment
     weights = study.folder / "checkpoints/gpt2/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     shard = "results/local/seed-1/hidden_states/level-1/test/00000.jsonl"
-    return study, study.start(*PROFILE, "--retries", "0", shard)
+    run = study.start(*PROFILE, "--retries", "0", shard)
+    yield study, run
+    end(run)
 
 
 @pytest.fixture(scope="module")
 def eventful(slurm, untouched, tmp_path_factory, request):
-    """A study during which jobs are cancelled and killed, and then its controller is.
+    """A study during which jobs are cancelled and killed, and then the run is.
 
     profiles/default limits it to one GPU, which is a limit of a machine, not of a cluster.
     """
@@ -42,24 +46,27 @@ def eventful(slurm, untouched, tmp_path_factory, request):
                 return number, found
         return None
 
-    controller = study.start(*PROFILE)
+    run = study.start(*PROFILE)
     try:
         slurm.wait_for(lambda: steps("formulas"))
         slurm.wait_for(lambda: len(slurm.jobs("hidden_states", study.folder)) == 2)
         seen.queued_with_gpu = slurm.jobs("hidden_states", study.folder)
-        seen.cancelled, _ = slurm.wait_for(lambda: steps("hidden_states"))
-        slurm("scancel", seen.cancelled)
+        seen.cancelled, pids = slurm.wait_for(lambda: steps("hidden_states"))
+        # Paused, a job does not end by itself before it is cancelled.
+        with paused(*pids):
+            slurm("scancel", seen.cancelled)
         seen.killed, pids = slurm.wait_for(lambda: steps("hidden_states", but=[seen.cancelled]))
         kill(pids)
-        seen.orphan, _ = slurm.wait_for(lambda: steps("probes"), 180)
-        controller.send_signal(signal.SIGKILL)
-        controller.wait()
+        seen.orphan, orphans = slurm.wait_for(lambda: steps("probes"))
+        with paused(*orphans):
+            run.kill()
+            run.wait()
+            seen.first_output = (study.folder / "run.log").read_text()
+            request.getfixturevalue("doomed")  # to save time, it runs meanwhile
+            seen.second_output = study.snakemake(*PROFILE).stderr
     finally:
-        controller.kill()
+        end(run)
         print((study.folder / "run.log").read_text())
-    seen.first_output = (study.folder / "run.log").read_text()
-    request.getfixturevalue("doomed")  # to save time, it runs meanwhile
-    seen.second_output = study.snakemake(*PROFILE).stderr
     seen.jobs = slurm.jobs("", study.folder)
     seen.states = {job["JobId"]: job["JobState"] for job in seen.jobs}
     return seen
@@ -73,6 +80,7 @@ def of_rule(jobs, rule):
     return [job for job in jobs if rule in job["Comment"]]
 
 
+@pytest.mark.documented("snakemake --profile profiles/slurm")
 def test_it_ends_in_the_same_bytes_as_on_one_machine(eventful, run_locally):
     assert eventful.study.results() == run_locally.results()
     assert eventful.study.planned() == set()
@@ -94,7 +102,9 @@ def test_jobs_of_a_model_on_a_gpu_get_one_and_see_no_other(eventful):
 
 def test_other_jobs_get_no_gpu(eventful):
     on_gpus = [
-        job for rule in ("hidden_states", *INTERVENTIONS) for job in of_rule(eventful.jobs, rule)
+        job
+        for rule in ("model_check", "hidden_states", *INTERVENTIONS)
+        for job in of_rule(eventful.jobs, rule)
     ]
     jobs = [job for job in eventful.jobs if job not in on_gpus]
     for rule in ("formulas", "tokens", "probes", "summary", "timing_table"):
@@ -191,11 +201,11 @@ def test_jobs_of_a_killed_controller_are_cancelled_before_the_next_submits(event
 
 
 def test_a_job_that_fails_for_good_ends_the_run_with_its_log(doomed):
-    study, controller = doomed
-    assert controller.wait() == 1
+    study, run = doomed
+    assert run.wait() == 1
     output = (study.folder / "run.log").read_text()
-    assert "Error in rule hidden_states" in output
-    log = study.folder / "results/logs/hidden_states/local/seed-1/level-1/test/00000.log"
+    assert "Error in rule model_check" in output
+    log = study.folder / "results/logs/model_check/local/seed-1.log"
     last_line = log.read_text().strip().splitlines()[-1]
     assert last_line.startswith("error: checkpoints/gpt2: not readable (Error while deserializing")
     assert output.count(f"likely cause: {last_line.removeprefix('error: ')}") == 1

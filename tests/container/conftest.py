@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from apptainer import Apptainer, run
-from repository import REPOSITORY
+from support.apptainer import Apptainer, run
+from support.repository import REPOSITORY
 
 SCRIPTS = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "think-to-talk-tests"

@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 import yaml
-from apptainer import run
-from checkpoints import random_gpt2
-from repository import REPOSITORY
 from snakemake.utils import update_config
-from studies import Study, copied_repository
+from support.apptainer import run
+from support.checkpoints import random_gpt2
+from support.repository import REPOSITORY
+from support.studies import Study, copied_repository
+
+pytestmark = pytest.mark.service
 
 SMALL = {
     "seeds": [1],
@@ -70,6 +72,11 @@ def rows(folder):
     return {path: (folder / path).read_bytes() for path in ROWS}
 
 
+@pytest.mark.documented(
+    "container/build",
+    "container/build --base docker://python:3.11-slim",
+    "snakemake --cores 2 --use-singularity",
+)
 def test_probe_rows_from_a_container_are_the_same_to_the_last_bit(native, contained):
     assert all(rows(native.folder).values())
     assert rows(contained.folder) == rows(native.folder)
@@ -122,6 +129,7 @@ def test_on_a_cluster_the_jobs_that_ask_for_a_gpu_see_it(gpu_study, apptainer):
     assert [" --nv " in job for job in jobs if job not in decoding] == [False]
 
 
+@pytest.mark.documented("WORK_DIR=/data/study container/run")
 def test_a_whole_study_runs_in_the_image_in_a_work_folder(native, image, apptainer, tmp_path):
     config = yaml.safe_load((native.folder / "config.yaml").read_text())
     update_config(config, yaml.safe_load((native.folder / "small.yaml").read_text()))

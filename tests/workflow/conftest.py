@@ -1,79 +1,97 @@
 """Real workflow runs, each in its own copy of the repository."""
 
+import os
+import pickle
+
 import pytest
 import yaml
-from checkpoints import random_gpt2
-from repository import GENERAL_FEW_SHOT
-from studies import SECRETS, Study, copied_repository
+from filelock import FileLock
+from support.checkpoints import random_gpt2
+from support.configs import tiny
+from support.repository import GENERAL_FEW_SHOT
+from support.studies import SECRETS, Study, copied_repository
 
+#: Every kind of rule but those of the hub, of W&B and of containers, with as few rows and jobs as
+#: they take.
 MINI = {
     "seeds": [1],
-    "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 120},
+    "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 80},
     "hidden_states": {"shard_rows": 80},
     "probes": {"train_on": "all", "min_train_rows": 20},
-    # See test_controls_study.
-    "controls": {"thresholds": []},
+    "controls": {"thresholds": [0.5]},
+    "interventions": {"pairs": 8},
     "tasks": {
+        "level-1": {"edits": {"first-formula": None, "random": None}},
         **{f"level-{i}": None for i in range(2, 6)},
         "general": GENERAL_FEW_SHOT,
         "existing": {"files": {"test": "data/a.jsonl", "probing_train": "data/b.jsonl"}},
     },
     "models": {
-        "tiny": {
-            "tasks": ["level-1"],
-            "layers": [0, 2],
-            "training": {
-                "tasks": ["level-1"],
-                "steps": 20,
-                "rows": 200,
-                "hidden_size": 32,
-                "layers": 2,
-            },
-        },
+        "tiny": {"tasks": ["level-1"], **tiny(steps=20, rows=200, hidden_size=32)},
         "local": {"kind": "local", "path": "checkpoints/gpt2", "layers": 2, "batch_size": 64},
     },
 }
+#: Rows of its existing dataset: the second has two shards.
+EXISTING = {"test": 30, "probing_train": 90}
 
 
-def small_study(folder, config, sizes):
-    """A study before its first run: a local model, and an existing dataset of so many rows."""
-    from think_to_talk.configuration import complete, load_schema
-    from think_to_talk.datasets import generate_splits
-    from think_to_talk.jsonl import write_jsonl
+def mini_study(folder):
+    """The small study before its first run, with its checkpoint and its existing dataset."""
+    from think_to_talk.files.jsonl import write_jsonl
+    from think_to_talk.formulas.datasets import generate_splits
+    from think_to_talk.study.configuration import complete, load_schema
 
     folder = copied_repository(folder)
-    (folder / "mini.yaml").write_text(yaml.safe_dump(config))
+    (folder / "mini.yaml").write_text(yaml.safe_dump(MINI))
     default = yaml.safe_load((folder / "config.yaml").read_text())
     tasks = complete(default, load_schema("config", folder / "schemas"))["tasks"]
-    elsewhere = generate_splits(tasks["level-3"], {"train": 5, "valid": 5, **sizes}, 7)
+    elsewhere = generate_splits(tasks["level-3"], {"train": 5, "valid": 5, **EXISTING}, 7)
     write_jsonl(folder / "data/a.jsonl", elsewhere["test"])
     write_jsonl(folder / "data/b.jsonl", elsewhere["probing_train"])
     random_gpt2(folder / "checkpoints/gpt2")
     return Study(folder, "mini.yaml")
 
 
+def made_once(tmp_path_factory, name, make):
+    """A copy of the study that `make(folder)` returns; it is made once for all processes of tests.
+
+    make: its argument is a folder that is not there yet.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    kept = shared / f"{name}.pickle"
+    with FileLock(shared / f"{name}.lock"):
+        if not kept.is_file():
+            kept.write_bytes(pickle.dumps(make(shared / name / "study")))
+        made = pickle.loads(kept.read_bytes())
+    study = made.copy(tmp_path_factory.mktemp(name) / "study")
+    vars(study).update({**vars(made), "folder": study.folder})
+    return study
+
+
 @pytest.fixture(scope="session")
 def finished_mini(tmp_path_factory):
     """A small study that has run: a trained and a local model, generated and existing datasets."""
-    folder = tmp_path_factory.mktemp("mini") / "study"
-    study = small_study(folder, MINI, {"test": 30, "probing_train": 90})
-    # With a key, W&B would be online.
-    study.environment = SECRETS
-    study.output = study.snakemake("--config", "wandb={mode: disabled}")
-    study.environment = {}
-    return study
+
+    def make(folder):
+        study = mini_study(folder)
+        # With a key, W&B would be online.
+        study.environment = SECRETS
+        study.output = study.snakemake("--config", "wandb={mode: disabled}")
+        study.environment = {}
+        return study
+
+    return made_once(tmp_path_factory, "mini", make)
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory):
+    """The same study before its first run."""
+    return mini_study(tmp_path_factory.mktemp("untouched") / "study")
 
 
 @pytest.fixture
 def mini(finished_mini, tmp_path):
     """A copy of the finished small study, to be changed."""
     return finished_mini.copy(tmp_path / "study")
-
-
-@pytest.fixture(scope="session")
-def default_study(tmp_path_factory):
-    """The default study, as the README's first command runs it."""
-    study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
-    study.link_environment()
-    study.make("study")
-    return study

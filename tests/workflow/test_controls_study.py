@@ -1,35 +1,22 @@
-"""Controls for probes: a small study with all of them, and what switching one on plans."""
+"""Controls for probes: a small study with all of them."""
 
 import re
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from repository import REPOSITORY
-from studies import Study, copied_repository
+from support.configs import ALL_CONTROLS, level_1_study
+from support.repository import REPOSITORY
+from support.studies import Study, copied_repository
 
-from think_to_talk.jsonl import read_jsonl
+from think_to_talk.files.jsonl import read_jsonl
 
-CONTROLS = ["labels", "untrained", "wrong_rows", "thresholds", "seeds"]
+pytestmark = pytest.mark.thorough
+
 SEEDS = [1, 2]
 STUDY = {
-    "seeds": SEEDS,
-    "splits": {"train": 5, "valid": 5, "test": 100, "probing_train": 400},
-    "tasks": {f"level-{i}": None for i in range(2, 6)},
-    "models": {
-        "tiny": {
-            "layers": [0, 2],
-            "training": {
-                "tasks": ["level-1"],
-                "steps": 200,
-                "rows": 4000,
-                "hidden_size": 64,
-                "layers": 2,
-            },
-        },
-    },
-    "probes": {"train_on": "all"},
-    "controls": {**dict.fromkeys(CONTROLS, True), "thresholds": [0.5, 0.9]},
+    **level_1_study(SEEDS, 100),
+    "controls": ALL_CONTROLS,
 }
 
 
@@ -46,7 +33,8 @@ def table(study, control):
     return read_jsonl(study.folder / f"results/summary/controls/{control}.jsonl")
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.documented("snakemake --cores 2 --configfile studies/controls.yaml")
+@pytest.mark.parametrize("control", ALL_CONTROLS)
 def test_every_control_has_a_table_that_fits_its_schema_and_a_figure(finished, control):
     schema = yaml.safe_load((REPOSITORY / f"schemas/controls/{control}.schema.yaml").read_text())
     rows = table(finished, control)
@@ -117,7 +105,7 @@ def test_an_untrained_copy_is_not_trained_and_stores_no_weights(finished):
     copy = results / "tiny.untrained"
     stored = [path for path in copy.rglob("*") if path.is_file()]
     assert {path.relative_to(copy).parts[1] for path in stored} == {
-        *("tokens", "hidden_states", "generations", "probes", "timing"),
+        *("model_check.json", "tokens", "hidden_states", "generations", "probes", "timing"),
     }
 
 
@@ -151,7 +139,7 @@ def test_after_a_run_there_is_nothing_to_do_and_the_bill_counts_what_was_done(fi
     # Datasets and tables belong to no model; training is the model's own.
     copy = [output for _, output in jobs if "/tiny.untrained/" in output]
     assert counted["tiny.untrained"] == len(copy)
-    of_none = ("formulas", "pairs", "inconsistent_pairs", "explorer")
+    of_none = ("formulas", "ceilings", "pairs", "inconsistent_pairs", "explorer")
     shared = [rule for rule, _ in jobs if rule in of_none or rule.endswith("_table")]
     assert counted["tiny"] == len(jobs) - len(copy) - len(shared)
 
@@ -165,54 +153,3 @@ def test_changing_the_thresholds_replans_that_control_alone(finished):
         ("control", "results/tiny/controls/thresholds.jsonl"),
         ("control_table", "results/summary/controls/thresholds.jsonl"),
     }
-
-
-MINI_TASKS = [("tiny", "level-1"), *(("local", t) for t in ("level-1", "general", "existing"))]
-
-
-@pytest.mark.parametrize("control", CONTROLS)
-def test_switching_a_control_on_plans_what_it_adds_and_nothing_else(mini, control):
-    mini.configure(controls={"thresholds": [], control: STUDY["controls"][control]})
-    planned = mini.planned()
-    tables = {("control_table", f"results/summary/controls/{control}.jsonl")} | {
-        ("control", f"results/{model}/controls/{control}.jsonl") for model in ("tiny", "local")
-    }
-    if control == "labels":
-        assert planned == tables | {
-            ("probes", f"results/{model}/seed-1/control_probes/{task}.jsonl")
-            for model, task in MINI_TASKS
-        }
-    elif control == "untrained":
-        over_all = {job for job in planned if job[0] in ("timing_table", "explorer")}
-        added = planned - tables - over_all
-        assert tables < planned
-        assert all(".untrained/" in output for _, output in added)
-        assert len([job for job in added if job[0] == "probes"]) == len(MINI_TASKS)
-    else:
-        assert planned == tables
-
-
-def test_the_untrained_copy_of_a_checkpoint_does_not_depend_on_its_weights(mini):
-    mini.configure(controls={"untrained": True})
-    jobs = mini.snakemake("--dry-run", "--forceall").stdout
-    inputs = re.findall(
-        r"^rule hidden_states:\n +input: (.*)\n +output: results/local\.untrained/", jobs, re.M
-    )
-    assert len(inputs) == 9
-    for line in inputs:
-        assert "checkpoints/gpt2/config.json" in line
-        assert "gpt2/model.safetensors" not in line
-
-
-def test_random_weights_for_several_gpus_are_drawn_in_main_memory(mini):
-    """The job asks for as much more as they take; read from a file, they pass through piecewise."""
-    mini.configure(controls={"untrained": True}, models__local__device="gpu")
-    mini.configure(models__local__gpus_per_job=2)
-    jobs = mini.snakemake("--dry-run", "--forceall").stdout
-    asked = {
-        (model, memory)
-        for model, memory in re.findall(
-            r"wildcards: model=(local[.\w]*),.*\n +resources: .*gpu=2,.* mem_mb=(\d+),", jobs
-        )
-    }
-    assert asked == {("local", "16000"), ("local.untrained", "16001")}

@@ -1,16 +1,31 @@
 """The default study, as the README's first command runs it, and the finding it must show."""
 
 import csv
+import filecmp
 
 import pytest
-from browser import EXPLORER, chromium, hover, opened
+from support.browser import EXPLORER, chromium, hover, opened
+from support.ceilings import above_ceiling
+from support.outcomes import record
+from support.studies import Study, copied_repository
 
-from think_to_talk.jsonl import read_jsonl
+from think_to_talk.files.jsonl import read_jsonl
+
+pytestmark = pytest.mark.thorough
 
 LEVELS = [f"level-{i}" for i in range(1, 6)]
 #: The variables that the asked one needs, itself included (level 4's first is a distractor).
 NEEDED = {"level-1": [0, 1], "level-2": [0, 1], "level-3": [0, 1], "level-4": [1, 2]}
 NEEDED["level-5"] = [0, 1, 2]
+
+
+@pytest.fixture(scope="module")
+def default_study(tmp_path_factory):
+    """The default study, as the README's first command runs it."""
+    study = Study(copied_repository(tmp_path_factory.mktemp("default") / "study"))
+    study.link_environment()
+    study.make("study")
+    return study
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +54,31 @@ def test_every_multi_step_answer_is_readable_only_during_the_chain_of_thought(ta
         assert row["acc_before"] < 0.6
 
 
+def test_level_1_s_answer_is_readable_for_unseen_expressions_only_in_the_chain_of_thought(table):
+    """What plain probes read of it before is learnt by heart."""
+    row = table["level-1", 1]
+    assert row["heldout_before"] < 0.5
+    assert row["heldout_after"] > 0.9
+    assert row["t_star_heldout"] >= 0
+
+
 def test_every_needed_value_is_readable_during_the_chain_of_thought(table):
     for level, variables in NEEDED.items():
         for variable in variables:
             assert table[level, variable]["acc_after"] > 0.98
+
+
+def test_no_probe_reads_more_than_the_text_says(default_study):
+    """In all levels; a higher accuracy would mean that the pipeline leaks."""
+    files = default_study.folder.glob("results/formulas/ceilings/*.jsonl")
+    assert {file.stem for file in files} == set(LEVELS)
+    assert above_ceiling(default_study.folder) == []
+
+
+def test_every_variable_is_determined_by_the_problem(table):
+    for row in table.values():
+        assert row["t_text"] < 0
+        assert row["lag"] == (None if row["t_star"] is None else row["t_star"] - row["t_text"])
 
 
 def test_the_distractor_is_never_readable_during_the_chain_of_thought(table):
@@ -58,6 +94,21 @@ def test_it_needs_less_than_4_gb(default_study):
     assert sum(sorted(used)[-2:]) < 4000
 
 
+@pytest.mark.documented("make study", "snakemake --cores 2")
+def test_two_runs_are_byte_identical(default_study, tmp_path):
+    again = Study(copied_repository(tmp_path / "again"))
+    again.snakemake()
+    files = default_study.result_files()
+    assert again.result_files() == files
+    # Hidden states alone are gigabytes: they are not read at once.
+    _, differing, unread = filecmp.cmpfiles(
+        default_study.folder, again.folder, files, shallow=False
+    )
+    assert (differing, unread) == ([], [])
+    record("the same answer everywhere", "run again", f"{len(files)} files byte-identical")
+
+
+@pytest.mark.service
 def test_the_explorer_is_small_and_shows_what_is_used(default_study):
     page_file = default_study.folder / "results/summary/explorer.html"
     assert page_file.stat().st_size < 5_000_000

@@ -8,7 +8,7 @@ STATES = "results/local/seed-1/hidden_states/existing"
 
 @pytest.fixture
 def deleted(mini):
-    """A study that has made one task anew without keeping its hidden states."""
+    """A study that has made one task again without keeping its hidden states."""
     mini.configure(keep_hidden_states=False, models__local__layers=[0])
     mini.snakemake(TIMING)
     return mini

@@ -1,12 +1,13 @@
-"""Every command in the documentation is run by a test: here, or where its own test is."""
+"""Every command in the documentation is run by a test: here, or by one that is marked with it."""
 
+import ast
 import re
 import subprocess
 
 import pytest
 import yaml
-from repository import REPOSITORY
-from studies import Study, copied_repository, own_environment
+from support.repository import REPOSITORY
+from support.studies import Study, copied_repository, own_environment
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md")
 #: Run here in a copy of the repository, with what makes it small added to it.
@@ -16,36 +17,17 @@ HERE = {
     "make lock": "--dry-run",
     "pip install -r envs/wandb.txt": "--dry-run",
     "snakemake -n": "",
-    "snakemake --lint": "",
     "snakemake --unlock": "",
     "snakemake --cores 1 plan --configfile studies/paper.yaml": "",
     # 324 of its jobs need a GPU.
     "snakemake --profile profiles/slurm --configfile studies/paper.yaml": "--dry-run",
     "snakemake --profile profiles/slurm --configfile studies/paper.yaml --dry-run": "",
+}
+#: The same, but it takes minutes.
+THOROUGH = {
     "snakemake --cores 2 --directory runs/smollm2 --configfile studies/smollm2.yaml": "few.yaml",
 }
-#: Run by other tests, those of studies with smaller ones.
-ELSEWHERE = {
-    "make study": "workflow/conftest.py::default_study",
-    ". .venv/bin/activate": "workflow/test_documented_commands.py::test_it_runs",
-    "snakemake --cores 2": "workflow/test_same_answer.py::test_two_runs",
-    "snakemake --cores 2 --configfile studies/controls.yaml": (
-        "workflow/test_controls_study.py::finished"
-    ),
-    "snakemake --report report.html": "workflow/test_report.py::report",
-    "snakemake --cores 2 --use-singularity": "container/test_container.py::contained",
-    "container/build": "container/conftest.py::build",
-    "container/build --base docker://python:3.11-slim": "container/conftest.py::build",
-    "WORK_DIR=/data/study container/run": "container/test_container.py::test_a_whole_study",
-    "snakemake --profile profiles/slurm": "cluster/test_slurm.py::eventful",
-    "make bench": "test_benchmarks.py::everything",
-    "make audit": "test_environments.py::test_the_audit_reads_every_lock",
-}
-#: What tests themselves are run by.
-OF_CI = {
-    *("make test", "make check", "make .venv/study .venv/slurm"),
-    *("make .venv/slurm", "make .venv/smollm2", "make .venv/wandb"),
-}
+ADDED = {**HERE, **THOROUGH}
 FEW = {
     "splits": {"train": 3, "valid": 1, "test": 6, "probing_train": 10},
     "tasks": {"level-3": None},
@@ -68,19 +50,33 @@ def documented():
     return commands - {"", "snakemake", "container/run"}
 
 
+def marked():
+    """The commands of all `documented` marks in the tests."""
+    commands = set()
+    for source in (REPOSITORY / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "documented":
+                commands |= {ast.literal_eval(argument) for argument in node.args}
+    return commands
+
+
 def test_each_command_in_the_documentation_is_run_by_a_test():
-    assert documented() == {*HERE, *ELSEWHERE, *OF_CI}
+    assert documented() == {*HERE, *THOROUGH, *marked()}
 
 
-@pytest.mark.parametrize("place", sorted(set(ELSEWHERE.values())))
-def test_the_tests_that_run_the_others_are_there(place):
-    path, name = place.split("::")
-    assert re.search(rf"^def {name}", (REPOSITORY / "tests" / path).read_text(), re.MULTILINE)
+@pytest.mark.documented("make check", "make test", "make test-services", "make test-all")
+def test_ci_runs_the_checks_and_all_tests():
+    ran = (REPOSITORY / ".ci/run").read_text().splitlines()
+    assert ran[-3:] == ["make check", "make test", "make test-services"]
 
 
-def test_ci_runs_the_tests_and_the_checks_with_all_extras():
-    ran = (REPOSITORY / ".ci/run").read_text()
-    assert {"make check", "make test"} <= set(ran.splitlines())
+@pytest.mark.documented(
+    "make .venv/study .venv/slurm", "make .venv/slurm", "make .venv/smollm2", "make .venv/wandb"
+)
+def test_what_the_tests_need_is_installed_by_the_documented_targets():
+    lines = (REPOSITORY / "Makefile").read_text().splitlines()
+    [needed] = [line for line in lines if line.startswith(".venv/dev:")]
+    assert {".venv/study", ".venv/wandb", ".venv/slurm", ".venv/smollm2"} <= set(needed.split())
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +88,13 @@ def clone(tmp_path_factory):
     return study.folder
 
 
-@pytest.mark.parametrize("command", HERE)
+@pytest.mark.documented(". .venv/bin/activate")
+@pytest.mark.parametrize(
+    "command", [*HERE, *(pytest.param(each, marks=pytest.mark.thorough) for each in THOROUGH)]
+)
 def test_it_runs(clone, command):
     run = subprocess.run(
-        ["bash", "-c", f". .venv/bin/activate && {command} {HERE[command]}"],
+        ["bash", "-c", f". .venv/bin/activate && {command} {ADDED[command]}"],
         cwd=clone,
         env=own_environment(),
         text=True,

@@ -5,11 +5,13 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from browser import EXPLORER, chromium, hover, opened, value_of
+from support.browser import EXPLORER, chromium, hover, opened, value_of
 
-from think_to_talk.jsonl import read_jsonl
-from think_to_talk.symbols import variable_symbol
-from think_to_talk.timing import best_layers, first_readable
+from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.timing.best_probes import best_layers, first_readable
+
+pytestmark = pytest.mark.service
 
 #: What the tests choose unless they choose something else.
 FIRST = {"model": "local", "task": "level-1"}

@@ -7,14 +7,16 @@ import re
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from repository import REPOSITORY
 from safetensors import safe_open
-from studies import SECRETS
+from support.ceilings import above_ceiling
+from support.repository import REPOSITORY
+from support.studies import SECRETS
 
-from think_to_talk.jsonl import read_jsonl
+from think_to_talk.files.jsonl import read_jsonl
 
 JSONL = {
     "dataset_row": "results/formulas/*/*/[tvp]*.jsonl",
+    "ceiling_row": "results/formulas/ceilings/*.jsonl",
     "pair_row": "results/formulas/*/*/*pairs*/**/*.jsonl",
     "generation_row": "results/*/seed-*/generations/**/*.jsonl",
     "probe_row": "results/*/seed-*/probes/*.jsonl",
@@ -40,12 +42,22 @@ def test_json_lines_fit_their_schema(finished_mini, name):
             check.validate(row)
 
 
+def test_each_model_is_checked_and_nothing_is_found_about_it(finished_mini):
+    files = sorted(finished_mini.folder.glob("results/*/seed-1/model_check.json"))
+    assert [file.parts[-3] for file in files] == ["local", "tiny"]
+    for file in files:
+        found = json.loads(file.read_text())
+        validator("model_check").validate(found)
+        assert not found["notes"]
+        assert found["measured"]["rows_different"] == 0
+
+
 def test_hidden_state_shards_hold_what_the_schema_says(finished_mini):
     check = validator("hidden_states")
     folder = finished_mini.folder / "results/local/seed-1/hidden_states"
     shards = sorted(folder.glob("*/*/*.safetensors"))
-    # 40 + 120 rows twice, 30 + 90 rows once, 80 rows per shard.
-    assert len(shards) == 2 * 3 + 3
+    # 40 + 80 rows twice, 30 + 90 rows once, 80 rows per shard.
+    assert len(shards) == 2 * 2 + 3
     for path in shards:
         with safe_open(path, "pt") as shard:
             metadata = shard.metadata()
@@ -60,9 +72,9 @@ def test_hidden_state_shards_hold_what_the_schema_says(finished_mini):
 
 
 def test_generations_of_all_shards_are_joined_in_order(finished_mini):
-    folder = finished_mini.folder / "results/local/seed-1/generations/level-1"
-    dataset = finished_mini.folder / "results/formulas/seed-1/level-1"
-    for split, n in (("test", 40), ("probing_train", 120)):
+    folder = finished_mini.folder / "results/local/seed-1/generations/existing"
+    dataset = finished_mini.folder / "results/formulas/seed-1/existing"
+    for split, n in (("test", 30), ("probing_train", 90)):
         rows = read_jsonl(folder / f"{split}.jsonl")
         assert [row["row"] for row in rows] == list(range(n))
         sources = [row["source"] for row in read_jsonl(dataset / f"{split}.jsonl")]
@@ -74,6 +86,20 @@ def test_an_existing_dataset_is_studied_like_a_generated_one(finished_mini):
     assert {row["n_test"] for row in rows} == {30}
     assert {row["n_train"] for row in rows} == {90}
     assert all(row["score"] is not None for row in rows)
+
+
+def test_no_probe_reads_more_than_the_text_says(finished_mini):
+    assert above_ceiling(finished_mini.folder) == []
+
+
+def test_dates_of_the_text_are_known_of_generated_tasks_alone(finished_mini):
+    rows = read_jsonl(finished_mini.folder / "results/summary/timing.jsonl")
+    known = {row["task"] for row in rows if row["t_text"] is not None}
+    assert known == {"level-1", "general"}
+    for row in rows:
+        if row["t_text"] is not None:
+            # Before the question.
+            assert row["t_text"] < -1
 
 
 def test_the_table_and_figures_of_all_models_are_there(finished_mini):
@@ -92,16 +118,16 @@ def test_the_table_and_figures_of_all_models_are_there(finished_mini):
         for kind in ("png", "svg"):
             assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
     effects = {
-        (row["model"], row["task"], row["intervention"].split()[0])
+        (row["model"], row["task"], row["intervention"])
         for row in read_jsonl(summary / "interventions.jsonl")
     }
     # An existing dataset has no template from which to make pairs.
     assert effects == {
-        ("tiny", "level-1", "patch"),
-        ("local", "level-1", "patch"),
-        ("tiny", "level-1", "wrong"),
-        ("local", "level-1", "wrong"),
-        ("local", "general", "wrong"),
+        ("tiny", "level-1", "patching"),
+        ("local", "level-1", "patching"),
+        ("tiny", "level-1", "inconsistent_chain"),
+        ("local", "level-1", "inconsistent_chain"),
+        ("local", "general", "inconsistent_chain"),
     }
     shown = finished_mini.output.stdout + finished_mini.output.stderr
     assert (summary / "timing.md").read_text() in shown
@@ -184,7 +210,10 @@ def test_rows_that_cannot_be_aligned_stop_before_hidden_states(mini):
     path = mini.folder / "data/a.jsonl"
     lines = path.read_text().splitlines()
     row = json.loads(lines[7])
-    row["source"] = row["source"].replace(" ,", " , a = 1 ,", 1)
+    # A chain that is true, but repeats its first step.
+    first_step = row["scratchpad"].split(" , ")[0]
+    for key in ("target", "scratchpad"):
+        row[key] = row[key].replace(first_step, f"{first_step} , {first_step}", 1)
     lines[7] = json.dumps(row)
     path.write_text("\n".join(lines) + "\n")
     run = mini.snakemake(check=False)

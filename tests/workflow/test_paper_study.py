@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from studies import Study, copied_repository
+from support.studies import Study, copied_repository
 
 GPUS = {
     "llama-3.1-8b": 40,
@@ -72,7 +72,7 @@ def test_interventions_ask_for_the_gpu_that_their_model_needs(paper, jobs):
 
 
 def test_no_other_job_asks_for_a_gpu(jobs):
-    on_gpus = ("hidden_states", "patching", "inconsistent_chains")
+    on_gpus = ("model_check", "hidden_states", "patching", "inconsistent_chains")
     others = [job for job in jobs if job[0] not in on_gpus]
     assert len(others) > 200
     for rule, _, resources in others:

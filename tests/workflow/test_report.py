@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from browser import EXPLORER, chromium, opened
+from support.browser import EXPLORER, chromium, opened
 
 #: What Snakemake's own page says of its style sheet and of its charts.
 OF_SNAKEMAKE = ("cdn.tailwindcss.com should not be used", "The input spec uses Vega-Lite v3")
@@ -43,6 +43,7 @@ def view(page, result):
     page.locator("tr", has_text=result).locator("a").first.click()
 
 
+@pytest.mark.service
 @pytest.mark.parametrize("model", ["tiny", "local"])
 def test_figures_are_grouped_by_model_and_level_and_can_be_looked_at(page, model):
     choose(page, model)
@@ -54,6 +55,7 @@ def test_figures_are_grouped_by_model_and_level_and_can_be_looked_at(page, model
     assert image.bounding_box()["width"] > 200
 
 
+@pytest.mark.documented("snakemake --report report.html")
 def test_a_figure_s_caption_names_its_model_level_and_seed(report):
     captions = re.findall(r'"caption": "((?:[^"\\]|\\.)*)"', report.read_text())
     shown = {json.loads(f'"{caption}"') for caption in captions}
@@ -61,6 +63,7 @@ def test_a_figure_s_caption_names_its_model_level_and_seed(report):
     assert all(shown)
 
 
+@pytest.mark.service
 def test_the_timing_table_the_configuration_and_versions_can_be_read(page, finished_mini):
     choose(page, "Tables")
     view(page, "timing")
@@ -78,6 +81,7 @@ def test_the_timing_table_the_configuration_and_versions_can_be_read(page, finis
     assert {"Python", "torch", "snakemake"} <= set(software)
 
 
+@pytest.mark.service
 def test_the_explorer_works_inside_of_it(page):
     choose(page, "Study")
     view(page, "explorer")
@@ -88,6 +92,7 @@ def test_the_explorer_works_inside_of_it(page):
     assert "at τ = 0.30" in explorer.locator("#map-summary").text_content()
 
 
+@pytest.mark.service
 def test_it_tells_how_long_jobs_took(page):
     choose(page, "Statistics")
     charts = page.locator("svg.marks, canvas.marks")
@@ -95,6 +100,7 @@ def test_it_tells_how_long_jobs_took(page):
     assert charts.count() == 2
 
 
+@pytest.mark.service
 def test_it_can_be_a_zip_archive(browser, finished_mini, tmp_path):
     finished_mini.snakemake("--report", str(tmp_path / "report.zip"))
     zipfile.ZipFile(tmp_path / "report.zip").extractall(tmp_path)

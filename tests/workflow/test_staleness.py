@@ -6,12 +6,50 @@ import time
 import pytest
 
 TIMING_ON = {"timing", "timing_table", "heatmap", "overview", "explorer"}
-PROBES_ON = {"probes", "patching_heatmap", *TIMING_ON}
+CONTROLS_ON = {"control", "control_table"}
+PROBES_ON = {"probes", "patching_heatmap", *CONTROLS_ON, *TIMING_ON}
+STATES_ON = {"hidden_states", "generations", *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table"}
 PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
+FIGURES = {"heatmap", "overview", "patching_heatmap", "interventions_overview"}
 #: What shows all models.
-TABLES = {"timing_table", "interventions_table", "explorer"}
+TABLES = {"timing_table", "interventions_table", "control_table", "explorer"}
+#: What shows all tasks of a model.
+OVER_TASKS = {*TABLES, "overview", "control", "interventions_overview"}
+#: What the text of a task says depends on no seed.
+SEEDLESS = {"ceilings", *TABLES}
+
+#: {changed keys of the config: the rules that are planned again}.
+CHANGED_KEYS = {
+    ("probes__penalty", 0.01): PROBES_ON,
+    ("probes__folds", 2): PROBES_ON,
+    # sgd's settings, while lbfgs is used: no rule reads them.
+    ("probes__epochs", 5): set(),
+    ("probes__learning_rate", 0.5): set(),
+    ("timing__threshold", 0.8): TIMING_ON,
+    ("interventions__window", 2): PATCHING_ON,
+}
+#: {module or script whose behaviour changes: the rules that are planned again}.
+CHANGED_CODE = {
+    "timing.py": {"timing", "timing_table", "heatmap", "explorer"},
+    "think_to_talk/hidden_states/decoding.py": {"model_check"} | STATES_ON | CHAINS_ON,
+    "think_to_talk/hidden_states/shards.py": STATES_ON,
+    "think_to_talk/probes/lbfgs.py": PROBES_ON,
+    "think_to_talk/interventions/specs.py": PATCHING_ON,
+    "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
+    "think_to_talk/interventions/patching.py": PATCHING_ON,
+    "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
+    "think_to_talk/figures/style.py": FIGURES | CONTROLS_ON,
+    "think_to_talk/figures/heatmap.py": {"heatmap"},
+    "think_to_talk/figures/overview.py": {"overview"},
+    "think_to_talk/figures/patching.py": {"patching_heatmap"},
+    "think_to_talk/figures/interventions.py": {"interventions_overview"},
+    "think_to_talk/figures/controls.py": CONTROLS_ON,
+    # What only the Snakemake process of the run calls.
+    "think_to_talk/run/lock.py": set(),
+    "think_to_talk/run/leftovers.py": set(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +78,16 @@ def test_after_a_run_there_is_nothing_to_do(finished_mini, every_job):
 def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(mini, every_job):
     mini.configure(models__local__layers=[0])
     # Interventions take hidden states of their own.
-    without = ["tokens", "patching", "inconsistent", "interventions"]
+    without = ["tokens", "model_check", "patching", "inconsistent", "interventions"]
     expected = of_model(every_job, "local", without)
     heatmap = ("patching_heatmap", "results/summary/figures/local/seed-1/patching/level-1.png")
     assert mini.planned() == expected | {heatmap}
 
 
-def test_changing_a_model_s_shots_replans_all_of_that_model(mini, every_job):
-    mini.configure(models__local__shots=1)
-    assert mini.planned() == of_model(every_job, "local")
+@pytest.mark.parametrize(("key", "value"), [("shots", 1), ("bos", "none")])
+def test_changing_a_model_s_prompt_replans_all_of_that_model(mini, every_job, key, value):
+    mini.configure(**{f"models__local__{key}": value})
+    assert mini.planned() == of_model(every_job, "local", without=["model_check"])
 
 
 def test_changing_how_a_model_is_trained_replans_all_of_that_model(mini, every_job):
@@ -67,7 +106,8 @@ def test_changing_a_checkpoint_on_disk_replans_all_of_that_model(mini, every_job
 def test_adding_a_seed_plans_that_seed_alone(mini, every_job):
     mini.configure(seeds=[1, 2])
     table = of_rules(every_job, TABLES)
-    other = {(rule, output.replace("seed-1", "seed-2")) for rule, output in every_job} - table
+    of_seed = every_job - of_rules(every_job, SEEDLESS)
+    other = {(rule, output.replace("seed-1", "seed-2")) for rule, output in of_seed}
     assert mini.planned() == other | table
 
 
@@ -77,6 +117,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
     planned = mini.planned()
     assert {rule for rule, _ in planned} == {
         "formulas",
+        "ceilings",
         "tokens_added",
         "hidden_states",
         "generations",
@@ -88,8 +129,9 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "inconsistent_pairs",
         "explorer",
         *CHAINS_ON,
+        *CONTROLS_ON,
     }
-    for rule, output in planned - of_rules(planned, {*TABLES, "overview", *EFFECTS_ON}):
+    for rule, output in planned - of_rules(planned, OVER_TASKS):
         assert "/added" in output, rule
     # The trained model names its tasks, and is not concerned.
     assert not any("tiny" in output for _, output in planned)
@@ -103,23 +145,13 @@ def test_adding_a_model_plans_that_model_alone(mini):
         assert "/another/" in output or rule in TABLES
 
 
-def test_changing_the_penalty_replans_the_probes_and_what_follows(mini, every_job):
-    mini.configure(probes__penalty=0.01)
-    assert mini.planned() == of_rules(every_job, PROBES_ON)
-
-
-def test_changing_the_threshold_replans_timing_and_figures(mini, every_job):
-    mini.configure(timing__threshold=0.8)
-    assert mini.planned() == of_rules(every_job, TIMING_ON)
-
-
 def test_changing_an_existing_dataset_replans_its_task(mini, every_job):
     path = mini.folder / "data/a.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[::-1]))
     planned = mini.planned()
     assert ("dataset", "results/formulas/seed-1/existing/test.jsonl") in planned
-    for rule, output in planned - of_rules(planned, {*TABLES, "overview"}):
+    for rule, output in planned - of_rules(planned, OVER_TASKS):
         assert "/existing" in output, rule
     assert not any("tiny" in output for _, output in planned)
 
@@ -130,12 +162,6 @@ def test_a_missing_result_is_made_again_and_nothing_else(mini):
     assert mini.planned() == {("heatmap", figure)}
 
 
-def test_keys_that_no_rule_uses_replan_nothing(mini):
-    # sgd's settings, while lbfgs is used.
-    mini.configure(probes__epochs=5, probes__learning_rate=0.5)
-    assert mini.planned() == set()
-
-
 def test_the_page_of_the_study_follows_what_results_depend_on(mini):
     page = "rule study_page"
     assert page not in mini.snakemake("--dry-run").stdout
@@ -144,11 +170,6 @@ def test_the_page_of_the_study_follows_what_results_depend_on(mini):
     assert page not in mini.snakemake("--dry-run").stdout
     mini.configure(timing__threshold=0.8)
     assert page in mini.snakemake("--dry-run").stdout
-
-
-def test_changing_the_window_replans_patching_alone(mini, every_job):
-    mini.configure(interventions__window=2)
-    assert mini.planned() == of_rules(every_job, PATCHING_ON)
 
 
 def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
@@ -163,48 +184,45 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
     planned = mini.planned()
     pairs = {output for rule, output in planned if rule == "pairs"}
     assert pairs == {"results/formulas/seed-1/level-1/pairs/again.jsonl"}
+    assert "ceilings" not in {rule for rule, _ in planned}
     local = {rule for rule, output in planned if "/local/" in output}
     assert local == PATCHING_ON - TABLES
     # All of the model that is trained on the level: the new pairs are none of its problems.
     assert of_model(every_job, "tiny") <= planned
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new", "rules"),
-    [
-        ("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = 4", PROBES_ON),
-        (
-            "workflow_scripts/think_to_talk/figures.py",
-            "WIDTH = 7.0",
-            "WIDTH = 6.0",
-            {"heatmap", "overview", "patching_heatmap", "interventions_overview"},
-        ),
-        (
-            "workflow_scripts/think_to_talk/specs.py",
-            "layers = tuple(range(n_layers + 1))",
-            "layers = tuple(range(1, n_layers + 1))",
-            PATCHING_ON | CHAINS_ON,
-        ),
-        (
-            "workflow_scripts/timing.py",
-            "this.params.threshold",
-            "this.params.threshold / 2",
-            {"timing", "timing_table", "heatmap", "explorer"},
-        ),
-    ],
-)
-def test_changed_behaviour_replans_what_depends_on_it(mini, every_job, path, old, new, rules):
-    mini.edit(path, old, new)
-    assert mini.planned() == of_rules(every_job, rules)
+@pytest.mark.parametrize(("key", "value"), CHANGED_KEYS)
+def test_a_changed_key_replans_what_depends_on_it(mini, every_job, key, value):
+    mini.configure(**{key: value})
+    assert mini.planned() == of_rules(every_job, CHANGED_KEYS[key, value])
+
+
+@pytest.mark.parametrize("source", CHANGED_CODE)
+def test_changed_behaviour_replans_what_depends_on_it(mini, every_job, source):
+    with open(mini.folder / "workflow_scripts" / source, "a") as file:
+        file.write("\nCHANGED = True\n")
+    assert mini.planned() == of_rules(every_job, CHANGED_CODE[source])
+
+
+def test_how_ceilings_are_counted_replans_what_shows_generated_tasks(mini, every_job):
+    with open(mini.folder / "workflow_scripts/think_to_talk/formulas/ceilings.py", "a") as file:
+        file.write("\nCHANGED = True\n")
+    expected = of_rules(every_job, {"ceilings", *TIMING_ON})
+    assert mini.planned() == {job for job in expected if "/existing" not in job[1]}
 
 
 def test_comments_docstrings_formatting_and_file_times_replan_nothing(mini):
     mini.edit("workflow_scripts/probes.py", '"""Fit and score', '# A comment.\n"""Score and fit')
-    mini.edit("workflow_scripts/think_to_talk/lbfgs.py", "_HISTORY = 5", "_HISTORY = (5)")
-    mini.edit("workflow_scripts/think_to_talk/formulas.py", '"""The value of', '"""Value of')
+    mini.edit("workflow_scripts/think_to_talk/probes/lbfgs.py", "_HISTORY = 5", "_HISTORY = (5)")
+    mini.edit(
+        "workflow_scripts/think_to_talk/formulas/templates.py", '"""The value of', '"""Value of'
+    )
     mini.edit("config.yaml", "# Rows per split.", "# How many rows a split has.")
     mini.edit("rules/probes.smk", '"""Probes:', '"""The probes:')
     soon = time.time() + 5
-    for path in [*mini.folder.glob("workflow_scripts/**/*.py"), *mini.folder.glob("rules/*")]:
+    for path in [
+        *mini.folder.glob("workflow_scripts/**/*.py"),
+        *mini.folder.glob("rules/**/*.smk"),
+    ]:
         os.utime(path, (soon, soon))
     assert mini.planned() == set()

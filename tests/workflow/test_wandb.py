@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from repository import REPOSITORY
-from studies import SECRETS, own_environment
-from wandb_servers import closed_port, silent_server, taking_server
+from support.repository import REPOSITORY
+from support.studies import SECRETS, own_environment
+from support.wandb_servers import closed_port, silent_server, taking_server
 
-from think_to_talk.jsonl import read_jsonl
-from think_to_talk.timing import COLUMNS
-from think_to_talk.tracking import PROBE_COLUMNS
-from think_to_talk.versions import package_versions
+from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.run.packages import package_versions
+from think_to_talk.run.wandb_runs import PROBE_COLUMNS
+from think_to_talk.timing.table import COLUMNS
 
 KEY = SECRETS["WANDB_API_KEY"]
 # As they are, and the key as it goes to the server.
@@ -146,7 +146,7 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         assert (config["model"], config["seed"]) == (model, 1)
         assert config["model_entry"]["kind"] == {"tiny": "train", "local": "local"}[model]
         assert set(config["tasks"]) == set(tasks)
-        assert config["splits"]["probing_train"] == 120
+        assert config["splits"]["probing_train"] == 80
         assert config["probes"]["min_train_rows"] == 20
         assert config["timing"] == {"threshold": 0.9}
         assert config["packages"] == package_versions(config["packages"])
@@ -263,7 +263,7 @@ def test_only_w_and_b_s_own_jobs_depend_on_its_settings(keyed):
     for changes in (
         {"wandb__project": "other"},
         {"wandb__project": "think-to-talk", "wandb__group": "all"},
-        # They are recorded anew, and so sent at the end.
+        # They are recorded again, and so sent at the end.
         {"wandb__group": None, "wandb__mode": "online"},
     ):
         keyed.configure(**changes)

@@ -1,12 +1,19 @@
-"""Errors that whoever runs a study can mend: of what is given to it, and of the machine."""
+"""Errors the user can fix: wrong input (InputError) and limits of the machine.
+
+Every module raises InputError for a wrong config value, dataset, checkpoint or file. `job.py` and
+`run/lock.py` print `user_message` of any exception as one line, without a traceback. An exception
+that has no such message is a defect, and keeps its traceback.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-#: What to do about an error of the system that is none of the program's.
+#: {number of a system error: what the user can do about it}.
 _REMEDIES = {
     errno.ENOSPC: "make room on its disk and run the same command again",
     errno.EDQUOT: "make room within the quota, or have it raised, and run the same command again",
@@ -16,33 +23,63 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit, see `ulimit -n`, and run the same command again",
     errno.ENFILE: "close other programs, or raise the system's limit",
 }
-#: What to do about a damaged file that the study made.
-ANEW = "delete the file and run again to make it anew"
+
+#: What is wrong with a model whose passes fail.
+DOES_NOT_RUN = "the model does not run on a row of text"
+
+#: What to do about a damaged result file.
+REMAKE_HINT = "delete the file and run again; it will be regenerated"
+
 _MORE_MEMORY = "run fewer jobs at a time, with a smaller batch_size or more memory"
-#: How libraries in Rust (safetensors, tokenizers) end the message of an error of the system.
+
+#: How libraries written in Rust (safetensors, tokenizers) report a system error.
 _SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class InputError(ValueError):
-    """Something given to the study is wrong: a config value, a dataset row, a checkpoint, a file.
+    """An input of the study is wrong: a config value, a dataset row, a checkpoint or a file.
 
-    The message names it, says what was found and what was expected, and what to do. Scripts print
-    it as one line, without a traceback.
+    The message is one line: the file or config key, what was found, what was expected, what to do.
     """
 
 
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Say where an input is wrong: `where` begins the message of an InputError raised inside."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Whatever a library, or a model's code, raises inside becomes an InputError of one line."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{what}: {said(error)}") from None
+
+
+def said(error: Exception) -> str:
+    """The kind of an error and the beginning of its message, in one line."""
+    message = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__} ({message or 'without a message'})"
+
+
 def system_error(error: Exception) -> int | None:
-    """The number of the system's error that an exception stands for, whoever raised it."""
+    """The number (errno) of the system error that an exception reports, or None."""
     if isinstance(error, OSError):
         return error.errno
     found = _SYSTEM_ERROR.search(str(error))
     return int(found[1]) if found else None
 
 
-def explained(error: Exception) -> str | None:
-    """What went wrong and what to do, in one line, if the machine is to blame; None if it is not.
+def user_message(error: Exception) -> str | None:
+    """One line for the user: what went wrong and what to do. None if the error is a defect.
 
-    A full disk, a folder that must not be written, too many open files or too little memory.
+    The user can fix an InputError, a full or read-only disk, missing permissions, too many open
+    files and too little memory.
     """
     if isinstance(error, InputError):
         return str(error)
@@ -58,7 +95,7 @@ def explained(error: Exception) -> str | None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, torch or the system had no memory left; torch is not imported for it."""
+    """Whether Python, torch or the system ran out of memory. (Does not import torch.)"""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return (

@@ -1,4 +1,7 @@
-"""Confidence intervals of shares."""
+"""Confidence intervals of shares: probe accuracies, success rates of interventions, controls.
+
+Wilson's score interval (Wilson, 1927) stays within [0, 1], also for few rows or shares near 0 or 1.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from scipy.stats import binomtest
 
 @cache
 def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `hits` in `n`."""
+    """Wilson's 95 % interval (low, high) of the share `hits` / `n`."""
     interval = binomtest(hits, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def share(name: str, hits: int, n: int) -> dict[str, float | None]:
-    """A share under its name, with its interval as `…_ci_low` and `…_ci_high`; null of nothing."""
+    """The columns of a share: `name`, `{name}_ci_low` and `{name}_ci_high`; all None if n is 0."""
     low, high = wilson_interval(hits, n) if n else (None, None)
     return {name: hits / n if n else None, f"{name}_ci_low": low, f"{name}_ci_high": high}

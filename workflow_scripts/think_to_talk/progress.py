@@ -1,4 +1,7 @@
-"""Progress of long work, on stderr."""
+"""Progress bars on stderr, for training, decoding, probes and interventions.
+
+`job.py` copies stderr to the log of the job.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ from tqdm import tqdm
 
 
 def progress(total: int, description: str, unit: str) -> tqdm:
-    """A progress bar on a terminal; a line every ten seconds elsewhere (logs, batch systems)."""
+    """A progress bar on a terminal; elsewhere (logs, batch systems) a line every ten seconds.
+
+    total: number of units of the whole work.
+    description: what the bar is called.
+    unit: name of one unit, such as "row".
+    """
     return tqdm(
         total=total,
         desc=description,

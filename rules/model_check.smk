@@ -1,0 +1,34 @@
+"""The model check: what holds of a model, found out by running it before all that runs it."""
+
+
+rule model_check:
+    """Find out what decoding and patching may rely on; refuse a model that cannot be studied."""
+    input:
+        model=model_files,
+    output:
+        facts=MODEL_CHECK,
+    log:
+        log_file("model_check/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("model_check/{model}/seed-{seed}")
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        **model_device(),
+        mem_mb=decoding_memory_mb,
+        runtime=30,
+        # Not among the parameters: switching interventions on or off changes no fact.
+        patched=lambda wildcards: int(bool(study.patched_tasks(wildcards.model))),
+    params:
+        checkpoint=checkpoint,
+        identity=identity("model", "seed"),
+        code=script_version("model_check.py"),
+    script:
+        "../workflow_scripts/model_check.py"
+
+
+rule all_model_checks:
+    """What holds of each model."""
+    input:
+        expand(MODEL_CHECK, model=study.models, seed=study.seeds),

@@ -1,0 +1,93 @@
+"""Pages: the explorer, and the study itself, its configuration and software."""
+
+from think_to_talk.run.packages import required_packages
+
+# The files of the explorer's page that are not Python modules.
+EXPLORER_PARTS = [
+    f"think_to_talk/pages/explorer/page.{kind}" for kind in ("html", "css", "js")
+]
+# The packages whose versions are recorded with the results.
+PACKAGES = required_packages(
+    *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
+)
+
+
+def shown_config():
+    """The configuration without keys that results do not depend on."""
+    models = {
+        name: {
+            key: value
+            for key, value in entry.items()
+            # The path of an installed package differs between machines.
+            if key != "path" or "package" not in entry
+        }
+        for name, entry in config["models"].items()
+    }
+    hidden_keys = ("container", "gpus", "keep_hidden_states", "wandb")
+    shown = {key: value for key, value in config.items() if key not in hidden_keys}
+    return {**shown, "models": models}
+
+
+rule explorer:
+    """Make the explorer: the whole study as one HTML page."""
+    input:
+        probes=of_all_results(PROBES),
+        timing=of_all_results(TIMING),
+        patching=of_all_results(PATCHING, study.patched_tasks),
+        ceilings=ceilings_of(*dict.fromkeys(result["task"] for result in all_results())),
+    output:
+        page=reported(
+            EXPLORER,
+            "explorer",
+            category="Study",
+            labels={"what": "explorer"},
+        ),
+    log:
+        log_file("explorer"),
+    benchmark:
+        benchmark_file("explorer")
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        results=all_results(),
+        patched=all_results(study.patched_tasks),
+        threshold=config["timing"]["threshold"],
+        code=script_version("explorer.py", *EXPLORER_PARTS),
+    script:
+        "../workflow_scripts/explorer.py"
+
+
+# Too quick for a cluster's queue.
+localrules:
+    study_page,
+
+
+rule study_page:
+    """Write down the configuration and the software versions of the study."""
+    output:
+        page=reported(
+            STUDY_PAGE,
+            "configuration",
+            category="Study",
+            labels={"what": "configuration and software"},
+        ),
+    log:
+        log_file("study_page"),
+    benchmark:
+        benchmark_file("study_page")
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        config=shown_config(),
+        packages=PACKAGES,
+        code=script_version("study_page.py"),
+    script:
+        "../workflow_scripts/study_page.py"

@@ -1,0 +1,38 @@
+"""Lock: one run per folder; leftovers of a killed run are removed before jobs start.
+
+Each job is a Snakemake process of its own, under the lock of the run that started it.
+This is the only place that changes Snakemake's private API: `Workflow.execute`, which runs the jobs
+of a checked DAG. Snakemake 9 has no hook before it (checked with 9.27.1; `onstart` runs after the
+DAG has been compared with the files on disk, and in a dry run not at all).
+"""
+
+from think_to_talk.run.lock import locked
+
+
+def needs_lock(executor_plugin, **_settings):
+    """Whether a run needs the lock: not if it is a dry run, and not with `--nolock`."""
+    dry_run = executor_plugin.common_settings.dryrun_exec
+    return workflow.execution_settings.lock and not dry_run
+
+
+def with_container_gpus(execute):
+    """`Workflow.execute`, with the GPUs of a container declared first."""
+
+    def execute_with_gpus(executor_plugin, **settings):
+        if in_container() and not workflow.subprocess_exec:
+            show_gpus(executor_plugin)
+        return execute(executor_plugin=executor_plugin, **settings)
+
+    return execute_with_gpus
+
+
+workflow.execute = with_container_gpus(workflow.execute)
+if workflow.is_main_process:
+    workflow.execute = locked(
+        workflow.execute,
+        Path(".snakemake"),
+        Path("results"),
+        study.existing_files(),
+        needs_lock,
+        WorkflowError,
+    )

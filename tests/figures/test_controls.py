@@ -1,0 +1,67 @@
+"""Figures of controls: a panel per task, curves averaged over seeds, marks of t*."""
+
+import pytest
+from support.controls import COT_START, OTHER, REAL, table, timing_row
+
+from think_to_talk.controls.results import Result
+from think_to_talk.figures.controls import draw_control
+
+
+def without_scores(rows):
+    return [{**row, "score": None, "predictions": None} for row in rows]
+
+
+CASES = {
+    "labels": (OTHER, {}),
+    "untrained": (OTHER, {}),
+    "wrong_rows": ([{"row": row, "correct": row > 0, "aligned": row > 0} for row in range(4)], {}),
+    "thresholds": ([], {"thresholds": [0.5, 0.99]}),
+    "seeds": ([timing_row(-1, 0.5), timing_row(None, 0.5, 1)], {}),
+}
+
+
+@pytest.mark.parametrize("control", CASES)
+def test_every_control_has_a_table_and_a_figure_of_all_tasks(control):
+    """Also where one task has no probes, for lack of rows to train on."""
+    compared, options = CASES[control]
+    columns = {"sample_ids": [0, 1, 2, 3], "answer": [1] * 4, "predictions": [1, 1, 0, 2]}
+    probes = [{**row, **columns} for row in REAL]
+    results = [
+        Result(1, "t", probes, compared),
+        Result(1, "u", without_scores(probes), without_scores(compared)),
+        Result(2, "t", probes, compared),
+    ]
+    rows = table(control, results, **options)
+    assert {row["task"] for row in rows} == {"t", "u"}
+    figure = draw_control(control, "m", results, rows)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [panel.get_title(loc="left") for panel in panels] == ["t", "u"]
+    assert "m" in figure.get_suptitle()
+    assert all(panel.get_ylabel() for panel in panels)
+
+
+def test_curves_are_means_over_seeds_of_the_same_layer():
+    """Control labels are drawn in the layer that is best for the real ones."""
+    worse = [{**row, "score": row["score"] - 0.2} for row in REAL]
+    results = [Result(1, "t", REAL, OTHER), Result(2, "t", worse, OTHER)]
+    figure = draw_control("labels", "m", results, [])
+    solid, dashed = (line for line in figure.axes[0].lines if len(line.get_xdata()) == 4)
+    assert list(solid.get_xdata()) == list(dashed.get_xdata()) == [-2, -1, 0, 1]
+    assert list(solid.get_ydata()) == pytest.approx([0.35, 0.75, 0.7, 0.87])
+    assert list(dashed.get_ydata()) == pytest.approx([0.1, 0.15, 0.3, 0.25])
+
+
+def test_t_star_marks_of_seeds_are_on_the_symbol_axis():
+    results = [Result(seed, "t", REAL, [timing_row(seed, 0.5)]) for seed in (-1, 1)]
+    figure = draw_control("seeds", "m", results, [])
+    marks = next(line for line in figure.axes[0].lines if line.get_marker() == "v")
+    assert list(marks.get_xdata()) == [-1, 1]
+
+
+def test_curves_have_the_ceilings_of_their_task():
+    ceilings = [{"symbol_index": i, "variable": 0, "ceiling": i / 10} for i in range(1, COT_START)]
+    results = [Result(1, "t", REAL, OTHER), Result(1, "u", REAL, OTHER)]
+    figure = draw_control("labels", "m", results, [], {"t": ceilings})
+    drawn = [[list(line.get_ydata()) for line in axes.lines] for axes in figure.axes]
+    assert [0.5, 0.6, 0.6, 0.6] in drawn[0]
+    assert [0.5, 0.6, 0.6, 0.6] not in drawn[1]

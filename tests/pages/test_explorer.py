@@ -1,0 +1,127 @@
+"""The explorer: what it is given to show, and that nothing in it can break out of its place."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from think_to_talk.pages.explorer.data import result_data, study_data
+from think_to_talk.pages.explorer.page import explorer_page
+from think_to_talk.timing.best_probes import best_layers, first_readable
+from think_to_talk.timing.table import timing_rows
+
+IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
+SYMBOLS = "B=#±A,A=#;B=?B=#±A,A=#,B=#⏎"
+COT_START = 13
+
+
+def probe_rows(rng, token="x"):
+    return [
+        {
+            "layer": layer,
+            "position": position,
+            "relative_position": position - COT_START,
+            "equation": 0 if position >= COT_START else -2,
+            "symbol": symbol,
+            "symbol_index": position if position != 3 else None,
+            "token": token,
+            "variable": variable,
+            "score": None if position == 5 else float(rng.integers(0, 8)) / 7,
+            "ci_low": 0.1,
+            "ci_high": 0.9,
+            "chance": 0.2,
+            "answer": [variable, 3],
+            "predictions": None if position == 5 else [layer, 3],
+            "sample_ids": [0, 1],
+        }
+        for layer in (0, 4)
+        for position, symbol in enumerate(SYMBOLS)
+        for variable in range(2)
+    ]
+
+
+#: Both variables are determined by symbol 8.
+CEILINGS = [
+    {"symbol_index": symbol, "variable": variable, "ceiling": 1.0 if symbol >= 8 else 2 / 3}
+    for symbol in range(COT_START)
+    for variable in range(2)
+]
+
+
+def data(rows, ceilings=()):
+    timing = timing_rows(rows, [{"correct": True}], 0.9, IDENTITY, ceilings)
+    return study_data([result_data(IDENTITY, rows, timing, [], ceilings)], 0.9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_t_star_of_any_threshold_is_the_first_record_above_it(seed):
+    rows = probe_rows(np.random.default_rng(seed))
+    for number, variable in enumerate(data(rows)["results"][0]["variables"]):
+        for threshold in (0, 0.3, 3 / 7, 0.5, 0.9, 1):
+            star = first_readable(best_layers(rows, number), threshold)
+            found = next((r for r in variable["records"] if r[2] > threshold), None)
+            assert found == (
+                star
+                and [
+                    star[key]
+                    for key in ("position", "layer", "score", "relative_position", "equation")
+                ]
+            )
+
+
+def test_every_probe_is_in_its_place():
+    rows = probe_rows(np.random.default_rng(0))
+    result = data(rows)["results"][0]
+    assert result["layers"] == [0, 4]
+    assert result["cot_start"] == COT_START
+    assert result["positions"]["symbol"] == [*SYMBOLS[:3], "·", *SYMBOLS[4:]]
+    for row in rows:
+        variable = result["variables"][row["variable"]]
+        layer = result["layers"].index(row["layer"])
+        score = variable["score"][layer][row["position"]]
+        assert score == (None if row["score"] is None else pytest.approx(row["score"], abs=5e-5))
+        said = row["predictions"][0] if row["predictions"] else -1
+        assert variable["readings"][layer][row["position"]] == said
+        assert variable["value"] == row["answer"][0]
+
+
+def test_the_page_knows_what_the_text_says():
+    rows = probe_rows(np.random.default_rng(0))
+    for variable in data(rows, CEILINGS)["results"][0]["variables"]:
+        assert variable["t_text"] == 8 - COT_START
+        assert variable["ceiling"] == [0.6667] * 8 + [1.0] * (len(SYMBOLS) - 8)
+    for variable in data(rows)["results"][0]["variables"]:
+        assert variable["t_text"] is variable["ceiling"] is None
+
+
+def test_a_token_cannot_end_the_script_that_it_is_in():
+    token = "</script><script>alert(1)</script><!--{{ 7 * 7 }}"
+    page = explorer_page(data(probe_rows(np.random.default_rng(0), token)))
+    assert token not in page
+    study = re.search(r'<script type="application/json" id="study">(.*?)</script>', page)[1]
+    assert json.loads(study)["results"][0]["positions"]["token"][0] == token
+
+
+def test_the_page_names_nothing_that_it_would_have_to_load():
+    page = explorer_page(data(probe_rows(np.random.default_rng(0))))
+    assert not re.search(
+        r"<(script|img|iframe)[^>]* src=|<link|@import|url\(", page.split("<main>")[0]
+    )
+    assert "default-src 'none'" in page
+
+
+def test_the_same_study_is_the_same_page():
+    pages = {explorer_page(data(probe_rows(np.random.default_rng(0)))) for _ in range(2)}
+    assert len(pages) == 1
+
+
+def test_null_scores_are_empty_cells_without_records():
+    empty = {"score": None, "ci_low": None, "ci_high": None, "predictions": None}
+    found = data([{**row, **empty} for row in probe_rows(np.random.default_rng(0))])
+    json.dumps(found, allow_nan=False)
+    for variable in found["results"][0]["variables"]:
+        assert {score for layer in variable["score"] for score in layer} == {None}
+        assert {reading for layer in variable["readings"] for reading in layer} == {-1}
+        assert variable["records"] == []
+        assert variable["acc_before"] is variable["acc_after"] is None

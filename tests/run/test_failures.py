@@ -1,0 +1,62 @@
+"""Logs of failed jobs are found and reported."""
+
+import os
+
+import pytest
+
+from think_to_talk.run.failures import SUCCESS, failure_report, likely_cause, unfinished
+
+ENDED = f"{SUCCESS}1.0 s on 1 core(s) after 1.0 s of start-up\n"
+
+
+@pytest.fixture
+def logs(tmp_path):
+    def write(name, text, time=100):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        os.utime(path, (time, time))
+        return path
+
+    write("train/well.log", f"training: 100%\n{ENDED}")
+    write("train/earlier.log", "error: an earlier run\n", 10)
+    write("probes/wrong.log", "tiny: 3%\nerror: data/a.jsonl, line 5: not JSON\n")
+    write("probes/killed.log", "\n".join(f"tiny: {i}%" for i in range(30)))
+    write("probes/empty.log", "")
+    return tmp_path
+
+
+def test_logs_of_this_run_whose_jobs_did_not_end_well_are_found(logs):
+    found = [path.name for path in unfinished(logs, 50)]
+    assert found == ["empty.log", "killed.log", "wrong.log"]
+
+
+def test_each_has_its_last_lines_and_the_likely_cause(logs):
+    report = failure_report(unfinished(logs, 50))
+    assert report.startswith("3 job(s) failed.")
+    assert "    likely cause: data/a.jsonl, line 5: not JSON\n" in report
+    assert "| tiny: 29%" in report
+    assert "| tiny: 3%\n    | error" in report
+    assert "tiny: 20%" not in report
+    assert report.endswith("run the same command again.")
+
+
+def test_many_failures_are_counted_and_not_all_shown(logs):
+    for i in range(30):
+        (logs / f"{i}.log").write_text("error: x\n")
+    report = failure_report(unfinished(logs, 50))
+    assert report.count("    likely cause:") == 10
+    assert "... and 23 more." in report
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (["error: first", "error: last", "finished"], "last"),
+        (["Traceback (most recent call last):", "  x", "KeyError: 'a'"], "KeyError: 'a' (a defect"),
+        (["training: 3%"], "killed from outside"),
+        ([], "killed from outside"),
+    ],
+)
+def test_the_likely_cause(lines, cause):
+    assert cause in likely_cause(lines)

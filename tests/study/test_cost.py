@@ -1,0 +1,75 @@
+"""The cost estimate: sums over models and seeds, and what its page says of disk and devices."""
+
+import copy
+
+import pytest
+
+from think_to_talk.study.configuration import complete
+from think_to_talk.study.cost import cost_page, model_cost
+from think_to_talk.study.needs import Needs
+from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
+from think_to_talk.study.work import loading_seconds
+
+SIZES = {"num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 99}
+HUB = {
+    "kind": "hub",
+    "repository": "owner/name",
+    "revision": "0" * 40,
+    "architecture": SIZES,
+    "tasks": ["level-1"],
+}
+
+
+def planned(raw_config, schema, **changes):
+    """The plan and needs of the default study with one task and these changes."""
+    raw = copy.deepcopy(raw_config)
+    raw["tasks"] = {"level-1": raw["tasks"]["level-1"]}
+    raw["interventions"] = {}
+    raw["models"]["tiny"].pop("tasks", None)
+    raw["models"]["tiny"]["training"]["tasks"] = ["level-1"]
+    raw |= changes
+    study = StudyPlan(complete(raw, schema))
+    return study, Needs(study)
+
+
+def test_a_model_costs_the_sum_of_its_jobs_times_the_seeds(raw_config, schema):
+    study, needs = planned(raw_config, schema, seeds=[1, 2, 3])
+    cost = model_cost(study, needs, "tiny")
+    work = [needs.work("tiny", task, rows) for task, rows in study.shard_jobs("tiny")]
+    assert cost.shards == 3 * len(work)
+    assert cost.passes == (
+        3 * sum(part.best_passes for part in work),
+        3 * sum(part.worst_passes for part in work),
+    )
+    loading = len(work) * loading_seconds(needs.placement("tiny"))
+    assert cost.hours[0] == pytest.approx(
+        3 * (loading + sum(part.best_seconds for part in work)) / 3600
+    )
+    assert cost.hours[0] < cost.hours[1]
+    rows = sum(study.n_rows("level-1", split) for split in STUDIED_SPLITS)
+    assert cost.hidden == 3 * cost.largest == 3 * needs.hidden_state_bytes("tiny", "level-1", rows)
+    assert cost.weights == 3 * needs.probe_weight_bytes("tiny", "level-1")
+
+
+def test_hours_are_those_of_all_gpus_of_a_job(raw_config, schema):
+    hours = []
+    for n_gpus in (1, 2):
+        models = {"far": {**HUB, "gpus_per_job": n_gpus, "batch_size": 8}}
+        study, needs = planned(raw_config, schema, models=models)
+        hours.append(model_cost(study, needs, "far").hours[0])
+    assert hours[1] == pytest.approx(2 * hours[0], rel=1e-3)
+    assert "| 2 × a100 40 GB " in cost_page(study, needs)
+
+
+def test_the_page_names_the_devices_and_what_is_deleted(raw_config, schema):
+    kept = cost_page(*planned(raw_config, schema))
+    assert "| CPU " in kept
+    assert "GFLOPS" in kept
+    assert "TFLOPS" not in kept
+    assert "Hidden states are kept" in kept
+    on_gpu = planned(raw_config, schema, models={"far": HUB}, keep_hidden_states=False)
+    deleted = cost_page(*on_gpu)
+    assert "| a100 40 GB " in deleted
+    assert "a100 40 GB: 312 TFLOPS" in deleted
+    assert "GFLOPS" not in deleted
+    assert "Hidden states are deleted task by task" in deleted

@@ -1,0 +1,77 @@
+"""Arithmetic, time and space of a model's jobs, against numbers computed by hand."""
+
+import pytest
+from support.sizes import made_up
+
+from think_to_talk.study.memory import (
+    GB,
+    Gpu,
+    Memory,
+    Placement,
+    Prompt,
+    hidden_state_bytes,
+    probe_bytes,
+    probe_threads,
+)
+from think_to_talk.study.work import decoding_work, loading_seconds, probe_minutes, runtime_minutes
+
+#: Three layers of width 8, 3,616 operations per token.
+SMALL = made_up()
+PROMPT = Prompt(prefix=100, problem=5, chain=7)
+TWO_GPUS = Placement(
+    Gpu("gpu", 40, tflops=100, bandwidth_gb=1000), 8, Memory({"weights": 20 * 10**9}, {}), n_gpus=2
+)
+ON_CPU = Placement(None, 8, Memory({"weights": 10**9}, {}))
+
+
+def of_width(width):
+    return made_up(hidden_size=width)
+
+
+def test_time_on_gpus_is_operations_and_the_reading_of_weights_for_each_token():
+    """30 rows in 4 batches. 30 % of 100 teraflops; 40 GB of weights at half of 1,000 GB/s."""
+    work = decoding_work(SMALL, PROMPT, 30, 10, TWO_GPUS)
+    assert (work.best_passes, work.worst_passes) == (1 + 4, 1 + 4 * (2 + 10))
+    assert work.flops == 3616 * (100 + 30 * 12)
+    assert work.best_seconds == pytest.approx(work.flops / 30e12)
+    decoded_again = 3616 * 30 * (12 + 10)
+    assert work.worst_seconds - 4 * 10 * 0.08 == pytest.approx(
+        (work.flops + decoded_again) / 30e12, abs=1e-12
+    )
+    assert loading_seconds(TWO_GPUS) == 60 + 80
+    # 10 minutes and twice 143.2 seconds.
+    assert runtime_minutes(work, TWO_GPUS) == 15
+
+
+def test_a_token_takes_at_least_the_start_of_its_kernels():
+    gpu = Gpu("gpu", 40, tflops=100, bandwidth_gb=1000)
+    work = decoding_work(SMALL, PROMPT, 8, 10, Placement(gpu, 8, Memory({"weights": 3616}, {})))
+    assert work.worst_seconds == pytest.approx(10 * 0.025, rel=1e-5)
+
+
+def test_time_on_a_cpu_is_operations_alone():
+    """10 gigaflops; without few-shot examples there is no pass over a prefix."""
+    work = decoding_work(SMALL, Prompt(0, 5, 7), 30, 10, ON_CPU)
+    assert (work.best_passes, work.worst_passes) == (4, 48)
+    assert work.best_seconds == pytest.approx(3616 * 30 * 12 / 1e10)
+    assert work.worst_seconds == pytest.approx(3616 * 30 * (12 + 12 + 10) / 1e10)
+    assert loading_seconds(ON_CPU) == 60 + 2
+
+
+@pytest.mark.parametrize(("width", "steps", "minutes"), [(8, 13_238, 12), (2048, 8_342, 31)])
+def test_the_time_of_probes_is_two_products_a_step(width, steps, minutes):
+    """Of 3 layers, 12 positions, 1,000 rows, 2 variables of ten classes, forward and backward.
+
+    The narrow ones take 30.5 s on one core and the wide ones 615 s on eight: 10 minutes and twice
+    that, rounded up.
+    """
+    assert probe_minutes(of_width(width), PROMPT, 3, 1000, 2, steps) == minutes
+
+
+def test_space_of_hidden_states_and_of_probes():
+    assert hidden_state_bytes(SMALL, PROMPT, 30, 3) == 30 * 12 * 3 * 8 * 2
+    matrices = 4 * 10 * 2 * 8 * 8 * 4
+    assert probe_bytes(SMALL, 100, 2) == 2 * GB + 8 * 100 * 8 * 4 + matrices
+    wide = 8 * 100 * 1025 * 4
+    assert probe_bytes(of_width(1025), 100, 2) == 2 * GB + wide
+    assert [probe_threads(of_width(width)) for width in (1024, 1025)] == [1, 8]

@@ -1,0 +1,52 @@
+"""Probe rows and their timing, as figures draw them."""
+
+import numpy as np
+
+from think_to_talk.timing.table import timing_rows
+
+SYMBOLS = "B=#±A,A=#;B=?B=#±A,A=#,B=#⏎"
+
+
+COT_START = 13
+
+
+IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
+
+
+def random_probe_rows():
+    """Probe rows of two layers and two variables, readable from positions 17 and 18 on."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for layer in (0, 2):
+        for position, symbol in enumerate(SYMBOLS):
+            for variable in range(2):
+                score = float(rng.uniform(0.1, 0.5)) if position < 17 + variable else 0.96
+                rows.append(
+                    {
+                        "layer": layer,
+                        "position": position,
+                        "relative_position": position - COT_START,
+                        "equation": 0,
+                        "symbol": symbol,
+                        "symbol_index": position if position != 3 else None,
+                        "variable": variable,
+                        "score": score,
+                        "ci_low": score - 0.02,
+                        "ci_high": score + 0.02,
+                        "chance": 0.2,
+                        "predictions": None,
+                    }
+                )
+    return rows
+
+
+#: A is determined by its number, B by the same (`A=#`).
+CEILINGS = [
+    {"symbol_index": symbol, "variable": variable, "ceiling": 0.25 if symbol < 8 else 1.0}
+    for symbol in range(COT_START)
+    for variable in range(2)
+]
+
+
+def timing(probe_rows):
+    return timing_rows(probe_rows, [{"correct": True}], 0.9, IDENTITY)

@@ -1,0 +1,10 @@
+"""Where the repository under test is, and what it ships that tests read."""
+
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+GENERAL_FEW_SHOT = yaml.safe_load(
+    (REPOSITORY / "studies/general-few-shot.yaml").read_text(encoding="utf-8")
+)["tasks"]["level-4-general"]

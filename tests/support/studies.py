@@ -1,0 +1,172 @@
+"""A copy of the repository with a study in it: run, changed and planned with the real Snakemake."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from filelock import FileLock
+
+from support.repository import REPOSITORY
+
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"
+)
+
+#: Where a study keeps measured sizes of models, and where the tests keep those of all studies.
+SIZES = ".snakemake/model_sizes.json"
+KEPT_SIZES = Path(tempfile.gettempdir(), f"think-to-talk-tests-{os.getuid()}-model-sizes.json")
+
+#: Keys and tokens of somebody who runs a study, by the variables that hold them, as long as real
+#: ones. Not written out, since the study's folder holds a copy of this file.
+SECRETS = {
+    name: prefix + hashlib.sha1(name.encode()).hexdigest()
+    for name, prefix in {
+        "WANDB_API_KEY": "",
+        "HF_TOKEN": "hf_",
+        "HUGGING_FACE_HUB_TOKEN": "hf_",
+    }.items()
+}
+
+
+def files_below(folder):
+    """All files below a folder. Others may write and delete there meanwhile: `rglob` would fail."""
+    return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+
+
+class Study:
+    """A copy of the repository with a study to run in it."""
+
+    def __init__(self, folder, overlay=None):
+        self.folder = Path(folder)
+        self.overlay = overlay
+        #: Environment variables of its runs, beside the usual ones.
+        self.environment = {}
+
+    def copy(self, folder, *without):
+        """The study with its results and what Snakemake knows of them; times are kept.
+
+        without: names of results, files or folders, that are left out.
+        """
+        results = self.folder / "results"
+
+        def left_out(parent, names):
+            return set(without) & set(names) if Path(parent).is_relative_to(results) else set()
+
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=left_out)
+        return Study(folder, self.overlay)
+
+    def configure(self, **changes):
+        """Change the overlay: `models__local__layers=[0]` sets models.local.layers."""
+        path = self.folder / self.overlay
+        config = yaml.safe_load(path.read_text())
+        for key, value in changes.items():
+            *folders, last = key.split("__")
+            entry = config
+            for name in folders:
+                entry = entry.setdefault(name, {})
+            entry[last] = value
+        path.write_text(yaml.safe_dump(config))
+
+    def edit(self, path, old, new):
+        text = (self.folder / path).read_text()
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new, 1))
+
+    def snakemake(self, *arguments, check=True):
+        run = subprocess.run(**self._command(*arguments), capture_output=True)
+        _keep_sizes(self.folder)
+        if check:
+            assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
+        return run
+
+    def link_environment(self):
+        """Have what is installed beside the tests, as `make` would install it."""
+        (self.folder / ".venv").symlink_to(sys.prefix)
+
+    def make(self, target):
+        run = subprocess.run(
+            ["make", target], cwd=self.folder, env=own_environment(), text=True, capture_output=True
+        )
+        assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
+        return run
+
+    def start(self, *arguments):
+        """A run in the background; what it says goes to a file of the folder.
+
+        It and its jobs are a process group of their own, which `processes.end` ends.
+        """
+        with open(self.folder / "run.log", "w") as log:
+            return subprocess.Popen(
+                **self._command(*arguments),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _command(self, *arguments):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        if self.overlay:
+            command += ["--configfile", self.overlay]
+        return {
+            "args": command,
+            "cwd": self.folder,
+            "text": True,
+            "env": {**own_environment(), **self.environment},
+        }
+
+    def results(self):
+        """{file: its bytes} of what a study is run for: rows, weights, tables and figures."""
+        return {name: (self.folder / name).read_bytes() for name in self.result_files()}
+
+    def result_files(self):
+        return [
+            str(path.relative_to(self.folder))
+            for path in files_below(self.folder / "results")
+            if not {"benchmarks", "logs"} & set(path.parts)
+        ]
+
+    def planned(self, *arguments):
+        """{(rule, first output)} of the jobs that a run would execute.
+
+        `all`, and the page that says how the study is configured, are left out.
+        """
+        output = self.snakemake("--dry-run", *arguments)
+        jobs = re.findall(
+            # Indented where the job is part of a group.
+            r"^ *(?:local)?rule (\S+):\n(?: +input: .*\n)? +output: ([^,\n]+)",
+            output.stdout + output.stderr,
+            re.MULTILINE,
+        )
+        return {job for job in jobs if job[0] != "study_page"}
+
+
+def copied_repository(folder):
+    """A copy of the repository; sizes of models that earlier studies measured are there already."""
+    shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED)
+    with FileLock(f"{KEPT_SIZES}.lock"):
+        if KEPT_SIZES.exists():
+            (folder / SIZES).parent.mkdir()
+            shutil.copy(KEPT_SIZES, folder / SIZES)
+    return folder
+
+
+def _keep_sizes(folder):
+    """Add what a study measured to what later ones know; the keys say all that it depends on."""
+    if not (folder / SIZES).exists():
+        return
+    with FileLock(f"{KEPT_SIZES}.lock"):
+        kept = json.loads(KEPT_SIZES.read_text()) if KEPT_SIZES.exists() else {}
+        KEPT_SIZES.write_text(json.dumps({**kept, **json.loads((folder / SIZES).read_text())}))
+
+
+def own_environment():
+    """The environment without the W&B key and settings of whoever runs the tests."""
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return {**usual, "LANG": "C.UTF-8"}

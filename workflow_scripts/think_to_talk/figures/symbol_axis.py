@@ -1,0 +1,54 @@
+"""The symbol axis of a panel: symbols as labels, the chain of thought shaded, ceilings.
+
+The overview and the curves of controls share it; rows are placed on it by `timing.symbol_axis`, and
+ceilings by `timing.text`.
+"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from think_to_talk.figures.style import STYLES, ProbeRows
+from think_to_talk.timing.text import position_ceilings
+
+#: The label of the symbol axis.
+AXIS = "A, B ... variables in definition order, # a number, ± an operator"
+
+#: What the lines of `draw_ceiling` are.
+CEILING = "dotted: ceiling, the best accuracy that the text up to there allows"
+
+
+def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
+    """Label a panel's horizontal axis with the symbols, and shade the chain of thought.
+
+    on_axis: as of `on_symbol_axis`.
+    Returns the `symbol_index` at 0 of the axis: that of the chain's first symbol.
+    """
+    symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
+    cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
+    panel.axvline(-0.5, color="black", linewidth=0.9)
+    panel.axvspan(-0.5, max(symbols) - cot_start + 0.5, color="0.96", zorder=0)
+    panel.set_xlim(-cot_start - 0.5, max(symbols) - cot_start + 0.5)
+    panel.set_xticks([index - cot_start for index in symbols], list(symbols.values()))
+    panel.tick_params(axis="x", length=0, pad=2)
+    return cot_start
+
+
+def draw_ceiling(
+    panel: Axes, on_axis: ProbeRows, ceiling_rows: ProbeRows, variable: int, cot_start: int
+) -> None:
+    """Draw the ceiling of a variable, dotted, in its colour; nothing without ceilings.
+
+    on_axis: as of `on_symbol_axis`.
+    ceiling_rows: of the task; none of an existing dataset.
+    cot_start: as of `draw_symbol_axis`.
+    """
+    ceilings = position_ceilings(on_axis, ceiling_rows, variable)
+    place = {row["relative_position"]: row["symbol_index"] - cot_start for row in on_axis}
+    panel.plot(
+        [place[t] for t in ceilings],
+        list(ceilings.values()),
+        color=STYLES[variable % len(STYLES)][0],
+        linewidth=1.0,
+        linestyle=(0, (1, 2)),
+    )

@@ -1,0 +1,1 @@
+"""Files of the study: atomic writes, JSON Lines, safetensors shards, and external datasets."""

@@ -1,0 +1,1 @@
+"""Problems and their chains of thought: templates, sampling, datasets and counterfactual pairs."""

@@ -1,0 +1,83 @@
+"""One problem, its chain of thought, and its row of a dataset.
+
+`formulas.sampling` makes problems from a template. The chain of thought is solved backwards from
+the variable that is asked for: an equation, the equations of its variables, then the equation again
+with their values. Source: Kudo et al., arXiv:2412.01113.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from think_to_talk.formulas.templates import Form
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem; its tuples are in definition order of the variables.
+
+    letters: the name of each variable.
+    forms: the right-hand side of each equation.
+    numbers: the fresh numbers of each equation.
+    values: the value of each variable.
+    order: variables in the order in which their equations are written.
+    asked: the variable that the question asks for.
+    """
+
+    letters: tuple[str, ...]
+    forms: tuple[Form, ...]
+    numbers: tuple[tuple[int, ...], ...]
+    values: tuple[int, ...]
+    order: tuple[int, ...]
+    asked: int
+
+    def equation(self, variable: int, *, substituted: bool = False) -> str:
+        """`z = 4 - o`, or with its variables substituted by their values, `z = 4 - 4`."""
+        fresh = iter(self.numbers[variable])
+        names = self.values if substituted else self.letters
+        form = self.forms[variable]
+        operands = [next(fresh) if name is None else names[name] for name in form.operands]
+        return f"{self.letters[variable]} = {form.write(operands)}"
+
+    @property
+    def source(self) -> str:
+        """The problem as the model reads it."""
+        equations = " , ".join(self.equation(variable) for variable in self.order)
+        return f"{equations} ; {self.letters[self.asked]} =?"
+
+    @property
+    def scratchpad(self) -> str:
+        """The chain of thought: backtracking from the asked variable (TASK: CoT rule)."""
+        return " , ".join(self._solve(self.asked, set()))
+
+    def _solve(self, variable: int, solved: set[int]) -> Iterator[str]:
+        equation = self.equation(variable)
+        result = f"{self.letters[variable]} = {self.values[variable]}"
+        yield equation
+        used = dict.fromkeys(name for name in self.forms[variable].operands if name is not None)
+        unsolved = [name for name in used if name not in solved]
+        for name in unsolved:
+            if name not in solved:
+                yield from self._solve(name, solved)
+        if unsolved:
+            yield equation
+        substituted = self.equation(variable, substituted=True)
+        if used and substituted != result:
+            yield substituted
+        if equation != result:
+            yield result
+        solved.add(variable)
+
+    def row(self) -> dict[str, Any]:
+        """The problem as a dataset row, its keys in the order in which they are written."""
+        scratchpad = self.scratchpad
+        return {
+            "source": self.source,
+            "target": f" {scratchpad}\n",
+            "original_answer": str(self.values[self.asked]),
+            "intermediate_questions": [f"{letter} =" for letter in self.letters],
+            "intermediate_answers": list(self.values),
+            "scratchpad": scratchpad,
+        }

@@ -1,0 +1,30 @@
+"""Symbols of problems and chains of thought, as files and figures name them.
+
+`tokens.prompts` maps token positions to these symbols, so that the results of all tokenizers share
+one axis. Variables are A, B ... in definition order, numbers `#`.
+"""
+
+from __future__ import annotations
+
+import string
+
+#: Classes of a probe: the digits that a variable can have as its value.
+N_CLASSES = 10
+
+NEWLINE = "⏎"
+
+NUMBER = "#"
+
+EITHER_OPERATOR = "±"
+
+#: Stands for a token that completes no symbol, such as a lone space.
+NO_SYMBOL = "·"
+
+
+def variable_symbol(variable: int) -> str:
+    """The name of a variable on the symbol axis, by its index in definition order: A, B ..."""
+    return chr(ord("A") + variable)
+
+
+#: All characters of a problem and its chain of thought, except spaces.
+SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"

@@ -1,0 +1,1 @@
+"""Hidden states of a model: read, replaced, and stored while it decodes."""

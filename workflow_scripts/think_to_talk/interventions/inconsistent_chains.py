@@ -1,0 +1,133 @@
+"""Inconsistent chains: does the final answer follow the problem or a wrong result in the chain?
+
+Pairs come from `formulas/altered_chains.py`; the rows feed the table of interventions and its
+overview figure.
+
+Method: the model is given a problem and its chain of thought up to a result that has been made
+wrong, and writes the rest by greedy decoding (the chain is corrupted as in Lanham et al.,
+arXiv:2307.13702). A final answer that follows from the wrong result shows that the model computes
+from its chain; one that fits the problem, that it does not need the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.formulas.rows import base_row, is_correct
+from think_to_talk.formulas.symbols import NUMBER, variable_symbol
+from think_to_talk.hidden_states.decoding import VerifiedDecoder
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.intervals import share
+from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
+from think_to_talk.progress import progress
+from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.stop_ids import stop_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def inconsistent_chain_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
+    altered: Rows,
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    batch_size: int,
+    max_new_tokens: int,
+    identity: Mapping[str, Any],
+    end_ids: Sequence[int] = (),
+) -> Iterator[dict[str, Any]]:
+    """A row per altered variable and choice of pairs (schemas/inconsistent_chain_row.schema.yaml).
+
+    facts: how the model may be run.
+    altered: pair rows with the key `altered_variable`.
+    shots, bos: as of `tokens.prompts.tokenize`.
+    batch_size: rows at a time.
+    max_new_tokens: the length at which a generation is cut.
+    identity: model, seed and task.
+    end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
+    """
+    variables = sorted({pair["altered_variable"] for pair in altered})
+    description = f"wrong results {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    stops = stop_ids(tokenizer, end_ids)
+    with progress(len(altered), description, "pairs") as bar:
+        for variable in variables:
+            pairs = [pair for pair in altered if pair["altered_variable"] == variable]
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            passes = Passes(model, facts, tokens.prefix, batch_size)
+            decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
+            equation, forced = _result_of(variable, tokens.layout)
+            start = tokens.layout.n_problem
+            written = _write(decoder, tokenizer, tokens.runs["edited"], start + forced)
+            unaltered = _write(decoder, tokenizer, tokens.runs["base"], start)
+            solved = [
+                is_correct(text, base_row(pair))
+                for text, pair in zip(unaltered, pairs, strict=True)
+            ]
+            bar.update(len(pairs))
+            finals = [text.split("=")[-1].strip() for text in written]
+            for which in ("solved", "all"):
+                numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
+                yield {
+                    **identity,
+                    "variable": variable,
+                    "equation": equation,
+                    "forced": forced,
+                    "rows": which,
+                    "n": len(numbers),
+                    **_followed([finals[i] for i in numbers], [pairs[i] for i in numbers]),
+                    "pairs": numbers,
+                    "outputs": [finals[i] for i in numbers],
+                }
+
+
+def _result_of(variable: int, layout: Layout) -> tuple[int, int]:
+    """The chain's equation with the result of a variable, and the chain's tokens up to its end."""
+    equations = layout.equations()
+    wanted = [variable_symbol(variable), "=", NUMBER]
+    for equation in range(max(equations) + 1):
+        of_equation = [s for s, e in enumerate(equations) if e == equation]
+        if [layout.symbols[s] for s in of_equation][:-1] == wanted:
+            last = max(p for p, s in enumerate(layout.position_symbol) if s <= of_equation[2])
+            return equation, last + 1 - layout.n_problem
+    raise AssertionError(f"the chain has no result for variable {variable}")
+
+
+def _write(
+    decoder: VerifiedDecoder, tokenizer: PreTrainedTokenizerBase, ids: torch.Tensor, given: int
+) -> list[str]:
+    """The text that the model writes after the first `given` tokens of each row, to its end.
+
+    ids: [rows, tokens] of problem and chain; the chain is the draft that decoding verifies.
+    """
+    texts = [""] * len(ids)
+    for batch in decoder.decode(ids[:, :given], ids[:, given:]):
+        written = written_texts(tokenizer, batch.generated, decoder.stop_ids)
+        for row, text in zip(batch.rows, written, strict=True):
+            texts[row] = text
+    return texts
+
+
+def _followed(finals: Sequence[str], pairs: Rows) -> dict[str, float | None]:
+    """Shares of final answers that follow from the altered chain, from the problem, or neither.
+
+    finals: the final answer of each of the pairs.
+    """
+    n = len(pairs)
+    chain = [final == pair["original_answer"] for final, pair in zip(finals, pairs, strict=True)]
+    problem = [
+        final == pair["base_original_answer"] for final, pair in zip(finals, pairs, strict=True)
+    ]
+    return {
+        **share("follows_chain", sum(chain), n),
+        **share("follows_problem", sum(problem), n),
+        **share("other", n - sum(chain) - sum(problem), n),
+    }

@@ -1,0 +1,187 @@
+"""Rates of activation patching: how often replaced hidden states change a model's answers.
+
+Pairs of problems come from `formulas/counterfactuals.py`, next tokens of patched runs from
+`interventions/patched_runs.py`; the rows feed the patching figures and the table of interventions.
+
+Method: hidden states of the base problem's run replace those of the edited problem's run (or the
+other way round), at the layers and positions of a spec. An answer then becomes the source's
+(success), stays the patched run's (unchanged), or becomes something else; rates come with Wilson
+95 % intervals. As in the paper (Kudo et al., arXiv:2412.01113), extended by a grid over all layers
+and equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.formulas.rows import base_row
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.intervals import share
+from think_to_talk.interventions.patched_runs import Outputs, Patcher
+from think_to_talk.interventions.specs import Answer, Spec, answers, directed, from_config, sliding
+from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
+from think_to_talk.progress import progress
+from think_to_talk.tokens.layout import Layout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class PatchingSettings:
+    """Which hidden states are patched: the keys of the config's `interventions` about patching.
+
+    window: layers that the sliding grid patches together.
+    stride: layers between windows of the grid.
+    specs: the study's additional specs, {name: entry}.
+    """
+
+    window: int
+    stride: int
+    specs: Mapping[str, Mapping[str, Any]]
+
+    def all_specs(self, layout: Layout, n_layers: int) -> list[Spec]:
+        """The sliding grid, the directed specs and the study's additional ones."""
+        return [
+            *sliding(layout, n_layers, self.window, self.stride),
+            *directed(layout, n_layers),
+            *from_config(self.specs, layout, n_layers),
+        ]
+
+
+def patching_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
+    edits: Mapping[str, Rows],
+    settings: PatchingSettings,
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    batch_size: int,
+    identity: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """A row per edit, spec, answer and choice of pairs; see schemas/patching_row.schema.yaml.
+
+    Pairs whose two problems have the same number in place of an answer are left out of its rates.
+
+    facts: how the model may be run.
+    edits: {name: pair rows}.
+    settings: which hidden states are patched.
+    shots, bos: as of `tokens.prompts.tokenize`.
+    batch_size: rows at a time.
+    identity: model, seed and task.
+    """
+    n_layers = model.config.get_text_config().num_hidden_layers
+    total = sum(map(len, edits.values()))
+    description = f"patching {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with progress(total, description, "pairs") as bar:
+        for edit, pairs in edits.items():
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            specs = settings.all_specs(tokens.layout, n_layers)
+            patcher = Patcher(Passes(model, facts, tokens.prefix, batch_size))
+            batches = []
+            for batch in patcher.outputs(tokens.runs, tokens.layout.n_problem, specs):
+                batches.append(batch)
+                bar.update(len(batch))
+            outputs = Outputs.joined(batches)
+            for row in _rows_of_edit(pairs, tokens, specs, outputs, tokenizer):
+                yield {**identity, "edit": edit, **row}
+
+
+def _rows_of_edit(
+    pairs: Rows,
+    tokens: TokenizedPairs,
+    specs: Sequence[Spec],
+    outputs: Outputs,
+    tokenizer: PreTrainedTokenizerBase,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one edit, without its name and the identity: per spec, answer and choice of pairs.
+
+    pairs, tokens, outputs: of the same pairs of problems.
+    """
+    answer_at = {answer.forced: answer for answer in answers(tokens.layout)}
+    variables = {forced: answered_variable(pairs, answer) for forced, answer in answer_at.items()}
+    equations = tokens.layout.equations()
+    gold, unpatched = tokens.chains, outputs.unpatched
+    ids = torch.cat([part.unique() for part in (*outputs.patched, *unpatched.values())]).unique()
+    text = dict(zip(ids.tolist(), tokenizer.batch_decode(ids[:, None]), strict=True))
+    for spec, patched in zip(specs, outputs.patched, strict=True):
+        touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
+        equation = touched.pop() if len(touched) == 1 else None
+        for column, t in enumerate(spec.forced):
+            differs = gold["base"][:, t] != gold["edited"][:, t]
+            solved = differs.clone()
+            for run in RUNS:
+                solved &= unpatched[run][:, t] == gold[run][:, t]
+            if not differs.any():
+                continue
+            for which, mask in (("solved", solved), ("all", differs)):
+                found = patched[mask, column]
+                yield {
+                    "kind": spec.kind,
+                    "spec": spec.name,
+                    "source": spec.source,
+                    "layers": list(spec.layers),
+                    "positions": list(spec.positions),
+                    "equation": equation,
+                    "answer_equation": answer_at[t].equation if t in answer_at else None,
+                    "forced": t,
+                    "variable": variables.get(t),
+                    "rows": which,
+                    "n": len(found),
+                    **_rates(found, gold[spec.source][mask, t], gold[spec.target][mask, t]),
+                    **_accuracies(unpatched, gold, mask, t),
+                    "pairs": torch.nonzero(mask).flatten().tolist(),
+                    "outputs": [text[token].strip() for token in found.tolist()],
+                }
+
+
+def _rates(
+    found: torch.Tensor, of_source: torch.Tensor, of_target: torch.Tensor
+) -> dict[str, float | None]:
+    """Shares of answers that are the source's, the target's or neither.
+
+    found: [pairs] ids of the patched run's answers.
+    of_source, of_target: [pairs] ids of the two runs' gold answers.
+    """
+    n, success, unchanged = len(found), found == of_source, found == of_target
+    return {
+        **share("success", int(success.sum()), n),
+        **share("unchanged", int(unchanged.sum()), n),
+        **share("other", int((~success & ~unchanged).sum()), n),
+    }
+
+
+def _accuracies(
+    unpatched: Mapping[str, torch.Tensor],
+    gold: Mapping[str, torch.Tensor],
+    mask: torch.Tensor,
+    t: int,
+) -> dict[str, float | None]:
+    """The accuracy of both runs without patching, at token t of the chain.
+
+    unpatched, gold: {run: [pairs, chain tokens]}.
+    mask: [pairs] which pairs are counted.
+    """
+    shares: dict[str, float | None] = {}
+    for run in RUNS:
+        hits = int((unpatched[run][mask, t] == gold[run][mask, t]).sum())
+        shares |= share(f"{run}_accuracy", hits, int(mask.sum()))
+    return shares
+
+
+def answered_variable(pairs: Rows, answer: Answer) -> int | None:
+    """The variable that equals an equation's last number in all pairs; None if there is none."""
+    rows = [*map(base_row, pairs), *pairs]
+    written = [row["scratchpad"].split(",")[answer.equation] for row in rows]
+    numbers = [int([symbol for symbol in text if symbol.isdigit()][-1]) for text in written]
+    for variable in range(len(rows[0]["intermediate_answers"])):
+        if numbers == [row["intermediate_answers"][variable] for row in rows]:
+            return variable
+    return None

@@ -1,0 +1,1 @@
+"""Checkpoints: their size, their files, loading, downloading and training."""

@@ -1,0 +1,204 @@
+"""What a pass of a model holds in memory, counted on torch's meta device, which computes nothing.
+
+`models/measure_sizes.py` runs models here that have shapes but no memory. Each tensor that an
+operation makes is counted from then until it is freed, as on a GPU.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+_OPERATIONS = torch.ops.aten
+
+
+class LiveMemory(TorchDispatchMode):
+    """Counts storages that operations make, and the operations of matrix products, in its block.
+
+    Python collects no cycles of objects within the block, as it would at another moment each time:
+    what they hold counts as alive.
+
+    known: tensors that exist before it, which are not counted.
+    flops: floating-point operations of matrix products and convolutions so far, those within fused
+        attention left out.
+    """
+
+    def __init__(self, known: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self.flops = 0
+        # Held, as another storage could take the place of one that is freed.
+        self._known = list(known)
+        #: The number of each storage that is alive; 0 for those that are not counted.
+        self._numbers = {_key(tensor): 0 for tensor in self._known}
+        #: {an operation and its arguments: shape, stride and dtype of its output}.
+        self._shapes: dict[Any, tuple[Any, ...]] = {}
+        #: (number of a storage, bytes), negative where it is freed.
+        self._events: list[tuple[int, int]] = []
+
+    def __enter__(self) -> LiveMemory:
+        gc.collect()
+        gc.disable()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)
+        gc.enable()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run one operation."""
+        if func is _OPERATIONS._local_scalar_dense.default and args[0].is_meta:
+            # Asked whether a mask has no padding, for example: it has none.
+            return args[0].dtype == torch.bool
+        if func is _OPERATIONS.nonzero.default and args[0].is_meta:
+            # There is room for all of them.
+            output = args[0].new_empty((args[0].numel(), args[0].ndim), dtype=torch.long)
+        elif func is _OPERATIONS._grouped_mm.default and args[0].is_meta:
+            # On the meta device it asks for bfloat16.
+            output = args[0].new_empty((*args[0].shape[:-1], args[1].shape[-1]))
+        else:
+            output = self._make(func, args, kwargs or {})
+        if func is _OPERATIONS._safe_softmax.default:
+            # Within this operation. It is freed on return.
+            hidden = torch.empty_like(args[0], dtype=torch.bool)
+            self._add(hidden)
+        for tensor in output if isinstance(output, tuple | list) else (output,):
+            if isinstance(tensor, torch.Tensor):
+                self._add(tensor)
+        self.flops += _flops(func, args, kwargs or {}, output)
+        return output
+
+    def _make(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The output of an operation. Blocks repeat their operations: a shape is computed once."""
+        returns = func._schema.returns
+        if len(returns) != 1 or str(returns[0].type) != "Tensor" or returns[0].alias_info:
+            return func(*args, **kwargs)
+        key = (func, *map(_described, args), *map(_described, kwargs.items()))
+        if key in self._shapes:
+            shape, stride, dtype = self._shapes[key]
+            return torch.empty_strided(shape, stride, dtype=dtype, device="meta")
+        output = func(*args, **kwargs)
+        if output.is_meta and _key(output) not in self._numbers:
+            self._shapes[key] = (output.shape, output.stride(), output.dtype)
+        return output
+
+    def _add(self, tensor: torch.Tensor) -> None:
+        key = _key(tensor)
+        if key in self._numbers:
+            return
+        storage = tensor.untyped_storage()
+        number, size = len(self._events) + 1, storage.nbytes()
+        self._numbers[key] = number
+        self._events.append((number, size))
+        weakref.finalize(storage, self._free, key, number, size)
+
+    def _free(self, key: int, number: int, size: int) -> None:
+        del self._numbers[key]
+        self._events.append((number, -size))
+
+    def peak(self, kept: Iterable[torch.Tensor]) -> int:
+        """The most bytes that were alive at once beside these tensors, which are left."""
+        left = {self._numbers.get(_key(tensor)) for tensor in kept}
+        live = peak = 0
+        for number, size in self._events:
+            if number not in left:
+                live += size
+                peak = max(peak, live)
+        return peak
+
+
+class ShapesOnly(TorchFunctionMode):
+    """Functions of torch that must not look at values, which tensors on the meta device have not.
+
+    Attention is what its fused kernels hold: none of its weights [heads, tokens, tokens].
+
+    on_gpu: whether the kernels are those of a GPU.
+    """
+
+    def __init__(self, on_gpu: bool) -> None:
+        super().__init__()
+        self.on_gpu = on_gpu
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run one function of torch."""
+        kwargs = kwargs or {}
+        if func is torch.nn.functional.scaled_dot_product_attention:
+            return self._attend(*args, **kwargs)
+        if func is torch.Tensor.tolist and args[0].is_meta:
+            return _UnknownSizes([0] * args[0].numel())
+        if func is torch.Tensor.split and isinstance(args[1], _UnknownSizes):
+            return args[0].tensor_split(len(args[1]), **kwargs)
+        return func(*args, **kwargs)
+
+    def _attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        """Attention of [rows, heads, tokens, size]; in matrix products where no kernel fits."""
+        grouped = kwargs.get("enable_gqa") or query.shape[:-2] == key.shape[:-2]
+        if grouped and (self.on_gpu or query.shape[-1] == value.shape[-1]):
+            mask = kwargs.get("attn_mask")
+            if mask is not None and mask.dtype == torch.bool:
+                # The kernels add it to the weights. It is freed on return.
+                mask = query.new_empty(mask.shape)
+            return query.new_empty(*query.shape[:-1], value.shape[-1])
+        attention = torch.nn.functional.scaled_dot_product_attention
+        return attention(query, key, value, *args, **kwargs)
+
+
+class _UnknownSizes(list[int]):
+    """How many rows each expert gets: taken to be as many."""
+
+
+def held_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Bytes of the storages of tensors, each storage once."""
+    return sum({_key(t): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+def tensors_in(value: Any, seen: set[int] | None = None) -> Iterator[torch.Tensor]:
+    """All tensors in an object, such as a cache of any kind: in its attributes, lists and dicts."""
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors_in(part, seen)
+    elif isinstance(value, list | tuple | set):
+        for part in value:
+            yield from tensors_in(part, seen)
+    elif hasattr(value, "__dict__") and not isinstance(value, type | torch.nn.Module):
+        yield from tensors_in(vars(value), seen)
+
+
+def _described(value: Any) -> Any:
+    """What the shape of an operation's output depends on, of one argument."""
+    if isinstance(value, torch.Tensor):
+        return (value.shape, value.stride(), value.dtype, value.is_meta)
+    if isinstance(value, list | tuple):
+        return tuple(map(_described, value))
+    return (type(value), value)
+
+
+def _key(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _flops(func: Any, args: tuple[Any, ...], kwargs: Any, output: Any) -> int:
+    if func is _OPERATIONS._grouped_mm.default:
+        # Each row is multiplied with the matrix of its group.
+        return 2 * output.numel() * args[0].shape[-1]
+    counter = flop_registry.get(func._overloadpacket)
+    return counter(*args, **kwargs, out_val=output) if counter else 0

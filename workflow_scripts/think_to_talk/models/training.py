@@ -1,0 +1,218 @@
+"""Training a small Llama on the chain-of-thought task, with a tokenizer of one token per symbol.
+
+The default study has no pretrained model: it trains one that solves the task, on fresh problems
+outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoint, which
+`models/loading.py` loads like any other.
+
+Method: next-token cross-entropy on the chain of thought alone. Muon (Jordan et al., 2024) for the
+blocks' matrices and AdamW for the rest reach exact match 1.0 in about half the time of AdamW alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils.logging import disable_progress_bar
+
+from think_to_talk.files.atomic import adding_to, write_text
+from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.formulas.sampling import draw_rows
+from think_to_talk.formulas.symbols import SYMBOLS
+from think_to_talk.formulas.templates import Template
+from think_to_talk.progress import progress
+from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+#: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
+_WARM_UP, _CLIP = 0.1, 1.0
+
+#: Sums round differently with another number of threads, which would train another model. The
+#: number is therefore fixed, whatever cores there are; two threads on one core lose a fifth.
+_THREADS = 2
+
+#: Exact match on held-out problems below which a warning is given.
+_MIN_EXACT_MATCH = 0.99
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Problems of one task with their chains.
+
+    ids: [rows, tokens] of problem and chain.
+    n_problem: tokens of the problem.
+    """
+
+    ids: torch.Tensor
+    n_problem: int
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]]) -> Examples:
+    """Tokenize rows that all have the same length in tokens, as all rows of one template have."""
+    ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
+    return Examples(torch.tensor(ids), len(tokenizer(rows[0]["source"])["input_ids"]))
+
+
+def training_examples(
+    tokenizer: PreTrainedTokenizerFast,
+    tasks: Mapping[str, Mapping[str, Any]],
+    held_out: set[str],
+    rows: int,
+    seed: int,
+) -> dict[str, Examples]:
+    """Fresh problems of each task, {task: examples}.
+
+    tasks: {name: config entry}.
+    held_out: sources of problems that must not be among them.
+    rows: problems per task.
+    seed: of the draw.
+    """
+    return {
+        name: encode(
+            tokenizer,
+            draw_rows(Template.from_config(task), rows, seed, set(held_out)),
+        )
+        for name, task in tasks.items()
+    }
+
+
+def build_model(entry: Mapping[str, Any], vocabulary_size: int, seed: int) -> LlamaForCausalLM:
+    """A randomly initialised Llama of the size in the model's `training` entry."""
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary_size,
+            hidden_size=entry["hidden_size"],
+            intermediate_size=entry["intermediate_size"],
+            num_hidden_layers=entry["layers"],
+            num_attention_heads=entry["heads"],
+            max_position_embeddings=512,
+            tie_word_embeddings=False,
+            bos_token_id=None,
+            eos_token_id=1 + SYMBOLS.index("\n"),
+            pad_token_id=1 + SYMBOLS.index("\n"),
+        )
+    )
+
+
+def _optimizers(model: LlamaForCausalLM, entry: Mapping[str, Any]) -> list[Optimizer]:
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    return [
+        torch.optim.Muon(matrices, lr=entry["muon_learning_rate"], weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=entry["learning_rate"], betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def train(
+    model: LlamaForCausalLM, examples: Mapping[str, Examples], entry: Mapping[str, Any], seed: int
+) -> float:
+    """Train on batches of one task at a time; returns the last batch's loss (nats per token).
+
+    The learning rates warm up linearly and decay as a cosine; the loss is on the chain alone.
+
+    examples: {task: examples}.
+    entry: `steps`, `batch_size` and the learning rates.
+    seed: of the choice of tasks and rows.
+    """
+    torch.set_num_threads(_THREADS)
+    rng = random.Random(seed)
+    steps = entry["steps"]
+    optimizers = _optimizers(model, entry)
+
+    def rate(step: int) -> float:
+        warm_up = min(1.0, (step + 1) / (_WARM_UP * steps))
+        return warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, rate) for o in optimizers]
+    names = sorted(examples)
+    model.train()
+    with progress(steps, f"training, seed {seed}", "steps") as bar:
+        for _ in range(steps):
+            task = examples[rng.choice(names)]
+            rows = [rng.randrange(len(task.ids)) for _ in range(entry["batch_size"])]
+            loss = _chain_loss(model, task.ids[rows], task.n_problem)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+            model.zero_grad(set_to_none=True)
+            bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+            bar.update()
+    model.eval()
+    return loss.item()
+
+
+def _chain_loss(model: LlamaForCausalLM, ids: torch.Tensor, n_problem: int) -> torch.Tensor:
+    n_chain = ids.shape[1] - n_problem
+    logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_chain).logits
+    return F.cross_entropy(logits.flatten(0, 1), ids[:, n_problem:].flatten())
+
+
+@torch.inference_mode()
+def exact_match(model: LlamaForCausalLM, task: Examples) -> float:
+    """Share of rows whose chain of thought is what greedy decoding writes."""
+    logits = model(task.ids[:, :-1], use_cache=False).logits[:, task.n_problem - 1 :]
+    return (logits.argmax(dim=-1) == task.ids[:, task.n_problem :]).all(dim=1).float().mean().item()
+
+
+def train_checkpoint(
+    entry: Mapping[str, Any],
+    tasks: Mapping[str, Mapping[str, Any]],
+    *,
+    held_out: Iterable[str | Path],
+    valid: Mapping[str, str | Path],
+    seed: int,
+    folder: str | Path,
+    report: str | Path,
+) -> None:
+    """Train a model and save it with its tokenizer.
+
+    entry: the model's `training` entry.
+    tasks: {name: config entry} of the tasks to train on.
+    held_out: files of rows and of pairs whose problems are not trained on.
+    valid: {task: file of rows} on which the exact match is measured.
+    seed: of initial weights, problems and batches.
+    folder: where the checkpoint's files are written.
+    report: JSON file of the steps, the last loss and the exact matches.
+    """
+    disable_progress_bar()
+    sources = {
+        row[key]
+        for path in held_out
+        for row in read_jsonl(path)
+        for key in ("source", "base_source")
+        if key in row
+    }
+    tokenizer = symbol_tokenizer()
+    examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed)
+    model = build_model(entry, len(tokenizer), seed)
+    loss = train(model, examples, entry, seed)
+    matches = {
+        task: exact_match(model, encode(tokenizer, read_jsonl(path)))
+        for task, path in valid.items()
+    }
+    for task, match in matches.items():
+        if match < _MIN_EXACT_MATCH:
+            warnings.warn(
+                f"{task}: exact match {match:.3f} on held-out problems; raise training.steps",
+                stacklevel=2,
+            )
+    with adding_to(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+    summary = {"steps": entry["steps"], "loss": loss, "exact_match": matches}
+    write_text(report, json.dumps(summary, indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""The explorer: the whole study as one HTML page that needs no network."""

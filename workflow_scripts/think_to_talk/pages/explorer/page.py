@@ -1,0 +1,36 @@
+"""The explorer's page: study, charts, Vega and the page's own parts in one HTML file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import vl_convert
+
+from think_to_talk.pages.explorer.charts import charts
+
+_PARTS = Path(__file__).parent
+
+
+def explorer_page(study: Mapping[str, Any]) -> str:
+    """The whole page; `study` as of `data.study_data`. It loads nothing, and forbids loading."""
+    page, style, script = (
+        (_PARTS / f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    )
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(page)
+    return template.render(
+        style=style,
+        script=script,
+        study=_inside_script(study),
+        charts=_inside_script(charts()),
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    )
+
+
+def _inside_script(value: Any) -> str:
+    """JSON that cannot end the element it is in, whatever the names and tokens in it are."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")

@@ -1,0 +1,1 @@
+"""Linear probes on stored hidden states: the objective, its solvers, and the fitting of a task."""

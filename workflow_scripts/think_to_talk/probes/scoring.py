@@ -1,0 +1,114 @@
+"""Scores of probes on test rows, as the keys of probe rows.
+
+`probes.fitting` writes the rows; `probes.heldout` explains the held-out ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from think_to_talk.intervals import wilson_interval
+from think_to_talk.probes.linear import Probes
+from think_to_talk.probes.splits import Split
+
+#: The prediction for a row that has no such position.
+NO_PREDICTION = -1
+
+
+def score(
+    test: Split,
+    parts: torch.Tensor | None,
+    layer: int,
+    positions: range,
+    plain: Probes,
+    heldout: Probes | None,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(position, keys of a probe row) per position and variable; null scores without a probe.
+
+    test: n rows.
+    parts: [variables, n] the part of a row's expression; None without held-out probes.
+    layer: of the probes.
+    positions: of the probes.
+    plain: [positions, variables].
+    heldout: [positions, variables, folds]. A row is predicted by the probe of its part.
+    """
+    features, reached = test.features(layer, positions), test.reaches(positions)
+    predictions = plain.predict(features)
+    predictions[~reached[:, None].expand_as(predictions)] = NO_PREDICTION
+    fitted = plain.fitted
+    heldout_predictions = torch.full_like(predictions, NO_PREDICTION)
+    heldout_fitted = torch.zeros_like(fitted)
+    if heldout is not None and parts is not None:
+        heldout_fitted = heldout.fitted.all(dim=2)
+        heldout_predictions = _of_own_part(heldout, features, parts)
+        heldout_predictions[~reached[:, None].expand_as(predictions)] = NO_PREDICTION
+    n = len(test.rows)
+    for i, position in enumerate(positions):
+        for variable, answers in enumerate(test.labels):
+            place = i, variable
+            scored = _scored(predictions[place], answers, bool(fitted[place]))
+            unseen = _scored(heldout_predictions[place], answers, bool(heldout_fitted[place]))
+            yield (
+                position,
+                {
+                    "intermediate_answer": variable,
+                    "variable": variable,
+                    "score": scored["score"],
+                    "ci_low": scored["ci_low"],
+                    "ci_high": scored["ci_high"],
+                    "heldout_score": unseen["score"],
+                    "heldout_ci_low": unseen["ci_low"],
+                    "heldout_ci_high": unseen["ci_high"],
+                    "chance": int(answers.bincount().max()) / n,
+                    "answer": answers.tolist(),
+                    "predictions": scored["predictions"],
+                    "heldout_predictions": unseen["predictions"],
+                },
+            )
+
+
+def _of_own_part(heldout: Probes, features: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
+    """The prediction [positions, variables, n] of the probe that never saw a row's expression."""
+    _, n_variables, n_folds = heldout.bias.shape[:3]
+    every = Probes(heldout.weight.flatten(1, 2), heldout.bias.flatten(1, 2)).predict(features)
+    every = every.unflatten(1, (n_variables, n_folds))
+    part = parts.clamp(min=0)[None, :, None].expand(len(every), -1, 1, -1)
+    return every.gather(2, part)[:, :, 0]
+
+
+def _scored(predictions: torch.Tensor, answers: torch.Tensor, fitted: bool) -> dict[str, Any]:
+    """Score, its interval and the predictions; nulls without a probe.
+
+    predictions: [n].
+    answers: [n].
+    fitted: whether there is a probe.
+    """
+    if not fitted:
+        return dict.fromkeys(("score", "ci_low", "ci_high", "predictions"))
+    n = len(answers)
+    hits = int((predictions == answers).sum())
+    low, high = wilson_interval(hits, n)
+    return {
+        "score": hits / n,
+        "ci_low": low,
+        "ci_high": high,
+        "predictions": predictions.tolist(),
+    }
+
+
+def describe(test: Split, position: int) -> dict[str, Any]:
+    """The keys of a probe row that describe its position."""
+    layout = test.layout
+    symbol = layout.position_symbol[position]
+    return {
+        "position": position,
+        "relative_position": position - layout.n_problem,
+        "equation": layout.equations()[symbol],
+        "symbol": layout.symbols[symbol],
+        "symbol_index": symbol if layout.completes[position] else None,
+        "token": json.loads(test.shards.metadata["tokens"])[position],
+    }

@@ -1,0 +1,73 @@
+"""Report of failed jobs, from their logs: last lines and likely cause.
+
+`workflow_scripts/job.py` writes the logs and begins their last line with `SUCCESS` when a job
+succeeds; `rules/setup/messages.smk` prints the report when a run fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Beginning of the last line of the log of a job that succeeded.
+SUCCESS = "finished in "
+
+#: Beginning of a line with an error that the user can fix.
+ERROR = "error: "
+
+_TRACEBACK = "Traceback (most recent call last):"
+
+#: Lines shown of each log.
+_LAST_LINES = 8
+
+#: Logs shown in a report.
+_MOST_LOGS = 10
+
+
+def unfinished(logs: str | Path, since: float) -> list[Path]:
+    """Logs of jobs that did not succeed.
+
+    logs: the folder that holds the logs of all jobs.
+    since: start of the run, in seconds since the epoch by the clock of the file system. Older logs
+        are of earlier runs.
+    """
+    return [
+        log
+        for log in sorted(Path(logs).rglob("*.log"))
+        if log.stat().st_mtime >= since and not "".join(_lines(log)[-1:]).startswith(SUCCESS)
+    ]
+
+
+def failure_report(logs: list[Path]) -> str:
+    """The message about failed jobs: for each log, its path, last lines and likely cause."""
+    parts = [f"{len(logs)} job(s) failed. The log of each, its last lines and the likely cause:"]
+    parts += ["\n".join(_log_report(log)) for log in logs[:_MOST_LOGS]]
+    if len(logs) > _MOST_LOGS:
+        parts.append(f"... and {len(logs) - _MOST_LOGS} more.")
+    parts.append("Complete results are kept: fix the cause and run the same command again.")
+    return "\n\n".join(parts)
+
+
+def _log_report(log: Path) -> Iterator[str]:
+    lines = _lines(log)
+    yield str(log)
+    yield from (f"    | {line}" for line in lines[-_LAST_LINES:])
+    yield f"    likely cause: {likely_cause(lines)}"
+
+
+def _lines(log: Path) -> list[str]:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def likely_cause(lines: list[str]) -> str:
+    """The likely reason why a job failed, from the lines of its log."""
+    for line in reversed(lines):
+        if line.startswith(ERROR):
+            return line.removeprefix(ERROR)
+    if _TRACEBACK in lines:
+        return f"{lines[-1]} (a defect of the workflow or of a package: please report it)"
+    return (
+        "the job was killed from outside and wrote no error: most often it exceeded its memory or "
+        "time (see its resources) or was cancelled"
+    )

@@ -1,0 +1,136 @@
+"""What a schema cannot say of a configuration: references, templates, and files on disk."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from think_to_talk.errors import InputError
+from think_to_talk.formulas.datasets import task_templates
+from think_to_talk.formulas.edits import Edit
+from think_to_talk.formulas.sampling import ProblemSpace, draw_problems
+from think_to_talk.formulas.templates import Template
+from think_to_talk.models.checkpoints import checkpoint_files
+from think_to_talk.models.layers import saved_layers
+from think_to_talk.study.entries import (
+    ModelEntry,
+    TaskEntry,
+    TrainingEntry,
+    model_entries,
+    task_entries,
+)
+
+
+def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    """Raise InputError if the task's templates allow fewer problems than `sizes` asks for.
+
+    Takes milliseconds: meant for planning time, before anything runs.
+    """
+    problems, shots = task_templates(task)
+    needed: dict[Template, int] = {}
+    for split, rows in sizes.items():
+        template = shots if split == "train" else problems
+        needed[template] = needed.get(template, 0) + rows
+    for template, rows in needed.items():
+        size = ProblemSpace(template).size
+        if size < rows:
+            raise InputError(
+                f"the template has {size} distinct problems, {rows} rows are asked for over all "
+                "splits: ask for fewer rows, or widen values, letters or operators"
+            )
+    if task["shots"] > sizes["train"]:
+        raise InputError(
+            f"shots: {task['shots']} examples are asked for, the train split has only "
+            f"{sizes['train']} rows: raise splits.train or lower shots"
+        )
+
+
+def check_edits(task: Mapping[str, Any]) -> None:
+    """Raise InputError for an edit of a task's config entry that its template does not allow."""
+    for name, places in task["edits"].items():
+        try:
+            edit = Edit.from_config(places, Template.from_config(task))
+            problems = islice(draw_problems(edit.template, 0, set()), 100)
+            if not any(map(edit.variants, problems)):
+                raise InputError(f"{places} never change the answer")
+        except InputError as error:
+            raise InputError(f"edits.{name}: {error}") from None
+
+
+#: The name of a model's untrained copy ends in this.
+UNTRAINED_SUFFIX = ".untrained"
+
+#: What there is in `results/` that is not a model's, and figures that are not a task's.
+_RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summary")
+
+_RESERVED_TASKS = ("interventions", "overview", "patching")
+
+
+def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: references between entries, templates, and files on disk."""
+    tasks, models = task_entries(config), model_entries(config)
+    for name, task in tasks.items():
+        if name in _RESERVED_TASKS:
+            yield f"tasks.{name}: this name is taken by a figure; choose another"
+        for split, path in (task.files or {}).items():
+            if not os.path.isfile(path):
+                yield f"tasks.{name}.files.{split}: {path}: no such file"
+        if not task.is_generated and task.edits:
+            yield f"tasks.{name}.edits: only problems of a template can be edited; remove it"
+        if task.is_generated:
+            try:
+                check_satisfiable(task.values, config["splits"])
+                check_edits(task.values)
+            except InputError as error:
+                yield f"tasks.{name}: {error}"
+    for name, model in models.items():
+        where = f"models.{name}"
+        if name in _RESERVED_MODELS:
+            yield f"{where}: this name is taken by a folder of results/; choose another"
+        if config["controls"]["untrained"] and name + UNTRAINED_SUFFIX in models:
+            yield (
+                f"{where}{UNTRAINED_SUFFIX}: this name is taken by the untrained copy of {name} "
+                "(controls.untrained); choose another"
+            )
+        yield from _unknown_names(model.tasks, tasks, f"{where}.tasks")
+        for studied in model.tasks:
+            given = tasks[studied].shots
+            if not tasks[studied].is_generated or model.shots == "all":
+                continue
+            if int(model.shots) > given:
+                yield (
+                    f"{where}.shots: {model.shots} examples are asked for, tasks.{studied}.shots "
+                    f"gives {given}"
+                )
+        try:
+            if model.kind == "local":
+                checkpoint_files(model.path)
+            elif model.training is not None:
+                yield from _training_contradictions(model, model.training, tasks, where)
+        except InputError as error:
+            yield f"{where}: {error}"
+
+
+def _training_contradictions(
+    model: ModelEntry, training: TrainingEntry, tasks: Mapping[str, TaskEntry], where: str
+) -> Iterator[str]:
+    yield from _unknown_names(training.tasks, tasks, f"{where}.training.tasks")
+    for task in training.tasks:
+        if not tasks[task].is_generated:
+            yield f"{where}.training.tasks: {task} has no template to draw problems from"
+    if training.hidden_size % (2 * training.heads):
+        yield (
+            f"{where}.training: hidden_size {training.hidden_size} must be a multiple of "
+            f"2 x heads ({2 * training.heads})"
+        )
+    saved_layers(model.layers, training.layers)
+
+
+def _unknown_names(names: Sequence[str], known: Mapping[str, Any], where: str) -> Iterator[str]:
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            yield f"{where}: unknown task {name!r}; did you mean {nearest[0]!r}?"

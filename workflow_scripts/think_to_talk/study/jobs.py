@@ -1,0 +1,60 @@
+"""The number of jobs of each rule, which `study.cost` adds up before anything runs.
+
+tests/workflow/test_job_counts.py compares it with the jobs that Snakemake plans. Recording runs for
+W&B is not counted.
+"""
+
+from __future__ import annotations
+
+from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
+
+
+def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
+    """{rule: jobs of the model, over all seeds}."""
+    entry = study.models[model]
+    seeds, tasks = len(study.seeds), len(entry.tasks)
+    patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
+    # An untrained copy shares its model's checkpoint, and is itself a control.
+    untrained = entry.is_untrained
+    probes = 2 if "labels" in study.controls and not untrained else 1
+    return {
+        "download": 1 if entry.kind == "hub" and not untrained else 0,
+        "train": seeds if entry.kind == "train" and not untrained else 0,
+        "model_check": seeds,
+        "tokens": seeds * tasks,
+        "hidden_states": seeds * len(study.shard_jobs(model)),
+        "generations": seeds * tasks,
+        "probes": seeds * tasks * probes,
+        "timing": seeds * tasks,
+        "heatmap": seeds * tasks,
+        "overview": seeds,
+        "patching": seeds * patched,
+        "patching_heatmap": seeds * patched,
+        "inconsistent_chains": seeds * inconsistent,
+        "interventions_overview": seeds if patched or inconsistent else 0,
+        "control": 0 if untrained else len(study.controls),
+    }
+
+
+def shared_jobs(study: StudyPlan) -> dict[str, int]:
+    """{rule: jobs that belong to no model}: datasets of each seed, and tables of all models."""
+    models, seeds = study.models, len(study.seeds)
+    trained = {task for model in models.values() for task in model.training_tasks}
+    used = trained | {task for model in models.values() for task in model.tasks}
+    generated = sum(study.tasks[task].is_generated for task in used)
+    # Pairs are also made to keep them out of what a model is trained on.
+    patched = {task for model in models for task in study.patched_tasks(model)}
+    inconsistent = {task for model in models for task in study.inconsistent_tasks(model)}
+    probed = {task for model in models.values() for task in model.tasks}
+    return {
+        "formulas": seeds * generated,
+        "ceilings": sum(study.tasks[task].is_generated for task in probed),
+        "dataset": seeds * (len(used) - generated) * len(STUDIED_SPLITS),
+        "pairs": seeds * sum(len(study.tasks[task].edits) for task in trained | patched),
+        "inconsistent_pairs": seeds * sum(map(study.has_results, trained | inconsistent)),
+        "interventions_table": 1 if patched or inconsistent else 0,
+        "control_table": len(study.controls),
+        "timing_table": 1,
+        "explorer": 1,
+        "study_page": 1,
+    }

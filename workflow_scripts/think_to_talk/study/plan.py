@@ -1,0 +1,190 @@
+"""What is studied: tasks, models, splits, shards, controls, and the tasks of interventions.
+
+The rules and `study.needs` read it. It is computed from the completed configuration
+(`study.configuration`) and, for existing datasets, from the files that the configuration names.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from think_to_talk.controls.kinds import CONTROLS
+from think_to_talk.errors import InputError
+from think_to_talk.files.external import count_lines, read_external
+from think_to_talk.formulas.datasets import (
+    PROMPTED_SPLITS,
+    SPLIT_SEED_OFFSETS,
+    task_templates,
+)
+from think_to_talk.formulas.sampling import draw_rows
+from think_to_talk.models.checkpoints import checkpoint_files
+from think_to_talk.study.cached_method import cached_method
+from think_to_talk.study.entries import (
+    InterventionsEntry,
+    ProbesEntry,
+    model_entries,
+    task_entries,
+)
+
+#: All splits, in the order in which they are drawn.
+SPLITS = list(SPLIT_SEED_OFFSETS)
+
+#: Splits that a model reads; the others serve few-shot prompts and training.
+STUDIED_SPLITS = PROMPTED_SPLITS
+
+_MOST_SHARDS = 100_000
+
+
+class StudyPlan:
+    """What a study consists of.
+
+    config: the completed configuration, plain data.
+    seeds: of the study.
+    tasks, models: its entries by name; untrained copies are among the models.
+    probes: how the probes of trained models are fitted.
+    interventions: which interventions there are, and their settings.
+    Methods raise InputError, naming the key, if the configuration asks for something impossible.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.seeds: Sequence[int] = config["seeds"]
+        self.tasks = task_entries(config)
+        self.models = model_entries(config)
+        self.probes = ProbesEntry.from_config(config["probes"])
+        self.interventions = InterventionsEntry.from_config(config["interventions"])
+
+    @cached_property
+    def controls(self) -> list[str]:
+        """The controls that are switched on."""
+        return [control for control in CONTROLS if self.config["controls"][control]]
+
+    @cached_property
+    def controlled_models(self) -> list[str]:
+        """The models that controls are for: all but the untrained copies, which are a control."""
+        return [name for name, model in self.models.items() if not model.is_untrained]
+
+    def models_of_kind(self, kind: str) -> list[str]:
+        """The models of one kind (`train`, `local` or `hub`), without untrained copies."""
+        return [name for name in self.controlled_models if self.models[name].kind == kind]
+
+    def probes_of(self, model: str) -> ProbesEntry:
+        """How the model's probes are fitted; those of an untrained copy are trained on all rows."""
+        untrained = self.models[model].is_untrained
+        return replace(self.probes, train_on="all") if untrained else self.probes
+
+    def tasks_of(self, model: str) -> list[str]:
+        """The tasks that a model is studied on."""
+        return list(self.models[model].tasks)
+
+    def patched_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model's hidden states are patched."""
+        if not self.interventions.patching or self.models[model].is_untrained:
+            return []
+        return [task for task in self.tasks_of(model) if self.tasks[task].edits]
+
+    def inconsistent_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model is shown chains with a wrong result."""
+        if not self.interventions.inconsistent_chains or self.models[model].is_untrained:
+            return []
+        return [task for task in self.tasks_of(model) if self.has_results(task)]
+
+    def has_results(self, task: str) -> bool:
+        """Whether the chains of a task have results that the final answer follows from."""
+        return bool(self.tasks[task].intermediate_variables)
+
+    def n_variables(self, task: str) -> int:
+        """Variables of a task's problems."""
+        files = self.tasks[task].files
+        if files is None:
+            return len(self.tasks[task].equations)
+        return len(_first_row(Path(files["test"]))["intermediate_questions"])
+
+    @cached_method
+    def n_rows(self, task: str, split: str) -> int:
+        """Rows of a split: as configured, or as many as the existing dataset has."""
+        files = self.tasks[task].files
+        if files is None:
+            return self.config["splits"][split]
+        return count_lines(files[split])
+
+    @property
+    def rows_per_shard(self) -> int:
+        """Rows of each shard but a split's last."""
+        return self.config["hidden_states"]["shard_rows"]
+
+    def shards(self, task: str, split: str) -> list[str]:
+        """The numbers of a split's shards, as they stand in file names.
+
+        Raises InputError if there are more than five digits can number.
+        """
+        n_shards = max(1, -(-self.n_rows(task, split) // self.rows_per_shard))
+        if n_shards > _MOST_SHARDS:
+            raise InputError(
+                f"config: hidden_states.shard_rows: {self.rows_per_shard} rows per shard make "
+                f"{n_shards} shards of tasks.{task}, split {split}; expected at most {_MOST_SHARDS}"
+            )
+        return [f"{i:05d}" for i in range(n_shards)]
+
+    def n_shard_rows(self, task: str, split: str, shard: str) -> int:
+        """Rows of one shard."""
+        earlier = int(shard) * self.rows_per_shard
+        return min(self.rows_per_shard, self.n_rows(task, split) - earlier)
+
+    def shard_jobs(self, model: str) -> list[tuple[str, int]]:
+        """(task, rows) of each of the model's hidden-state jobs, for one seed."""
+        return [
+            (task, self.n_shard_rows(task, split, shard))
+            for task, split in itertools.product(self.tasks_of(model), STUDIED_SPLITS)
+            for shard in self.shards(task, split)
+        ]
+
+    @cached_method
+    def sample(self, task: str) -> tuple[str, str, str]:
+        """The few-shot context, problem and chain of one row of a task."""
+        entry = self.tasks[task]
+        if entry.files is not None:
+            row = _first_row(Path(entry.files["test"]))
+            return row["few_shot_context"], row["source"], row["target"]
+        problems, examples = task_templates(entry.values)
+        seed = self.seeds[0]
+        shots = draw_rows(examples, entry.shots, seed, set())
+        row = draw_rows(problems, 1, seed, set())[0]
+        return (
+            "".join(shot["source"] + shot["target"] for shot in shots),
+            row["source"],
+            row["target"],
+        )
+
+    def trusted_models(self) -> list[str]:
+        """The models whose own code may be run; untrained copies are named by their model."""
+        return [name for name in self.controlled_models if self.models[name].trust_remote_code]
+
+    def checkpoint_files(self, model: str) -> list[Path]:
+        """The files of the existing checkpoint of a model of kind `local`."""
+        return checkpoint_files(self.models[model].path)
+
+    def existing_files(self) -> list[str | Path]:
+        """The datasets and checkpoints that exist before the study."""
+        files: list[str | Path] = []
+        for task in self.tasks.values():
+            files += task.existing_files
+        for model in self.models_of_kind("local"):
+            files += self.checkpoint_files(model)
+        return files
+
+
+def _first_row(path: Path) -> dict[str, Any]:
+    """The first row of an existing dataset, of which all others have the layout."""
+    row = next(read_external(path))
+    row.setdefault("few_shot_context", "")
+    wanted = {"source": str, "target": str, "intermediate_questions": list, "few_shot_context": str}
+    for key, kind in wanted.items():
+        if not isinstance(row.get(key), kind):
+            raise InputError(f"{path}, line 1, key {key!r}: expected a {kind.__name__}")
+    return row

@@ -1,0 +1,101 @@
+"""The arithmetic of a model's jobs, and the time that it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from think_to_talk.formulas.symbols import N_CLASSES
+from think_to_talk.models.sizes import Sizes
+from think_to_talk.study.memory import Placement, Prompt, probe_threads
+
+#: Assumptions on speed: the share of a GPU's peak that forward passes reach; the share of its
+#: memory bandwidth that decoding a token reaches, and the least time it takes (kernel launches);
+#: loading weights from a shared file system; and a CPU core.
+UTILISATION = 0.3
+
+BANDWIDTH_SHARE = 0.5
+
+LEAST_STEP_SECONDS = 0.025
+
+START_SECONDS, LOAD_BYTES_PER_SECOND = 60.0, 0.5e9
+
+CPU_FLOPS = 10e9
+
+#: The scheduler ends a job after so many minutes and so many times its estimate.
+_LEAST_MINUTES, _RUNTIME_MARGIN = 10, 2.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """The arithmetic of decoding `rows` rows of a task.
+
+    best: forward passes and seconds if every chain is the gold one; worst: if every row diverges
+    at once and is decoded to the limit. flops: floating-point operations of the best case.
+    """
+
+    best_passes: int
+    worst_passes: int
+    flops: float
+    best_seconds: float
+    worst_seconds: float
+
+    def without_divergence(self) -> Work:
+        """The same work if no row can diverge: its worst case is the best one."""
+        return replace(self, worst_passes=self.best_passes, worst_seconds=self.best_seconds)
+
+
+def decoding_work(
+    sizes: Sizes, prompt: Prompt, rows: int, max_new_tokens: int, placement: Placement
+) -> Work:
+    """Forward passes and time for the rows of one job, loading the model left out.
+
+    A batch takes one teacher-forced pass; where its rows diverge it takes a pass to start from, and
+    one per token.
+    """
+    batches = math.ceil(rows / placement.batch_size)
+    prefix_passes = 1 if prompt.prefix else 0
+    flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions)
+    again = sizes.flops_per_token * rows * (prompt.positions + max_new_tokens)
+    rate, step = _speed(placement)
+    return Work(
+        best_passes=prefix_passes + batches,
+        worst_passes=prefix_passes + batches * (2 + max_new_tokens),
+        flops=flops,
+        best_seconds=flops / rate,
+        worst_seconds=(flops + again) / rate + batches * max_new_tokens * step,
+    )
+
+
+def _speed(placement: Placement) -> tuple[float, float]:
+    """Operations per second, and the seconds that a token's pass takes at least."""
+    if placement.gpu is None:
+        return CPU_FLOPS, 0.0
+    # GPUs that share a model work one after another.
+    bandwidth = BANDWIDTH_SHARE * placement.gpu.bandwidth_gb * 1e9
+    return UTILISATION * placement.gpu.tflops * 1e12, max(
+        LEAST_STEP_SECONDS, placement.weights / bandwidth
+    )
+
+
+def loading_seconds(placement: Placement) -> float:
+    """Starting Python and reading the weights from a shared file system."""
+    return START_SECONDS + placement.weights / LOAD_BYTES_PER_SECOND
+
+
+def runtime_minutes(work: Work, placement: Placement) -> int:
+    """The time limit of a job: the worst case, with a margin."""
+    seconds = loading_seconds(placement) + work.worst_seconds
+    return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
+
+
+def probe_minutes(
+    sizes: Sizes, prompt: Prompt, layers: int, train_rows: int, variables: int, steps: int
+) -> int:
+    """The time limit of fitting the probes of a task in so many steps, with a margin.
+
+    A step takes two products of features [rows, hidden] and weights of ten classes per variable.
+    """
+    flops = 4 * train_rows * sizes.hidden_size * N_CLASSES * variables * steps
+    seconds = layers * prompt.positions * flops / (probe_threads(sizes) * CPU_FLOPS)
+    return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)

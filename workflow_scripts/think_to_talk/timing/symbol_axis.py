@@ -1,0 +1,31 @@
+"""Probe rows on the symbol axis, which the results of all tokenizers share.
+
+`figures` and `pages` draw along this axis: `tokens.layout` names the symbol of each position, and a
+token that completes no symbol has no place on the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from think_to_talk.formulas.symbols import NEWLINE
+
+_BETWEEN_EQUATIONS = (",", ";", NEWLINE)
+
+
+def on_symbol_axis(probe_rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The probe rows of tokens that complete a symbol."""
+    return [row for row in probe_rows if row["symbol_index"] is not None]
+
+
+def equation_names(probe_rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """{equation: its symbols, without separators}, in the order of writing."""
+    symbols = {
+        (row["equation"], row["symbol_index"]): row["symbol"] for row in on_symbol_axis(probe_rows)
+    }
+    names: dict[int, str] = {}
+    for (equation, _), symbol in sorted(symbols.items()):
+        if symbol not in _BETWEEN_EQUATIONS:
+            names[equation] = f"{names.get(equation, '')}{symbol}"
+    return names

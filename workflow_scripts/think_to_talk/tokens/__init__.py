@@ -1,0 +1,1 @@
+"""Prompts as tokens, and the layout that maps token positions to symbols."""

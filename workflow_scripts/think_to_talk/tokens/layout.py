@@ -1,0 +1,66 @@
+"""The layout of a task: the symbol at each token position of problem and chain of thought.
+
+`tokens.prompts` finds it; token and hidden-state shards carry it in their metadata, where
+`probes.fitting` and `interventions` read it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_SEPARATORS = ",;"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The symbol at each position, the same for all rows of a task.
+
+    symbols: all symbols of problem and chain of thought, in writing order, with variables named
+        A, B ... in definition order, numbers `#`, and `±` where rows differ in the operator.
+    position_symbol: [positions] index of the symbol that the token completes or begins.
+    completes: [positions] whether it completes that symbol (false for a lone space before it).
+    n_problem: positions before the chain of thought; position n_problem is t = 0.
+    """
+
+    symbols: tuple[str, ...]
+    position_symbol: tuple[int, ...]
+    completes: tuple[bool, ...]
+    n_problem: int
+
+    @property
+    def n_positions(self) -> int:
+        """Positions of problem and gold chain of thought."""
+        return len(self.position_symbol)
+
+    @property
+    def n_problem_symbols(self) -> int:
+        """Symbols of the problem."""
+        return self.symbols.index("?") + 1
+
+    def equations(self) -> list[int]:
+        """For each symbol, the equation that it is part of: 0 is the first of the chain of thought.
+
+        The question is -1 and the problem's equations are -2, -3 ... counted backwards. A separator
+        belongs to the equation before it.
+        """
+        numbers, current = [], 0
+        for symbol in self.symbols:
+            numbers.append(current)
+            if symbol in _SEPARATORS or symbol == "?":
+                current += 1
+        first = numbers[self.n_problem_symbols]
+        return [number - first for number in numbers]
+
+    def dumps(self) -> str:
+        """The layout as JSON, for a shard's metadata."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Layout:
+        """Read what `dumps` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        for name in ("symbols", "position_symbol", "completes"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)

@@ -1,0 +1,260 @@
+"""Prompts as tokens, and the map from token positions to the symbols of the problem.
+
+Tokenizers differ, but the symbols of a problem do not. Character offsets show which symbol each
+token completes, so the results of all models share one axis. Positions are counted over the problem
+and its chain of thought; the few-shot examples and a BOS token before the problem are a *prefix*
+that all rows of a task share. Rows come from `formulas`; `tokens.write_shards` stores the result,
+and `interventions` tokenizes its pairs here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from think_to_talk.errors import InputError
+from think_to_talk.formulas.symbols import EITHER_OPERATOR, NEWLINE, NUMBER, variable_symbol
+from think_to_talk.tokens.layout import Layout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_OPERATORS = "+-"
+
+_ROWS_PER_CALL = 256
+
+
+@dataclass(frozen=True)
+class TokenizedRow:
+    """Token ids of one row.
+
+    prefix: few-shot examples and BOS.
+    problem: up to the question's `=?`.
+    gold: the gold chain of thought and the newline that ends it.
+    layout: the symbol at each position of problem and gold.
+    """
+
+    prefix: tuple[int, ...]
+    problem: tuple[int, ...]
+    gold: tuple[int, ...]
+    layout: Layout
+
+
+def first_shots(context: str, shots: int | str) -> str:
+    """The first `shots` examples of a few-shot context, or all of them.
+
+    context: examples, each of which ends with a newline.
+    shots: a number, or `all`.
+    Raises InputError if there are fewer examples.
+    """
+    examples = context.splitlines(keepends=True)
+    if shots == "all":
+        return context
+    assert isinstance(shots, int)
+    if shots > len(examples):
+        raise InputError(
+            f"shots: {shots} examples are asked for, few_shot_context has {len(examples)}"
+        )
+    return "".join(examples[:shots])
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Mapping[str, Any]],
+    shots: int | str,
+    bos: str = "tokenizer",
+) -> Iterator[TokenizedRow]:
+    """Tokenize rows as prompts with their gold chains of thought.
+
+    rows: of a dataset.
+    shots: few-shot examples per prompt, or `all`.
+    bos: `tokenizer` to keep the special tokens that the tokenizer puts before a text, or `none`.
+    Raises InputError if the tokenizer has no token for a part of a row, or if the tokens of a
+    prompt are not the first tokens of prompt and chain together: decoding from the prompt could
+    then never produce the gold tokens.
+    """
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{type(tokenizer).__name__} gives no character offsets: a fast tokenizer "
+            "(tokenizer.json) is needed"
+        )
+    for start in range(0, len(rows), _ROWS_PER_CALL):
+        chunk = rows[start : start + _ROWS_PER_CALL]
+        contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in chunk]
+        prompts = [context + row["source"] for context, row in zip(contexts, chunk, strict=True)]
+        texts = [prompt + row["target"] for prompt, row in zip(prompts, chunk, strict=True)]
+        whole = _encode(tokenizer, texts, bos)
+        without_chain = _encode(tokenizer, prompts, bos)
+        for row, context, (ids, spans), (prompt_ids, _) in zip(
+            chunk, contexts, whole, without_chain, strict=True
+        ):
+            _check_known(tokenizer, row, context, ids, spans)
+            n_prompt = len(prompt_ids)
+            if ids[:n_prompt] != prompt_ids:
+                raise InputError(
+                    f"row {row['source']!r}: its last tokens change when the chain of thought "
+                    f"follows, {tokenizer.convert_ids_to_tokens(prompt_ids)} against "
+                    f"{tokenizer.convert_ids_to_tokens(ids[:n_prompt])}"
+                )
+            n_prefix = next(i for i, (_, end) in enumerate(spans) if end > len(context))
+            yield TokenizedRow(
+                prefix=tuple(ids[:n_prefix]),
+                problem=tuple(ids[n_prefix:n_prompt]),
+                gold=tuple(ids[n_prompt:]),
+                layout=_lay_out(
+                    row,
+                    [(start - len(context), end - len(context)) for start, end in spans[n_prefix:]],
+                    n_prompt - n_prefix,
+                ),
+            )
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, texts: list[str], bos: str
+) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """Ids and character spans of each text, without special tokens that a tokenizer appends."""
+    encoded = tokenizer(
+        texts,
+        add_special_tokens=bos == "tokenizer",
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    result = []
+    for ids, spans, special in zip(
+        encoded["input_ids"],
+        encoded["offset_mapping"],
+        encoded["special_tokens_mask"],
+        strict=True,
+    ):
+        end = len(ids)
+        while end and special[end - 1] and spans[end - 1][0] == spans[end - 1][1]:
+            end -= 1
+        result.append((ids[:end], spans[:end]))
+    return result
+
+
+def _check_known(
+    tokenizer: PreTrainedTokenizerBase,
+    row: Mapping[str, Any],
+    context: str,
+    ids: list[int],
+    spans: list[tuple[int, int]],
+) -> None:
+    """Raise InputError, which names the row, if a part of its text became the unknown token.
+
+    Some tokenizers use one token as unknown and BOS, so tokens that cover no text are ignored.
+    """
+    text = context + row["source"] + row["target"]
+    unknown = {
+        text[start:end]
+        for token, (start, end) in zip(ids, spans, strict=True)
+        if token == tokenizer.unk_token_id and end > start
+    }
+    if unknown:
+        raise InputError(
+            f"row {row['source']!r}: the tokenizer has no token for {sorted(unknown)} and writes "
+            f"{tokenizer.unk_token!r}; different symbols would become one: use another "
+            "model, or other symbols in the task"
+        )
+
+
+def _lay_out(row: Mapping[str, Any], spans: list[tuple[int, int]], n_problem: int) -> Layout:
+    """The layout of one row, in which operators are not yet merged to `±`.
+
+    spans: [positions] (start, end) of each token in characters, relative to the problem's start.
+    n_problem: positions before the chain of thought.
+    """
+    text = row["source"] + row["target"]
+    names = {
+        question.split()[0]: variable_symbol(i)
+        for i, question in enumerate(row["intermediate_questions"])
+    }
+    places = [i for i, character in enumerate(text) if character != " "]
+    symbol_at = {place: i for i, place in enumerate(places)}
+    symbols = [_canonical(text[place], names) for place in places]
+    position_symbol: list[int] = []
+    completing: dict[int, int] = {}
+    next_symbol = 0
+    for position, (start, end) in enumerate(spans):
+        within = [symbol_at[i] for i in range(max(start, 0), end) if i in symbol_at]
+        if within:
+            completing[within[-1]] = position
+            next_symbol = within[-1] + 1
+        position_symbol.append(within[-1] if within else min(next_symbol, len(symbols) - 1))
+    return Layout(
+        symbols=tuple(symbols),
+        position_symbol=tuple(position_symbol),
+        completes=tuple(completing.get(s) == p for p, s in enumerate(position_symbol)),
+        n_problem=n_problem,
+    )
+
+
+def _canonical(character: str, names: Mapping[str, str]) -> str:
+    if character == "\n":
+        return NEWLINE
+    if character.isdigit():
+        return NUMBER
+    return names.get(character, character)
+
+
+def align(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Mapping[str, Any]],
+    tokenized: Sequence[TokenizedRow],
+) -> Layout:
+    """The layout that all rows of a task share.
+
+    rows: of the task's dataset.
+    tokenized: the same rows, tokenized.
+    Raises InputError, which names rows and tokens, if a row differs from the most frequent layout
+    or prefix.
+    """
+    keys = [
+        (row.prefix, row.layout.position_symbol, row.layout.n_problem, _shape(row.layout.symbols))
+        for row in tokenized
+    ]
+    usual, _ = Counter(keys).most_common(1)[0]
+    others = [i for i, key in enumerate(keys) if key != usual]
+    if others:
+        reference = keys.index(usual)
+        raise InputError(
+            f"{len(others)} of {len(rows)} rows have other positions (or another few_shot_context) "
+            "than the rest; rows of one task must tokenize alike: "
+            + "; ".join(
+                f"row {i} {rows[i]['source']!r} is {_tokens(tokenizer, tokenized[i])}"
+                for i in others[:3]
+            )
+            + f"; expected a layout as of row {reference} {rows[reference]['source']!r}, "
+            + f"{_tokens(tokenizer, tokenized[reference])}"
+        )
+    layout = tokenized[0].layout
+    symbols = tuple(
+        column[0] if len(set(column)) == 1 else EITHER_OPERATOR
+        for column in zip(*(row.layout.symbols for row in tokenized), strict=True)
+    )
+    return Layout(symbols, layout.position_symbol, layout.completes, layout.n_problem)
+
+
+def _shape(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(EITHER_OPERATOR if symbol in _OPERATORS else symbol for symbol in symbols)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> list[str]:
+    return list(tokenizer.convert_ids_to_tokens([*row.problem, *row.gold]))
+
+
+def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of all tokens that contain a newline: greedy decoding ends at any of them.
+
+    Raises InputError if there is none: no generation would end where its chain does.
+    """
+    texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+    ids = [i for i, text in enumerate(texts) if "\n" in text]
+    if not ids:
+        raise InputError(
+            f"the tokenizer has no token with a newline among its {len(texts)}, expected one to "
+            "end the chain of thought: use another model"
+        )
+    return ids

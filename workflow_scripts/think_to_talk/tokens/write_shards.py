@@ -1,0 +1,90 @@
+"""Tokenizing a task: its prompts and gold chains, aligned and written to token shards.
+
+The rows come from `formulas`; `tokens.shards` reads the shards for `hidden_states`. Writing is
+separate from reading so that a change here does not recompute the hidden states of shards that stay
+the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.errors import InputError
+from think_to_talk.files.shards import write_shard
+from think_to_talk.tokens.prompts import align, first_shots, tokenize
+from think_to_talk.tokens.published import check_published
+from think_to_talk.tokens.stop_ids import stop_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def write_token_shards(
+    tokenizer: PreTrainedTokenizerBase,
+    splits: Mapping[str, Sequence[Mapping[str, Any]]],
+    paths: Mapping[str, Sequence[str | Path]],
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    shard_rows: int,
+    identity: Mapping[str, str],
+    check_length: Callable[[int, int], None] = lambda _prompt, _chain: None,
+    end_ids: Sequence[int] = (),
+) -> None:
+    """Tokenize all splits of a task, align them, and write each split to its shards.
+
+    splits: {split: dataset rows}; they must all have one layout.
+    paths: {split: shard paths}.
+    shots: few-shot examples per prompt, or `all`.
+    bos: as of `tokenize`.
+    shard_rows: rows per shard; the last shard of a split may have fewer.
+    identity: metadata of the shards.
+    check_length: called before anything is written with the tokens of a prompt and of a gold chain;
+        it raises InputError if the model cannot read as many.
+    end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
+    Raises InputError if rows cannot be aligned, or their chains do not end with a newline token.
+    """
+    rows = [row for split in splits.values() for row in split]
+    texts = [
+        first_shots(row.get("few_shot_context", ""), shots) + row["source"] + row["target"]
+        for row in rows
+    ]
+    check_published(tokenizer, texts, bos)
+    tokenized = list(tokenize(tokenizer, rows, shots, bos))
+    layout = align(tokenizer, rows, tokenized)
+    prefix = torch.tensor(tokenized[0].prefix, dtype=torch.int32)
+    problem = torch.tensor([row.problem for row in tokenized], dtype=torch.int32)
+    gold = torch.tensor([row.gold for row in tokenized], dtype=torch.int32)
+    stops = torch.tensor(stop_ids(tokenizer, end_ids), dtype=torch.int32)
+    first = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
+    # A tokenizer may have a newline token and still drop newlines from a text.
+    last = tokenizer.batch_decode([[token] for token in gold[:, -1].unique().tolist()])
+    if not all("\n" in text for text in last):
+        raise InputError(
+            f"the last token of a chain of thought is {first[-1]!r}, expected one with a newline: "
+            "the tokenizer drops newlines from a text; use another model"
+        )
+    check_length(len(prefix) + problem.shape[1], gold.shape[1])
+    begin = 0
+    for split, split_rows in splits.items():
+        for number, path in enumerate(paths[split]):
+            numbers = torch.arange(len(split_rows))[number * shard_rows :][:shard_rows]
+            content = {
+                "prefix_ids": prefix,
+                "problem_ids": problem[begin + numbers],
+                "gold_ids": gold[begin + numbers],
+                "stop_ids": stops,
+                "row": numbers,
+            }
+            metadata = {**identity, "split": split, "tokens": json.dumps(first)}
+            metadata["layout"] = layout.dumps()
+            shapes = {name: (t.dtype, tuple(t.shape)) for name, t in content.items()}
+            with write_shard(path, shapes, metadata) as stored:
+                for name, tensor in content.items():
+                    stored[name].copy_(tensor)
+        begin += len(split_rows)
