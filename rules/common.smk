@@ -75,8 +75,14 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+# Published probe rows have seeds of their own.
+SEEDS = {*map(str, study.seeds), *(str(rows.seed) for rows in study.published.values())}
+# All that has probe rows.
+PROBED_MODELS = [*study.models, *study.published]
+
+
 wildcard_constraints:
-    seed=one_of(map(str, study.seeds)),
+    seed=one_of(SEEDS),
     model=one_of(study.models),
     task=one_of(study.tasks),
     split=one_of(STUDIED_SPLITS),
@@ -98,21 +104,6 @@ def identity(*names):
     return lambda wildcards: {name: str(wildcards[name]) for name in names}
 
 
-def all_results(tasks=study.tasks_of):
-    """All models, seeds and tasks of the study, as in the rows of tables.
-
-    tasks: a function that gives the tasks of a model that count.
-    """
-    return [
-        {"model": model, "seed": seed, "task": task}
-        for model in study.models
-        for seed in study.seeds
-        for task in tasks(model)
-    ]
-
-
-def of_all_results(pattern, tasks=study.tasks_of):
-    """An input function: the file of each of `all_results`, in that order."""
-    return lambda _wildcards: [
-        pattern.format(**result) for result in all_results(tasks)
-    ]
+def of_results(pattern, results):
+    """The file of each result of the study (`study.results`, `study.probed_results`), in order."""
+    return [pattern.format(**result) for result in results]

@@ -23,6 +23,8 @@ rule heatmap:
         log_file("heatmap/{model}/seed-{seed}/{task}"),
     benchmark:
         benchmark_file("heatmap/{model}/seed-{seed}/{task}")
+    wildcard_constraints:
+        model=one_of(PROBED_MODELS),
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -53,6 +55,8 @@ rule overview:
         log_file("overview/{model}/seed-{seed}"),
     benchmark:
         benchmark_file("overview/{model}/seed-{seed}")
+    wildcard_constraints:
+        model=one_of(PROBED_MODELS),
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -130,11 +134,16 @@ rule interventions_overview:
 
 
 def probe_figures():
-    """The heat maps and overviews of all models and seeds."""
+    """The heat maps and overviews of all models and seeds, and of published probe rows."""
+    seeds = {name: [rows.seed] for name, rows in study.published.items()}
     return [
         path
-        for model in study.models
-        for path in figures_of_seeds(model, [*study.tasks_of(model), "overview"])
+        for model in PROBED_MODELS
+        for path in figures_of_seeds(
+            model,
+            [*study.tasks_of(model), "overview"],
+            seeds.get(model, study.seeds),
+        )
     ]
 
 
@@ -151,9 +160,9 @@ def intervention_figures():
     return paths
 
 
-def figures_of_seeds(model, figures):
+def figures_of_seeds(model, figures, seeds=study.seeds):
     """These figures of a model, of all seeds, in all formats."""
-    names = expand("seed-{seed}/{figure}", seed=study.seeds, figure=figures)
+    names = expand("seed-{seed}/{figure}", seed=seeds, figure=figures)
     return expand(FIGURE, model=model, figure=names, format=FORMATS)
 
 

@@ -107,6 +107,6 @@ rule all_formulas:
         expand(
             FORMULAS,
             seed=study.seeds,
-            task=dict.fromkeys(result["task"] for result in all_results()),
+            task=dict.fromkeys(result["task"] for result in study.results()),
             split=STUDIED_SPLITS,
         ),

@@ -78,5 +78,5 @@ rule all_hidden_states:
     """All hidden states and generations; give --notemp if the config deletes hidden states."""
     input:
         all_shards(HIDDEN_STATES),
-        of_all_results(filled(GENERATIONS, split="test")),
-        of_all_results(filled(GENERATIONS, split="probing_train")),
+        of_results(filled(GENERATIONS, split="test"), study.results()),
+        of_results(filled(GENERATIONS, split="probing_train"), study.results()),

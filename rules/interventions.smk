@@ -137,8 +137,10 @@ rule inconsistent_chains:
 rule interventions_table:
     """Join what interventions do to final answers into one table."""
     input:
-        patching=of_all_results(PATCHING, study.patched_tasks),
-        inconsistent=of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+        patching=of_results(PATCHING, study.results(study.patched_tasks)),
+        inconsistent=of_results(
+            INCONSISTENT_CHAINS, study.results(study.inconsistent_tasks)
+        ),
     output:
         **table_files("interventions", "interventions_table"),
     log:
@@ -160,8 +162,8 @@ rule interventions_table:
 def intervention_tables():
     """The table of interventions; none if the config switches them off."""
     intervened = [
-        *all_results(study.patched_tasks),
-        *all_results(study.inconsistent_tasks),
+        *study.results(study.patched_tasks),
+        *study.results(study.inconsistent_tasks),
     ]
     return rules.interventions_table.output if intervened else []
 
@@ -169,6 +171,6 @@ def intervention_tables():
 rule all_interventions:
     """What interventions do to answers: all rows, and their table."""
     input:
-        of_all_results(PATCHING, study.patched_tasks),
-        of_all_results(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+        of_results(PATCHING, study.results(study.patched_tasks)),
+        of_results(INCONSISTENT_CHAINS, study.results(study.inconsistent_tasks)),
         intervention_tables(),

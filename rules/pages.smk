@@ -31,10 +31,12 @@ def shown_config():
 rule explorer:
     """Make the explorer: the whole study as one HTML page."""
     input:
-        probes=of_all_results(PROBES),
-        timing=of_all_results(TIMING),
-        patching=of_all_results(PATCHING, study.patched_tasks),
-        ceilings=ceilings_of(*dict.fromkeys(result["task"] for result in all_results())),
+        probes=of_results(PROBES, study.probed_results()),
+        timing=of_results(TIMING, study.probed_results()),
+        patching=of_results(PATCHING, study.results(study.patched_tasks)),
+        ceilings=ceilings_of(
+            *dict.fromkeys(result["task"] for result in study.probed_results())
+        ),
     output:
         page=reported(
             EXPLORER,
@@ -53,8 +55,8 @@ rule explorer:
         mem_mb=4000,
         runtime=30,
     params:
-        results=all_results(),
-        patched=all_results(study.patched_tasks),
+        results=study.probed_results(),
+        patched=study.results(study.patched_tasks),
         threshold=config["timing"]["threshold"],
         code=script_version("explorer.py", *EXPLORER_PARTS),
     script:

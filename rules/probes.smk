@@ -57,7 +57,40 @@ rule probes:
         "../workflow_scripts/probes.py"
 
 
-rule all_probes:
-    """The probes of all models, seeds and tasks."""
+rule published_probes:
+    """Convert probe rows that the published code wrote to rows of ours."""
     input:
-        of_all_results(PROBES),
+        published=lambda wildcards: study.published[wildcards.model].files[
+            wildcards.task
+        ],
+        # Its rows tell which symbol is which variable: those of any seed.
+        dataset=filled(FORMULAS, seed=str(study.seeds[0]), split="test"),
+    output:
+        rows=PROBES,
+    log:
+        log_file("published_probes/{model}/seed-{seed}/{task}"),
+    benchmark:
+        benchmark_file("published_probes/{model}/seed-{seed}/{task}")
+    wildcard_constraints:
+        model=one_of(study.published),
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        schema=configuration.load_schema(
+            "published_probe_row", f"{workflow.basedir}/schemas"
+        ),
+        code=script_version("published_probes.py"),
+    script:
+        "../workflow_scripts/published_probes.py"
+
+
+rule all_probes:
+    """The probes of all models, seeds and tasks, and published ones."""
+    input:
+        of_results(PROBES, study.probed_results()),

@@ -14,7 +14,11 @@ rule timing:
     """Find when each variable of a task becomes readable: t*."""
     input:
         probes=PROBES,
-        generations=filled(GENERATIONS, split="test"),
+        generations=lambda wildcards: (
+            []
+            if wildcards.model in study.published
+            else [filled(GENERATIONS, split="test").format(**wildcards)]
+        ),
         ceilings=lambda wildcards: ceilings_of(wildcards.task),
     output:
         timing=TIMING,
@@ -22,6 +26,8 @@ rule timing:
         log_file("timing/{model}/seed-{seed}/{task}"),
     benchmark:
         benchmark_file("timing/{model}/seed-{seed}/{task}")
+    wildcard_constraints:
+        model=one_of(PROBED_MODELS),
     group:
         "summary.{model}.seed-{seed}"
     conda:
@@ -41,7 +47,7 @@ rule timing:
 rule timing_table:
     """Join the timing of all models, seeds and tasks into one table."""
     input:
-        timing=of_all_results(TIMING),
+        timing=of_results(TIMING, study.probed_results()),
     output:
         **table_files("timing", "timing"),
     log:
@@ -63,5 +69,5 @@ rule timing_table:
 rule all_timing:
     """When each variable becomes readable: all rows, and their table."""
     input:
-        of_all_results(TIMING),
+        of_results(TIMING, study.probed_results()),
         rules.timing_table.output,

@@ -56,7 +56,7 @@ def all_shards(pattern):
     """The files of all shards of all models, seeds and tasks."""
     return [
         pattern.format(**result, split=split, shard=shard)
-        for result in all_results()
+        for result in study.results()
         for split in STUDIED_SPLITS
         for shard in study.shards(result["task"], split)
     ]

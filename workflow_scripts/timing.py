@@ -6,7 +6,12 @@ from think_to_talk.timing.table import timing_rows
 
 with job.running(globals()) as this:
     probes = read_probe_rows(this.input.probes)
-    generations = read_jsonl(this.input.generations, expected=probes[0]["n_test"])
+    # Published probe rows have none.
+    generations = [
+        row
+        for path in this.input.generations
+        for row in read_jsonl(path, expected=probes[0]["n_test"])
+    ]
     ceilings = read_all(this.input.ceilings)
     identity = this.params.identity
     rows = timing_rows(probes, generations, this.params.threshold, identity, ceilings)

@@ -50,6 +50,7 @@ MAY_HASH = {
     "hidden_states": {*_MODELS, "hidden_states"},
     "generations": {"errors", "files"},
     "probes": {*_DATA, "progress", "intervals", "tokens", "probes"},
+    "published_probes": {*_DATA, "intervals", "tokens", "probes"},
     "timing": {*_DATA, "timing"},
     "timing_table": {*_DATA, "timing", "pages"},
     "patching": _INTERVENTIONS,

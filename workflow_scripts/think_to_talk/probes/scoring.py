@@ -102,13 +102,8 @@ def _scored(predictions: torch.Tensor, answers: torch.Tensor, fitted: bool) -> d
 
 def describe(test: Split, position: int) -> dict[str, Any]:
     """The keys of a probe row that describe its position."""
-    layout = test.layout
-    symbol = layout.position_symbol[position]
     return {
         "position": position,
-        "relative_position": position - layout.n_problem,
-        "equation": layout.equations()[symbol],
-        "symbol": layout.symbols[symbol],
-        "symbol_index": symbol if layout.completes[position] else None,
+        **test.layout.place(position),
         "token": json.loads(test.shards.metadata["tokens"])[position],
     }

@@ -20,6 +20,7 @@ from think_to_talk.study.entries import (
     TaskEntry,
     TrainingEntry,
     model_entries,
+    published_entries,
     task_entries,
 )
 
@@ -88,8 +89,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"tasks.{name}: {error}"
     for name, model in models.items():
         where = f"models.{name}"
-        if name in _RESERVED_MODELS:
-            yield f"{where}: this name is taken by a folder of results/; choose another"
+        yield from _reserved_name(name, where)
         if config["controls"]["untrained"] and name + UNTRAINED_SUFFIX in models:
             yield (
                 f"{where}{UNTRAINED_SUFFIX}: this name is taken by the untrained copy of {name} "
@@ -112,6 +112,21 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 yield from _training_contradictions(model, model.training, tasks, where)
         except InputError as error:
             yield f"{where}: {error}"
+
+    for name, published in published_entries(config).items():
+        where = f"published_probes.{name}"
+        yield from _reserved_name(name, where)
+        if name in models or name.endswith(UNTRAINED_SUFFIX):
+            yield f"{where}: this name is taken by a model; choose another"
+        yield from _unknown_names(list(published.files), tasks, f"{where}.files")
+        for of_task, path in published.files.items():
+            if not os.path.isfile(path):
+                yield f"{where}.files.{of_task}: {path}: no such file"
+
+
+def _reserved_name(name: str, where: str) -> Iterator[str]:
+    if name in _RESERVED_MODELS:
+        yield f"{where}: this name is taken by a folder of results/; choose another"
 
 
 def _training_contradictions(

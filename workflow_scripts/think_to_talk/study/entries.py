@@ -163,6 +163,18 @@ class ModelEntry(Entry):
 
 
 @dataclass(frozen=True)
+class PublishedEntry(Entry):
+    """Probe rows of the published code.
+
+    seed: under which results have them.
+    files: {task: the file of its rows}.
+    """
+
+    seed: int
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ProbesEntry(Entry):
     """How probes are fitted; the fields are the keys of the config's `probes`."""
 
@@ -200,6 +212,14 @@ def task_entries(config: Mapping[str, Any]) -> dict[str, TaskEntry]:
 def model_entries(config: Mapping[str, Any]) -> dict[str, ModelEntry]:
     """{model: its entry}, from the completed configuration."""
     return {name: _model_entry(name, config) for name in config["models"]}
+
+
+def published_entries(config: Mapping[str, Any]) -> dict[str, PublishedEntry]:
+    """{name: its entry} of the published probe rows, from the completed configuration."""
+    return {
+        name: PublishedEntry.from_config(values)
+        for name, values in config["published_probes"].items()
+    }
 
 
 def _model_entry(name: str, config: Mapping[str, Any]) -> ModelEntry:

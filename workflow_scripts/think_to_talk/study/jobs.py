@@ -37,8 +37,10 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
 
 
 def shared_jobs(study: StudyPlan) -> dict[str, int]:
-    """{rule: jobs that belong to no model}: datasets of each seed, and tables of all models."""
+    """{rule: jobs that belong to no model}: of datasets, published rows, tables of all models."""
     models, seeds = study.models, len(study.seeds)
+    published = study.published.values()
+    n_published = sum(len(entry.files) for entry in published)
     trained = {task for model in models.values() for task in model.training_tasks}
     used = trained | {task for model in models.values() for task in model.tasks}
     generated = sum(study.tasks[task].is_generated for task in used)
@@ -46,12 +48,17 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
     patched = {task for model in models for task in study.patched_tasks(model)}
     inconsistent = {task for model in models for task in study.inconsistent_tasks(model)}
     probed = {task for model in models.values() for task in model.tasks}
+    probed |= {task for entry in published for task in entry.files}
     return {
         "formulas": seeds * generated,
         "ceilings": sum(study.tasks[task].is_generated for task in probed),
         "dataset": seeds * (len(used) - generated) * len(STUDIED_SPLITS),
         "pairs": seeds * sum(len(study.tasks[task].edits) for task in trained | patched),
         "inconsistent_pairs": seeds * sum(map(study.has_results, trained | inconsistent)),
+        "published_probes": n_published,
+        "timing": n_published,
+        "heatmap": n_published,
+        "overview": len(study.published),
         "interventions_table": 1 if patched or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,

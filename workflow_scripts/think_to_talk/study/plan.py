@@ -7,7 +7,7 @@ The rules and `study.needs` read it. It is computed from the completed configura
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from think_to_talk.study.entries import (
     InterventionsEntry,
     ProbesEntry,
     model_entries,
+    published_entries,
     task_entries,
 )
 
@@ -46,6 +47,7 @@ class StudyPlan:
     config: the completed configuration, plain data.
     seeds: of the study.
     tasks, models: its entries by name; untrained copies are among the models.
+    published: its entries of published probe rows by name.
     probes: how the probes of trained models are fitted.
     interventions: which interventions there are, and their settings.
     Methods raise InputError, naming the key, if the configuration asks for something impossible.
@@ -56,6 +58,7 @@ class StudyPlan:
         self.seeds: Sequence[int] = config["seeds"]
         self.tasks = task_entries(config)
         self.models = model_entries(config)
+        self.published = published_entries(config)
         self.probes = ProbesEntry.from_config(config["probes"])
         self.interventions = InterventionsEntry.from_config(config["interventions"])
 
@@ -79,8 +82,30 @@ class StudyPlan:
         return replace(self.probes, train_on="all") if untrained else self.probes
 
     def tasks_of(self, model: str) -> list[str]:
-        """The tasks that a model is studied on."""
+        """The tasks that a model is studied on, or of which there are published probe rows."""
+        if model in self.published:
+            return list(self.published[model].files)
         return list(self.models[model].tasks)
+
+    def results(self, tasks: Callable[[str], Sequence[str]] | None = None) -> list[dict[str, Any]]:
+        """Model, seed and task of each result, as in the rows of tables.
+
+        tasks: a function that gives the tasks of a model that count; `tasks_of` if left out.
+        """
+        return [
+            {"model": model, "seed": seed, "task": task}
+            for model in self.models
+            for seed in self.seeds
+            for task in (tasks or self.tasks_of)(model)
+        ]
+
+    def probed_results(self) -> list[dict[str, Any]]:
+        """`results`, then those that are published probe rows."""
+        return self.results() + [
+            {"model": name, "seed": entry.seed, "task": task}
+            for name, entry in self.published.items()
+            for task in entry.files
+        ]
 
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
@@ -174,6 +199,8 @@ class StudyPlan:
         files: list[str | Path] = []
         for task in self.tasks.values():
             files += task.existing_files
+        for published in self.published.values():
+            files += published.files.values()
         for model in self.models_of_kind("local"):
             files += self.checkpoint_files(model)
         return files

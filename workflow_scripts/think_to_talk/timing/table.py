@@ -54,13 +54,16 @@ def timing_rows(
     """The timing of each variable of a task.
 
     probe_rows: all probes of the task.
-    generations: the model's chains of thought for the test rows.
+    generations: the model's chains of thought for the test rows; without any, as for published
+        probe rows, `cot_accuracy` is null.
     threshold: the accuracy that t* must exceed; t* is counted from the first token of the chain of
         thought.
     identity: model, seed and task.
     ceiling_rows: of `formulas.ceilings`; none for a dataset from elsewhere.
     """
-    cot_accuracy = sum(row["correct"] for row in generations) / len(generations)
+    cot_accuracy = None
+    if generations:
+        cot_accuracy = sum(row["correct"] for row in generations) / len(generations)
     positions = {row["relative_position"] for row in probe_rows}
     rows = []
     for variable in sorted({row["variable"] for row in probe_rows}):
@@ -86,7 +89,7 @@ def timing_rows(
                 "acc_before": before and before["score"],
                 "acc_after": after and after["score"],
                 "cot_accuracy": cot_accuracy,
-                "n_test": len(generations),
+                "n_test": own[0]["n_test"],
                 "t_star_certain": certain.get("relative_position"),
                 "t_settled": settled_from(best, positions, threshold),
                 "persistence": persistence(best, positions, threshold, t_star),

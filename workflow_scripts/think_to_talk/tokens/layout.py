@@ -53,6 +53,19 @@ class Layout:
         first = numbers[self.n_problem_symbols]
         return [number - first for number in numbers]
 
+    def place(self, position: int) -> dict[str, Any]:
+        """Where a position is, as keys of probe rows.
+
+        position: counted from the problem's first token.
+        """
+        symbol = self.position_symbol[position]
+        return {
+            "relative_position": position - self.n_problem,
+            "equation": self.equations()[symbol],
+            "symbol": self.symbols[symbol],
+            "symbol_index": symbol if self.completes[position] else None,
+        }
+
     def dumps(self) -> str:
         """The layout as JSON, for a shard's metadata."""
         return json.dumps(asdict(self))

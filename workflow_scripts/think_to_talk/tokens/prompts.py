@@ -103,7 +103,7 @@ def tokenize(
                 prefix=tuple(ids[:n_prefix]),
                 problem=tuple(ids[n_prefix:n_prompt]),
                 gold=tuple(ids[n_prompt:]),
-                layout=_lay_out(
+                layout=lay_out(
                     row,
                     [(start - len(context), end - len(context)) for start, end in spans[n_prefix:]],
                     n_prompt - n_prefix,
@@ -160,9 +160,10 @@ def _check_known(
         )
 
 
-def _lay_out(row: Mapping[str, Any], spans: list[tuple[int, int]], n_problem: int) -> Layout:
+def lay_out(row: Mapping[str, Any], spans: Sequence[tuple[int, int]], n_problem: int) -> Layout:
     """The layout of one row, in which operators are not yet merged to `±`.
 
+    row: `source`, `target` and `intermediate_questions` of a dataset row.
     spans: [positions] (start, end) of each token in characters, relative to the problem's start.
     n_problem: positions before the chain of thought.
     """
