@@ -40,6 +40,7 @@ rule hidden_states:
     params:
         checkpoint=checkpoint,
         layers=model_setting("layers"),
+        last_layer=model_setting("last_layer"),
         max_new_tokens=model_setting("max_new_tokens"),
         cot=model_setting("cot"),
         identity=identity("model", "seed", "task", "split"),

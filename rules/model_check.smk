@@ -18,8 +18,9 @@ rule model_check:
         **model_device(),
         mem_mb=decoding_memory_mb,
         runtime=30,
-        # Not among the parameters: switching interventions on or off changes no fact.
+        # Not among the parameters: what a study does with the model changes no fact.
         patched=lambda wildcards: int(bool(study.patched_tasks(wildcards.model))),
+        last_layer=model_setting("last_layer"),
     params:
         checkpoint=checkpoint,
         identity=identity("model", "seed"),

@@ -23,6 +23,7 @@ with job.running(globals()) as this:
         TokenShard.open(this.input.tokens, this.params.identity),
         read_jsonl(this.input.dataset),
         layers=saved_layers(this.params.layers, model.config.get_text_config().num_hidden_layers),
+        last_layer=this.params.last_layer,
         max_new_tokens=this.params.max_new_tokens,
         batch_size=this.resources.batch_size,
         cot=this.params.cot,

@@ -16,4 +16,5 @@ with job.running(globals()) as this:
         {**this.params.identity, "revision": checkpoint.revision},
         lambda: check_model(model),
         patched=bool(this.resources.patched),
+        last_layer=this.resources.last_layer,
     )

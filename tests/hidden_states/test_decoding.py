@@ -21,6 +21,7 @@ from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states import decoding
 from think_to_talk.hidden_states.decoding import VerifiedDecoder
+from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.prompts import newline_tokens
 
@@ -66,8 +67,10 @@ def greedy(model, tokenizer, rows, shots, max_new_tokens):
     return result
 
 
-def assert_hidden_states_are_those_of_one_pass(model, tokenizer, rows, shots, generated, hidden):
-    """Compare with `output_hidden_states`, and for the last layer with what enters the norm."""
+def assert_hidden_states_are_those_of_one_pass(
+    model, tokenizer, rows, shots, generated, hidden, last_layer="before_norm"
+):
+    """Compare with `output_hidden_states`, whose last is the one after the norm."""
     prefix, problem, gold, _ = tokens_of(tokenizer, rows, shots)
     n_positions = problem.shape[1] + gold.shape[1]
     for i, ids in enumerate(generated):
@@ -81,7 +84,7 @@ def assert_hidden_states_are_those_of_one_pass(model, tokenizer, rows, shots, ge
         with torch.inference_mode():
             states = model(whole, output_hidden_states=True).hidden_states
         handle.remove()
-        expected = [*states[:-1], last[0]]
+        expected = states if last_layer == "after_norm" else [*states[:-1], last[0]]
         length = min(n_positions, problem.shape[1] + len(ids))
         for layer, state in hidden[i].items():
             wanted = expected[layer][0, len(prefix) :][:length]
@@ -129,6 +132,21 @@ def test_its_hidden_states_are_those_of_one_pass(half_right):
         assert_hidden_states_are_those_of_one_pass(
             model, tokenizer, rows[:40], shots, generated, hidden
         )
+
+
+@pytest.mark.parametrize("without", [(), *SLOWER_WAYS])
+@pytest.mark.parametrize("shots", [0, 2])
+def test_the_last_layer_after_the_norm_is_the_one_that_the_library_returns(
+    half_right, shots, without
+):
+    """The other layers are what they are."""
+    model, tokenizer, rows = half_right
+    facts = slower(check_passes(model)[0], without)
+    options = {"facts": facts, "max_new_tokens": 30, "batch_size": 7, "last_layer": "after_norm"}
+    generated, _, hidden = decode(model, tokenizer, rows[:20], shots, **options)
+    assert_hidden_states_are_those_of_one_pass(
+        model, tokenizer, rows[:20], shots, generated, hidden, "after_norm"
+    )
 
 
 @pytest.mark.parametrize("max_new_tokens", [1, 5, 25, 26, 27])

@@ -16,6 +16,7 @@ from think_to_talk.hidden_states.hooks import Blocks
 from think_to_talk.hidden_states.model_check import check_model
 
 IDENTITY = {"model": "mine", "seed": "1", "revision": ""}
+OPTIONS = {"patched": True, "last_layer": "before_norm"}
 #: {model type: the facts that do not hold of it}: a dozen kinds of models.
 KINDS = {
     "llama": set(),
@@ -119,7 +120,7 @@ def test_facts_are_written_and_read_and_notes_are_warnings(tmp_path):
     facts = facts_of(tiny_model("llama")).without("steps_cache")
     check = ModelCheck(facts, {"steps_cache": "tokens differ: slower"}, {"passes": 3})
     with pytest.warns(UserWarning, match=r"^models\.mine: tokens differ: slower$"):
-        write_model_check(path, IDENTITY, lambda: check, patched=True)
+        write_model_check(path, IDENTITY, lambda: check, **OPTIONS)
     assert ModelFacts.read(path) == facts
     assert json.loads(path.read_text())["measured"] == {"passes": 3}
 
@@ -128,10 +129,37 @@ def test_a_model_that_is_patched_must_be_patchable(tmp_path):
     path = tmp_path / "model_check.json"
     check = ModelCheck(facts_of(tiny_model("llama")).without("patchable"), {}, {})
     with pytest.raises(InputError, match=r"models\.mine: .* set interventions\.patching: false"):
-        write_model_check(path, IDENTITY, lambda: check, patched=True)
+        write_model_check(path, IDENTITY, lambda: check, **OPTIONS)
     assert not path.exists()
-    write_model_check(path, IDENTITY, lambda: check, patched=False)
+    write_model_check(path, IDENTITY, lambda: check, **{**OPTIONS, "patched": False})
     assert path.exists()
+
+
+#: {model type: the module that gives the last hidden state that the library returns}.
+LAST_STATES = {
+    "llama": "model.norm",
+    "gpt2": "transformer.ln_f",
+    "gpt_neox": "gpt_neox.final_layer_norm",
+    "mamba": "backbone.norm_f",
+    "gemma2": "model.norm",
+    # Its last block ends with the norm.
+    "openai-gpt": "transformer.h.3",
+}
+
+
+@pytest.mark.parametrize("model_type", LAST_STATES)
+def test_the_module_that_gives_the_last_state_is_found(model_type):
+    model = tiny_model(model_type)
+    name = check_model(model).facts.last_state
+    assert name == LAST_STATES[model_type]
+
+
+def test_a_model_whose_last_state_is_unknown_is_refused_only_if_it_is_asked_for(tmp_path):
+    path = tmp_path / "model_check.json"
+    check = ModelCheck(facts_of(tiny_model("llama")), {}, {})
+    write_model_check(path, IDENTITY, lambda: check, **OPTIONS)
+    with pytest.raises(InputError, match=r"models\.mine: .* set last_layer: before_norm"):
+        write_model_check(path, IDENTITY, lambda: check, patched=False, last_layer="after_norm")
 
 
 def test_a_file_without_facts_is_named(tmp_path):
@@ -160,6 +188,7 @@ def test_every_architecture_is_right_or_refused_in_one_line(model_type):
                 break
             slower = ", ".join(sorted(false_facts(found.facts)))
             outcome = f"right; without {slower}" if slower else "right"
+            outcome += f"; last state of {found.facts.last_state or 'no module'}"
             break
     assert "\n" not in outcome
     outcomes.record("every architecture", model_type, outcome)

@@ -179,5 +179,5 @@ def test_rows_that_contradict_themselves_are_refused(level_3, change, message):
 @pytest.mark.parametrize("level", [1, 2, 4, 5])
 def test_rows_of_another_task_are_refused(level_3, tasks, level):
     _, rows, read = level_3
-    with pytest.raises(InputError, match="where problems of the task, such as .*: name the rows"):
+    with pytest.raises(InputError, match=r"where problems of the task, such as .*: name the rows"):
         read(rows, rows_of(tasks[f"level-{level}"]))

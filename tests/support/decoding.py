@@ -33,12 +33,13 @@ def decode(
     max_new_tokens=60,
     layers=None,
     end_ids=(),
+    last_layer="before_norm",
     **options,
 ):
     """All rows' generations, exactness and hidden states, in the order of the rows."""
     prefix, problem, gold, _ = tokens_of(tokenizer, rows, shots)
     layers = range(len(decoder_blocks(model)) + 1) if layers is None else layers
-    passes = Passes(model, facts or facts_of(model), prefix, batch_size)
+    passes = Passes(model, facts or facts_of(model), prefix, batch_size, last_layer)
     decoder = VerifiedDecoder(passes, layers, stop_ids(tokenizer, end_ids), max_new_tokens)
     generated, exact, hidden = {}, {}, {}
     for batch in decoder.decode(problem, gold, **options):

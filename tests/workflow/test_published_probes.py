@@ -15,7 +15,7 @@ TASKS = ("level-1", "general", "existing")
 
 @pytest.fixture
 def with_published_rows(mini):
-    """A finished small study, and its local model's probes as the published code would write them."""
+    """A finished small study, and its local model's probes as the published code writes them."""
     for task in TASKS:
         rows = read_jsonl(mini.folder / f"results/local/seed-1/probes/{task}.jsonl")
         end = max(row["position"] for row in rows)

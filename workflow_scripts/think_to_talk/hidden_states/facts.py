@@ -31,6 +31,8 @@ class ModelFacts:
     selects_logits: whether the model may be asked for the logits of the last positions only.
     starts_at_layer: whether a pass may skip the blocks below a given hidden state.
     patchable: whether the hidden states of a layer are all that later layers see.
+    last_state: name of the module whose output the library returns as the last hidden state, most
+        often the final norm; empty if none was found.
     """
 
     blocks: str
@@ -40,6 +42,7 @@ class ModelFacts:
     selects_logits: bool = True
     starts_at_layer: bool = True
     patchable: bool = True
+    last_state: str = ""
 
     def without(self, fact: str) -> ModelFacts:
         """The same facts, but that this one does not hold."""
@@ -52,6 +55,14 @@ class ModelFacts:
                 "later layers see more than the hidden states of a layer, so patching "
                 "them would mean something else: set interventions.patching: false, or study the "
                 "model in a run of its own"
+            )
+
+    def check_last_state(self) -> None:
+        """Raise InputError, without the model's name, if the last state is unknown."""
+        if not self.last_state:
+            raise InputError(
+                "no module gives the last hidden state that the library returns, so that the last "
+                "layer cannot be read after the final norm: set last_layer: before_norm"
             )
 
     @classmethod
@@ -81,13 +92,19 @@ class ModelCheck:
 
 
 def write_model_check(
-    path: str | Path, identity: Mapping[str, Any], check: Callable[[], ModelCheck], *, patched: bool
+    path: str | Path,
+    identity: Mapping[str, Any],
+    check: Callable[[], ModelCheck],
+    *,
+    patched: bool,
+    last_layer: str,
 ) -> None:
     """Write `model_check.json`, and warn of each fact that does not hold.
 
     identity: model, seed and revision.
     check: runs the check.
     patched: whether the study patches the model.
+    last_layer: `before_norm` or `after_norm`, as the study reads it.
     Raises InputError, with the model's name, if the model cannot be studied, or not be patched.
     """
     where = f"models.{identity['model']}"
@@ -95,6 +112,8 @@ def write_model_check(
         found = check()
         if patched:
             found.facts.check_patchable()
+        if last_layer == "after_norm":
+            found.facts.check_last_state()
     for note in found.notes.values():
         warnings.warn(f"{where}: {note}", stacklevel=2)
     write_text(path, json.dumps({**identity, **asdict(found)}, indent=2) + "\n")

@@ -4,7 +4,8 @@ Passes (`hidden_states/passes.py`) capture hidden states here for decoding, and 
 patching: activation patching runs one input while chosen hidden states are those of another (Meng
 et al., arXiv:2202.05262).
 
-Layer 0 is the input of the first block (the embedding output), layer l the output of block l. Only
+Layer 0 is the input of the first block (the embedding output), layer l the output of block l; the
+last layer may be read after the model's final norm instead, as the library returns it. Only
 that the model runs one list of blocks, each once a pass, is assumed of its architecture; which list
 that is, is found by running it.
 """
@@ -36,11 +37,13 @@ class Blocks:
     modules: the blocks, in the order in which they run.
     returns_tuple: whether a block returns a tuple, its hidden state first, or the state alone.
     name: the name of their list within the model.
+    last_state: the module whose output is the last layer's hidden state; None for the last block.
     """
 
     modules: torch.nn.ModuleList
     returns_tuple: bool
     name: str
+    last_state: torch.nn.Module | None = None
 
     @classmethod
     def find(cls, model: PreTrainedModel) -> Blocks:
@@ -83,7 +86,7 @@ class Blocks:
         handles = [
             _hook_input(self.modules[0], on_shown)
             if layer == 0
-            else _hook_output(self.modules[layer - 1], layer, on_shown)
+            else _hook_output(self._giving(layer), layer, on_shown)
             for layer in layers
         ]
         try:
@@ -91,6 +94,12 @@ class Blocks:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _giving(self, layer: int) -> torch.nn.Module:
+        """The module whose output is the hidden state of a layer above the embedding output."""
+        if layer == len(self.modules) and self.last_state is not None:
+            return self.last_state
+        return self.modules[layer - 1]
 
     @contextmanager
     def starting_at(self, layer: int, state: torch.Tensor) -> Iterator[None]:

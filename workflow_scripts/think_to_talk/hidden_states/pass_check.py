@@ -12,7 +12,8 @@ error. What can be done without is a fact that is false, with a note.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -43,8 +44,11 @@ def check_passes(model: PreTrainedModel) -> tuple[ModelFacts, dict[str, str], Wh
     blocks = Blocks.find(model)
     whole = WholePasses(model, blocks)
     _check_causal(whole)
-    notes = _check_library_states(whole)
+    listed, last_state = _library_states(whole)
+    notes = _check_library_states(whole, listed)
     facts, found = _find_facts(whole, ModelFacts(blocks.name, blocks.returns_tuple))
+    if last_state and _reads(whole, named := replace(facts, last_state=last_state), listed[-1]):
+        facts = named
     return facts, {**notes, **found}, whole
 
 
@@ -62,13 +66,56 @@ def _check_causal(whole: WholePasses) -> None:
                 )
 
 
-def _check_library_states(whole: WholePasses) -> dict[str, str]:
-    """Compare captured states with the library's own; the last it may have normalised.
+def _library_states(whole: WholePasses) -> tuple[list[torch.Tensor], str]:
+    """The hidden states that the library returns, and the name of the module that gives the last.
 
-    Returns a note if it gives none.
+    The name is empty if no module outside of the blocks, and not the last block, has that output.
     """
-    output = whole.run_model(whole.ids, output_hidden_states=True)
-    listed = [state.cpu() for state in getattr(output, "hidden_states", None) or ()]
+    model, blocks = whole.model, whole.blocks
+    outputs: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_module: Any, _args: Any, output: Any) -> None:
+            state = output[0] if isinstance(output, tuple | list) and output else output
+            if isinstance(state, torch.Tensor):
+                outputs[name] = state
+
+        return hook
+
+    last_block = f"{blocks.name}.{whole.n_layers - 1}"
+    handles = [
+        module.register_forward_hook(keep(name))
+        for name, module in model.named_modules()
+        if name == last_block or (name and not name.startswith(f"{blocks.name}."))
+    ]
+    try:
+        output = whole.run_model(whole.ids, output_hidden_states=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    listed = list(getattr(output, "hidden_states", None) or ())
+    same = (
+        name
+        for name, state in outputs.items()
+        if listed and state.shape == listed[-1].shape and bool(torch.equal(state, listed[-1]))
+    )
+    return [state.cpu() for state in listed], next(same, "")
+
+
+def _reads(whole: WholePasses, facts: ModelFacts, expected: torch.Tensor) -> bool:
+    """Whether a pass that few logits are asked of hooks the last state [2, LENGTH, hidden]."""
+    passes = Passes(whole.model, facts, [], 2, "after_norm")
+    states: dict[int, torch.Tensor] = {}
+    last = whole.n_layers
+    passes.forward(whole.ids, 1, passes.prefix(2), layers=[last], hook=states.__setitem__)
+    return whole.agree(states.get(last), expected)
+
+
+def _check_library_states(whole: WholePasses, listed: list[torch.Tensor]) -> dict[str, str]:
+    """Compare captured states with those that the library lists; the last it may have normalised.
+
+    Returns a note if it lists none.
+    """
     if not listed:
         return {"hidden_states": "the library returns none to compare captured ones with"}
     for layer in range(1, whole.n_layers):

@@ -68,17 +68,28 @@ class Passes:
     prefix: ids of the few-shot examples; run once, its key-value cache (one row) kept, where the
         model allows that.
     batch_size: rows at a time; halved, with a warning, whenever memory runs out.
+    last_layer: `before_norm` to hook the last block's output as the last layer, `after_norm` the
+        last hidden state that the library returns.
     """
 
     def __init__(
-        self, model: PreTrainedModel, facts: ModelFacts, prefix: Sequence[int], batch_size: int
+        self,
+        model: PreTrainedModel,
+        facts: ModelFacts,
+        prefix: Sequence[int],
+        batch_size: int,
+        last_layer: str = "before_norm",
     ) -> None:
         self.model = model
         self.facts = facts
         self.batch_size = batch_size
         modules = model.get_submodule(facts.blocks)
         assert isinstance(modules, torch.nn.ModuleList)
-        self._blocks = Blocks(modules, facts.returns_tuple, facts.blocks)
+        last_state = None
+        if last_layer == "after_norm":
+            facts.check_last_state()
+            last_state = model.get_submodule(facts.last_state)
+        self._blocks = Blocks(modules, facts.returns_tuple, facts.blocks, last_state)
         accepted = inspect.signature(model.forward).parameters
         self._selects_logits = facts.selects_logits and "logits_to_keep" in accepted
         self._prefix = Context(torch.tensor([list(prefix)], dtype=torch.long))

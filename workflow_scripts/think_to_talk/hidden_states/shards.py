@@ -42,6 +42,7 @@ def write_hidden_states(
     dataset: Sequence[Mapping[str, Any]],
     *,
     layers: Sequence[int],
+    last_layer: str = "before_norm",
     max_new_tokens: int,
     batch_size: int,
     cot: str,
@@ -55,6 +56,7 @@ def write_hidden_states(
     tokens: the token shard.
     dataset: all rows of the split, which the shard's row numbers index.
     layers: the layers that are stored.
+    last_layer: of the last layer, the state `before_norm` or `after_norm`, as of `Passes`.
     max_new_tokens: the length at which a generation is cut.
     batch_size: rows at a time.
     cot: `generated` for greedy decoding, `gold` for the gold chain of thought, teacher-forced.
@@ -81,10 +83,11 @@ def write_hidden_states(
     metadata = {
         **identity,
         "layers": json.dumps(list(layers)),
+        "last_layer": last_layer,
         "layout": tokens.layout.dumps(),
         "tokens": json.dumps(tokens.tokens),
     }
-    passes = Passes(model, facts, tokens.prefix, batch_size)
+    passes = Passes(model, facts, tokens.prefix, batch_size, last_layer)
     decoder = VerifiedDecoder(passes, layers, tokens.stop_ids, max_new_tokens)
     generations: dict[int, dict[str, Any]] = {}
     description = (

@@ -107,6 +107,7 @@ class ModelEntry(Entry):
     shots: few-shot examples per prompt, or `all`.
     bos: before the prompt, `tokenizer` or `none`.
     layers: the saved layers, as `models.layers.saved_layers` reads them.
+    last_layer: of the last layer, the state `before_norm` or `after_norm`.
     device: `cpu` or `gpu`.
     dtype: `auto`, or the number format of its weights.
     gpus_per_job: GPUs that share the model.
@@ -127,6 +128,7 @@ class ModelEntry(Entry):
     shots: int | str
     bos: str
     layers: str | int | list[int]
+    last_layer: str
     device: str
     dtype: str
     gpus_per_job: int
