@@ -2,9 +2,11 @@
 
 import pytest
 from support.controls import COT_START, OTHER, REAL, table, timing_row
+from support.figures import random_probe_rows
 
 from think_to_talk.controls.results import Result
 from think_to_talk.figures.controls import draw_control
+from think_to_talk.figures.style import ROLE_COLOURS
 
 
 def without_scores(rows):
@@ -56,6 +58,28 @@ def test_t_star_marks_of_seeds_are_on_the_symbol_axis():
     figure = draw_control("seeds", "m", results, [])
     marks = next(line for line in figure.axes[0].lines if line.get_marker() == "v")
     assert list(marks.get_xdata()) == [-1, 1]
+
+
+@pytest.mark.parametrize("control", ["wrong_rows", "thresholds"])
+def test_marks_have_the_colours_of_roles_which_the_legend_names(control):
+    compared, options = CASES[control]
+    columns = {"sample_ids": [0, 1, 2, 3], "answer": [1] * 4, "predictions": [1, 1, 0, 2]}
+    probes = [{**row, **columns, "heldout_score": None} for row in random_probe_rows()]
+    results = [
+        Result(1, "t", probes, compared),
+        Result(1, "u", [{**row, **columns} for row in REAL], compared),
+    ]
+    figure = draw_control(control, "m", results, table(control, results, **options))
+    colours = [
+        {line.get_color() for line in axes.lines if line.get_marker() != "None"}
+        for axes in figure.axes
+    ]
+    assert colours == [
+        {ROLE_COLOURS["operand"][0], ROLE_COLOURS["answer"][0]},
+        {ROLE_COLOURS[None][0]},
+    ]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:3] == ["answer", "operand", "role not known"]
 
 
 def test_curves_have_the_ceilings_of_their_task():

@@ -1,7 +1,7 @@
 """Heat maps: a panel per variable, the start of the chain of thought, t*, missing scores."""
 
 import numpy as np
-from support.figures import CEILINGS, COT_START, SYMBOLS, timing
+from support.figures import CEILINGS, COT_START, SYMBOLS, timing, with_heldout
 
 from think_to_talk.figures.heatmap import draw_heatmap
 from think_to_talk.figures.overview import draw_overview
@@ -35,6 +35,27 @@ def test_a_line_above_the_layers_is_what_the_text_says(probe_rows):
         assert image.shape == (3, len(SYMBOLS))
         assert list(image[2]) == [0.25] * 8 + [1.0] * (len(SYMBOLS) - 8)
         assert [label.get_text() for label in panel.get_yticklabels()] == ["0", "2", "text"]
+
+
+def test_held_out_accuracy_has_a_panel_of_its_own_below_the_variable_s(probe_rows):
+    rows = with_heldout(probe_rows)
+    figure = draw_heatmap(rows, timing(rows), CEILINGS)
+    panels = [axes for axes in figure.axes if axes.images]
+    titles = [panel.get_title(loc="left") for panel in panels]
+    assert [title.partition(":")[0] for title in titles] == [
+        "A, operand",
+        "B, the answer",
+        "B, held-out",
+    ]
+    plain, heldout = (panel.images[0].get_array() for panel in panels[1:])
+    assert heldout.shape == (2, len(SYMBOLS))
+    assert list(heldout[1]) == [0.1] * 20 + [0.97] * (len(SYMBOLS) - 20)
+    assert list(plain[:2, 20]) == [0.96, 0.96]
+    star = next(line for line in panels[2].lines if line.get_marker() == "*")
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (20, 1)
+    assert f"t* = {20 - COT_START} (★ layer 2, accuracy 0.97)" in titles[2]
+    assert "before the chain of thought 0.10" in titles[2]
+    assert "never saw the row's expression" in panels[2].get_xlabel()
 
 
 def test_null_scores_are_drawn_as_missing(probe_rows):

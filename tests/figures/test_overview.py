@@ -1,15 +1,21 @@
 """Overviews: a line per variable on the symbol axis."""
 
-from support.figures import CEILINGS, COT_START, SYMBOLS
+from support.figures import CEILINGS, COT_START, SYMBOLS, with_heldout
 
 from think_to_talk.figures.overview import draw_overview
+from think_to_talk.figures.style import ROLE_COLOURS
+
+
+def curves_of(panel):
+    """{name of a variable: its curve}."""
+    return {line.get_label()[0]: line for line in panel.lines if "," in line.get_label()}
 
 
 def test_the_overview_has_a_line_per_variable_on_the_symbol_axis(probe_rows):
     figure = draw_overview({"level-1": probe_rows}, 0.9, "tiny")
     (panel,) = figure.axes
-    curves = {line.get_label(): line for line in panel.lines if line.get_label() in "AB"}
-    assert set(curves) == {"A", "B"}
+    curves = curves_of(panel)
+    assert [line.get_label() for line in curves.values()] == ["A, operand", "B, the answer"]
     x, y = curves["A"].get_data()
     assert list(x) == [i - COT_START for i in range(len(SYMBOLS)) if i != 3]
     best = max(r["score"] for r in probe_rows if r["position"] == 5 and r["variable"] == 0)
@@ -19,7 +25,7 @@ def test_the_overview_has_a_line_per_variable_on_the_symbol_axis(probe_rows):
 def test_each_variable_has_its_ceiling_in_its_colour(probe_rows):
     later = [{**row, "ceiling": 0.5} if row["variable"] else row for row in CEILINGS]
     (panel,) = draw_overview({"level-1": probe_rows}, 0.9, "tiny", {"level-1": later}).axes
-    curves = {line.get_label(): line for line in panel.lines if line.get_label() in "AB"}
+    curves = curves_of(panel)
     place = [i - COT_START for i in range(len(SYMBOLS)) if i != 3]
     for name, expected in (
         ("A", [0.25 if x < 8 - COT_START else 1 for x in place]),
@@ -40,3 +46,34 @@ def test_without_ceilings_none_is_drawn_and_none_is_named(probe_rows):
     # The curves of two variables, the begin of the chain, the threshold.
     assert sum(len(line.get_xdata()) > 0 for line in panel.lines) == 4
     assert "ceiling" not in panel.get_xlabel()
+
+
+def test_a_role_has_the_same_colour_in_all_tasks(probe_rows):
+    """Where A is asked for, B is a distractor; where nothing is known, neither has a role."""
+    other = [{**row, "symbol": "A"} if row["position"] == 10 else row for row in probe_rows]
+    hidden = [{**row, "symbol_index": None} if row["position"] == 8 else row for row in probe_rows]
+    panels = draw_overview({"b": probe_rows, "a": other, "unknown": hidden}, 0.9, "tiny").axes
+    found = [
+        {line.get_label(): line.get_color() for line in panel.lines if len(line.get_xdata()) > 2}
+        for panel in panels
+    ]
+    assert found == [
+        {"A, operand": ROLE_COLOURS["operand"][0], "B, the answer": ROLE_COLOURS["answer"][0]},
+        {
+            "A, the answer": ROLE_COLOURS["answer"][0],
+            "B, distractor": ROLE_COLOURS["distractor"][0],
+        },
+        {"A": ROLE_COLOURS[None][0], "B": ROLE_COLOURS[None][1]},
+    ]
+
+
+def test_held_out_accuracy_is_a_dashed_line_in_the_variable_s_colour(probe_rows):
+    (panel,) = draw_overview({"level-1": with_heldout(probe_rows)}, 0.9, "tiny").axes
+    answer = curves_of(panel)["B"]
+    (heldout,) = (line for line in panel.lines if line.is_dashed() and len(line.get_xdata()) > 2)
+    assert heldout.get_color() == answer.get_color()
+    assert answer.get_linestyle() == "-"
+    x, y = heldout.get_data()
+    assert list(x) == list(answer.get_xdata())
+    assert list(y) == [0.1 if place < 20 - COT_START else 0.97 for place in x]
+    assert "dashed: held-out accuracy" in panel.get_xlabel()

@@ -59,7 +59,7 @@ AREAS = {
         ["tests/probes"],
     ),
     "timing": (
-        ["timing/best_probes", "timing/symbol_axis", "timing/table"],
+        ["timing/best_probes", "timing/roles", "timing/symbol_axis", "timing/table"],
         ["tests/timing", "tests/pages", "tests/figures"],
     ),
     "patching": (

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from think_to_talk.pages.explorer.data import result_data, study_data
+from think_to_talk.figures import style as figures_style
+from think_to_talk.pages.explorer.data import ROLE_COLOURS, result_data, study_data
 from think_to_talk.pages.explorer.page import explorer_page
 from think_to_talk.timing.best_probes import best_layers, first_readable
 from think_to_talk.timing.table import timing_rows
@@ -14,6 +15,7 @@ from think_to_talk.timing.table import timing_rows
 IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
 SYMBOLS = "B=#±A,A=#;B=?B=#±A,A=#,B=#⏎"
 COT_START = 13
+HELDOUT = ("heldout_score", "heldout_ci_low", "heldout_ci_high", "heldout_predictions")
 
 
 def probe_rows(rng, token="x"):
@@ -33,6 +35,10 @@ def probe_rows(rng, token="x"):
             "chance": 0.2,
             "answer": [variable, 3],
             "predictions": None if position == 5 else [layer, 3],
+            # B alone has held-out accuracy.
+            **dict.fromkeys(HELDOUT),
+            **(dict.fromkeys(HELDOUT[:3], position / 100 + layer / 10) if variable else {}),
+            "heldout_predictions": [7, layer] if variable else None,
             "sample_ids": [0, 1],
         }
         for layer in (0, 4)
@@ -84,6 +90,43 @@ def test_every_probe_is_in_its_place():
         said = row["predictions"][0] if row["predictions"] else -1
         assert variable["readings"][layer][row["position"]] == said
         assert variable["value"] == row["answer"][0]
+
+
+def test_variables_are_named_and_coloured_by_their_roles():
+    rows = probe_rows(np.random.default_rng(0))
+    found = data(rows)["results"][0]["variables"]
+    assert [(v["name"], v["label"], v["colour"]) for v in found] == [
+        ("A", "A, operand", ROLE_COLOURS["operand"][0]),
+        ("B", "B, the answer", ROLE_COLOURS["answer"][0]),
+    ]
+    hidden = [{**row, "symbol_index": None} if row["position"] == 8 else row for row in rows]
+    found = data(hidden)["results"][0]["variables"]
+    assert [(v["label"], v["colour"]) for v in found] == [
+        ("A", ROLE_COLOURS[None][0]),
+        ("B", ROLE_COLOURS[None][1]),
+    ]
+
+
+def test_the_page_s_colours_are_those_of_the_figures():
+    assert ROLE_COLOURS == figures_style.ROLE_COLOURS
+
+
+def test_held_out_accuracy_is_beside_the_accuracy_under_the_same_keys():
+    rows = probe_rows(np.random.default_rng(0))
+    operand, answer = data(rows)["results"][0]["variables"]
+    assert operand["heldout"] is None
+    heldout = answer["heldout"]
+    assert set(heldout) <= set(answer)
+    for row in rows:
+        if row["variable"] == 1:
+            layer = [0, 4].index(row["layer"])
+            assert heldout["score"][layer][row["position"]] == pytest.approx(row["heldout_score"])
+            assert heldout["readings"][layer][row["position"]] == 7
+    # It grows along the positions, and is highest in layer 4.
+    last = len(SYMBOLS) - 1
+    assert heldout["records"][0] == [0, 4, 0.4, -COT_START, -2]
+    assert heldout["records"][-1] == [last, 4, last / 100 + 0.4, last - COT_START, 0]
+    assert (heldout["acc_before"], heldout["acc_after"]) == (0.12 + 0.4, last / 100 + 0.4)
 
 
 def test_the_page_knows_what_the_text_says():

@@ -103,13 +103,18 @@ def test_a_long_table_is_recorded_whole(tmp_path, wandb_environment):
 
 def test_null_scores_are_recorded_as_null(tmp_path, wandb_environment):
     row = {**dict.fromkeys(PROBE_COLUMNS), "variable": 0, "layer": 2}
-    table = probe_table("level-1", [row, {**row, "score": 0.5}])
-    timing = [timing_row(cot_accuracy=0.0)]
-    assert summary(timing) == {"cot_accuracy/level-1": 0.0, "t_star/level-1/v0": None}
+    table = probe_table("level-1", [row, {**row, "score": 0.5, "heldout_score": 0.25}])
+    timing = [timing_row(cot_accuracy=0.0, t_star_heldout=3)]
+    assert summary(timing) == {
+        "cot_accuracy/level-1": 0.0,
+        "t_star/level-1/v0": None,
+        "t_star_heldout/level-1/v0": 3,
+    }
     folder = record(tmp_path / "wandb", ABOUT, {}, timing, table, {})["folder"]
     [file] = (tmp_path / folder).glob("files/media/table/probes*.json")
-    scores = [found[PROBE_COLUMNS.index("score")] for found in json.loads(file.read_text())["data"]]
-    assert scores == [None, 0.5]
+    data = json.loads(file.read_text())["data"]
+    for column, expected in (("score", [None, 0.5]), ("heldout_score", [None, 0.25])):
+        assert [found[PROBE_COLUMNS.index(column)] for found in data] == expected
 
 
 def test_recording_leaves_the_environment_and_the_home_folder_alone(tmp_path, wandb_environment):

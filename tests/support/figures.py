@@ -33,11 +33,29 @@ def random_probe_rows():
                         "score": score,
                         "ci_low": score - 0.02,
                         "ci_high": score + 0.02,
+                        "heldout_score": None,
+                        "heldout_ci_low": None,
+                        "heldout_ci_high": None,
                         "chance": 0.2,
                         "predictions": None,
                     }
                 )
     return rows
+
+
+def with_heldout(rows, variable=1):
+    """The rows, of which those of a variable have held-out accuracy: 0.95 from position 20 on."""
+    return [
+        {
+            **row,
+            "heldout_score": (score := 0.1 if row["position"] < 20 else 0.95 + row["layer"] / 100),
+            "heldout_ci_low": score - 0.03,
+            "heldout_ci_high": score + 0.02,
+        }
+        if row["variable"] == variable
+        else row
+        for row in rows
+    ]
 
 
 #: A is determined by its number, B by the same (`A=#`).

@@ -9,7 +9,9 @@ from support.browser import EXPLORER, chromium, hover, opened, value_of
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.pages.explorer.data import ROLE_COLOURS
 from think_to_talk.timing.best_probes import best_layers, first_readable
+from think_to_talk.timing.roles import ANSWER, DISTRACTOR, NEEDED
 
 pytestmark = pytest.mark.service
 
@@ -52,10 +54,10 @@ def probes(study, model, task):
 
 
 def shown_timing(page):
-    """{(model, variable): (t*, t*eq)} of the table."""
+    """{(model, variable): (t*, t*eq, held-out t*)} of the table."""
     rows = page.locator("#timing tbody tr").all()
     cells = [row.locator("td").all_text_contents() for row in rows]
-    return {(c[0], c[2]): (c[3], c[4]) for c in cells}
+    return {(c[0], c[2].partition(",")[0]): (c[3], c[4], c[5]) for c in cells}
 
 
 def expected_timing(study, task, threshold, models=("tiny", "local")):
@@ -63,10 +65,15 @@ def expected_timing(study, task, threshold, models=("tiny", "local")):
     for model in models:
         rows = probes(study, model, task)
         for variable in sorted({row["variable"] for row in rows}):
-            star = first_readable(best_layers(rows, variable), threshold)
-            shown = ("–", "–")
-            if star:
-                shown = (str(star["relative_position"]), str(star["equation"]))
+            star = first_readable(best_layers(rows, variable), threshold) or {}
+            heldout = best_layers(rows, variable, "heldout_score")
+            heldout_star = first_readable(heldout, threshold, "heldout_score") or {}
+            dates = (
+                star.get("relative_position"),
+                star.get("equation"),
+                heldout_star.get("relative_position"),
+            )
+            shown = tuple("–" if date is None else str(date) for date in dates)
             expected[model, variable_symbol(variable)] = shown
     return expected
 
@@ -91,9 +98,14 @@ def test_a_model_offers_its_own_levels_and_they_their_variables(explorer):
     page.select_option("#model", "local")
     tasks = set(page.locator("#task option").all_text_contents())
     assert tasks == {"level-1", "general", "existing"}
-    assert page.locator("#variable option").all_text_contents() == ["A", "B"]
+    offered = page.locator("#variable option").all_text_contents()
+    assert offered == ["A, operand", "B, the answer"]
     page.select_option("#task", "general")
-    assert page.locator("#variable option").all_text_contents() == ["A", "B", "C"]
+    offered = page.locator("#variable option").all_text_contents()
+    assert offered == ["A, distractor", "B, needed value", "C, the answer"]
+    page.select_option("#task", "existing")
+    offered = page.locator("#variable option").all_text_contents()
+    assert offered == ["A, needed value", "B, the answer"]
 
 
 @pytest.mark.parametrize("number", [0, 37, -1])
@@ -104,8 +116,33 @@ def test_hovering_over_a_value_of_the_map_tells_the_probe_s_row(explorer, finish
     said = hover(page, "map", place(own, row["layer"], row["position"]))
     assert said["accuracy"] == f"{row['score']:.3f}"
     assert said["95 % interval from"] == f"{row['ci_low']:.3f}"
+    assert said["held-out accuracy"].startswith(f"{row['heldout_score']:.3f} ")
     assert said["layer"] == str(row["layer"])
     assert said["equation"] == str(row["equation"])
+
+
+def test_a_switch_shows_the_held_out_accuracy_in_the_map(explorer, finished_mini):
+    page = explorer(variable="B", tau="0.15")
+    own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]
+    page.select_option("#accuracy", "heldout")
+    best = best_layers(own, 1, "heldout_score")
+    star = first_readable(best, 0.15, "heldout_score")
+    summary = page.locator("#map-summary").text_content()
+    plain, heldout = summary.split("Held-out accuracy: ")
+    assert "★" not in plain
+    assert f"t* = {star['relative_position']} (★ layer {star['layer']}" in heldout
+    said = page.locator("#map .mark-text.role-mark").first.locator("text").all_text_contents()
+    expected = [str(row["heldout_predictions"][0]) for row in best.values()]
+    assert said[len(expected) :] == expected
+    page.locator("#map").focus()
+    page.keyboard.press("ArrowRight")
+    assert (
+        f"held-out accuracy {star['heldout_score']:.3f}" in page.locator("#reading").text_content()
+    )
+    # An operand has none.
+    page.select_option("#variable", "A")
+    assert page.locator("#accuracy option").all_text_contents() == ["accuracy"]
+    assert page.locator("#no-heldout").is_visible()
 
 
 def test_moving_the_threshold_moves_t_star_in_map_and_table(explorer, finished_mini):
@@ -168,6 +205,20 @@ def test_models_are_compared_on_the_symbols_and_can_be_left_out(explorer):
     assert lines.count() == 2
     page.locator("#models input[value=local]").uncheck()
     page.wait_for_function("document.querySelectorAll('#curves .mark-line path').length === 1")
+    # B has held-out accuracy as well.
+    page.select_option("#variable", "B")
+    page.wait_for_function("document.querySelectorAll('#curves .mark-line path').length === 2")
+
+
+def test_the_lines_can_be_a_model_s_variables_in_the_colours_of_their_roles(explorer):
+    page = explorer(task="general", lines="variables")
+    lines = page.locator("#curves .mark-line.role-mark path")
+    # C, A and B have an operator each, hence held-out accuracy.
+    assert lines.count() == 6
+    colours = {line.get_attribute("stroke").upper() for line in lines.all()}
+    assert colours == {ROLE_COLOURS[role][0] for role in (ANSWER, NEEDED, DISTRACTOR)}
+    assert "C, the answer" in page.locator("#curves svg.marks").text_content()
+    assert not page.locator("#compared").is_visible()
 
 
 def test_patching_stands_beside_what_probes_can_read(explorer, finished_mini):
@@ -207,6 +258,10 @@ def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
         rows = list(csv.DictReader(file))
     assert {(int(r["layer"]), int(r["position"])): float(r["score"]) for r in rows} == {
         (row["layer"], row["position"]): pytest.approx(row["score"], abs=5e-5) for row in own
+    }
+    assert {(int(r["layer"]), int(r["position"])): float(r["heldout_score"]) for r in rows} == {
+        (row["layer"], row["position"]): pytest.approx(row["heldout_score"], abs=5e-5)
+        for row in own
     }
     for name in ("curves", "timing"):
         with page.expect_download() as download:

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 
 from think_to_talk.controls.kinds import Control
 from think_to_talk.controls.results import Result, Row, Rows
-from think_to_talk.figures.style import STYLES, WIDTH
+from think_to_talk.figures.style import WIDTH, VariableStyle, variable_styles
 from think_to_talk.figures.symbol_axis import AXIS, CEILING, draw_ceiling, draw_symbol_axis
-from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: Accuracy by `symbol_index`.
@@ -31,12 +31,14 @@ class _TaskCurves:
     """What a panel of curves shows.
 
     axis: the places of the symbol axis.
+    styles: {variable: how it is drawn}.
     main: {variable: a curve per seed} of the model's probes.
     compared: {variable: a curve per seed} of the probes that they are compared with.
     marks: {variable: the place of t* of each seed that has one}.
     """
 
     axis: list[dict[str, Any]] = field(default_factory=list)
+    styles: dict[int, VariableStyle] = field(default_factory=dict)
     main: dict[int, list[Curve]] = field(default_factory=dict)
     compared: dict[int, list[Curve]] = field(default_factory=dict)
     marks: dict[int, list[float]] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class _TaskCurves:
             {key: row[key] for key in ("symbol_index", "symbol", "relative_position")}
             for row in on_axis
         ]
+        self.styles = variable_styles(variable_roles(result.probes))
         for variable in result.variables():
             best = list(best_layers(on_axis, variable).values())
             self.main.setdefault(variable, []).append(_curve(best))
@@ -102,21 +105,25 @@ def draw_curves(
     marked = [variable for curves in tasks.values() for variable in curves.marks]
     for panel, (task, curves) in zip(panels, tasks.items(), strict=True):
         cot_start = draw_symbol_axis(panel, curves.axis)
-        for variable, of_seeds in curves.main.items():
-            _draw_mean(panel, variable, of_seeds, cot_start, band=control.compared_with == "timing")
-            draw_ceiling(panel, curves.axis, ceilings.get(task, ()), variable, cot_start)
-        for variable, of_seeds in curves.compared.items():
-            _draw_mean(panel, variable, of_seeds, cot_start, dashed=True)
-        for variable, places in curves.marks.items():
-            _draw_marks(panel, variable, np.array(places) - cot_start)
+        band = control.compared_with == "timing"
+        for variable, style in curves.styles.items():
+            _draw_mean(panel, style, curves.main[variable], cot_start, band=band)
+            draw_ceiling(
+                panel, curves.axis, ceilings.get(task, ()), variable, cot_start, style.colour
+            )
+            if variable in curves.compared:
+                _draw_mean(panel, style, curves.compared[variable], cot_start, dashed=True)
+            if variable in curves.marks:
+                places = np.array(curves.marks[variable]) - cot_start
+                _draw_marks(panel, style, places, _mark_height(variable))
         panel.set_ylim(0, _mark_height(max(marked)) + 0.07 if marked else 1.05)
         panel.set_yticks([0, 0.5, 1])
         panel.set_ylabel("accuracy")
         panel.set_title(task, loc="left")
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
     panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-    labels = [control.curve_label, *([CEILING] if ceilings else [])]
-    panels[-1].set_xlabel(f"{AXIS}\n{'; '.join(labels)}")
+    labels = [AXIS, control.curve_label, *([CEILING] if ceilings else [])]
+    panels[-1].set_xlabel("\n".join(labels))
     return figure
 
 
@@ -125,22 +132,22 @@ def _mark_height(variable: int) -> float:
     return 1.08 + 0.09 * variable
 
 
-def _draw_marks(panel: Axes, variable: int, places: np.ndarray) -> None:
+def _draw_marks(panel: Axes, style: VariableStyle, places: np.ndarray, height: float) -> None:
     """A triangle for each seed's t*; where seeds agree it is darker."""
     panel.plot(
         places,
-        [_mark_height(variable)] * len(places),
+        [height] * len(places),
         linestyle="none",
         marker="v",
         markersize=4,
-        color=STYLES[variable % len(STYLES)][0],
+        color=style.colour,
         alpha=0.6,
     )
 
 
 def _draw_mean(
     panel: Axes,
-    variable: int,
+    style: VariableStyle,
     of_seeds: Sequence[Curve],
     cot_start: int,
     *,
@@ -148,20 +155,19 @@ def _draw_mean(
     band: bool = False,
 ) -> None:
     """The mean curve of a variable over seeds, with a band from the lowest to the highest."""
-    colour, marker = STYLES[variable % len(STYLES)]
     places = sorted({place for curve in of_seeds for place in curve})
     scores = [[curve[place] for curve in of_seeds if place in curve] for place in places]
     x = np.array(places) - cot_start
     panel.plot(
         x,
         [np.mean(values) for values in scores],
-        color=colour,
+        color=style.colour,
         linestyle=(0, (4, 2)) if dashed else "-",
-        marker=None if dashed else marker,
+        marker=None if dashed else style.marker,
         markersize=2.2,
         linewidth=0.9,
-        label=None if dashed else variable_symbol(variable),
+        label=None if dashed else style.label,
     )
     if band:
         low, high = map(min, scores), map(max, scores)
-        panel.fill_between(x, list(low), list(high), color=colour, alpha=0.25, linewidth=0)
+        panel.fill_between(x, list(low), list(high), color=style.colour, alpha=0.25, linewidth=0)

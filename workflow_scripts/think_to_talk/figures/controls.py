@@ -20,8 +20,16 @@ from matplotlib.ticker import MaxNLocator
 from think_to_talk.controls.kinds import CONTROLS
 from think_to_talk.controls.results import Result, Row, Rows
 from think_to_talk.figures.control_curves import draw_curves
-from think_to_talk.figures.style import STYLE, STYLES, WIDTH
+from think_to_talk.figures.style import (
+    MARKERS,
+    ROLE_COLOURS,
+    STYLE,
+    WIDTH,
+    VariableStyle,
+    variable_styles,
+)
 from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.timing.roles import ROLES, Roles, variable_roles
 
 _GREY = "0.4"
 
@@ -37,7 +45,7 @@ def draw_control(
 
     control: its key in the config's `controls`.
     model: named in the title.
-    results: what its table is computed from; read again if curves are drawn.
+    results: what its table is computed from; read again for curves and for roles.
     rows: its table.
     ceilings: {task: rows of ceilings} of the tasks that have them, for curves.
     """
@@ -45,10 +53,12 @@ def draw_control(
     with matplotlib.rc_context(STYLE):
         if record.figure == "curves":
             figure = draw_curves(record, results, ceilings)
-        elif record.figure == "right_and_wrong":
-            figure = _draw_right_and_wrong(rows)
         else:
-            figure = _draw_thresholds(rows)
+            roles = {result.task: variable_roles(result.probes) for result in results}
+            draw = _draw_thresholds
+            if record.figure == "right_and_wrong":
+                draw = _draw_right_and_wrong
+            figure = draw(rows, roles)
         figure.suptitle(f"{record.title}{record.figure_note}: {model}", fontsize=9)
     return figure
 
@@ -76,29 +86,38 @@ def _by(rows: Rows, *keys: str) -> dict[tuple[Any, ...], list[Row]]:
 
 
 def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=8, frameon=False)
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower center",
+        ncols=8,
+        frameon=False,
+        handlelength=1.6,
+        columnspacing=1.4,
+    )
 
 
-def _draw_thresholds(rows: Rows) -> Figure:
-    """t* against the threshold, a line per variable and seed; `never` is above all others."""
+def _draw_thresholds(rows: Rows, roles: Mapping[str, Roles]) -> Figure:
+    """t* against the threshold, a line per variable and seed; `never` is above all others.
+
+    roles: of the variables of each task.
+    """
     tasks = [task for (task,) in _by(rows, "task")]
     figure, panels = _grid(tasks)
     n_seeds = len(_by(rows, "seed"))
     for (task,), of_task in _by(rows, "task").items():
-        panel = panels[task]
+        panel, styles = panels[task], variable_styles(roles[task])
         known = [row["t_star"] for row in of_task if row["t_star"] is not None]
         lowest, highest = min([0, *known]), max([0, *known])
         step = 0.12 * max(5, highest - lowest)
         never = highest + step
         has_never = len(known) < len(of_task)
         for (variable, _seed), line in _by(of_task, "variable", "seed").items():
-            colour, marker = STYLES[variable % len(STYLES)]
             line = sorted(line, key=lambda row: row["threshold"])
             panel.plot(
                 [row["threshold"] for row in line],
                 [never if row["t_star"] is None else row["t_star"] for row in line],
-                color=colour,
-                marker=marker,
+                color=styles[variable].colour,
+                marker=styles[variable].marker,
                 # Marks differ in size so that lines that coincide can be told apart.
                 markersize=5.5 - 1.2 * variable,
                 linewidth=0.9,
@@ -117,6 +136,7 @@ def _draw_thresholds(rows: Rows) -> Figure:
     _legend(
         figure,
         [
+            *_role_handles(roles),
             *_variable_handles(rows),
             Line2D([], [], color="black", linewidth=0.9, label="the chain of thought begins"),
         ],
@@ -124,32 +144,48 @@ def _draw_thresholds(rows: Rows) -> Figure:
     return figure
 
 
+def _role_handles(roles: Mapping[str, Roles]) -> list[Line2D]:
+    """Entries of a legend: the colours of the roles that variables have."""
+    found = {role for of_task in roles.values() for role in of_task.values()}
+    return [
+        Line2D([], [], color=ROLE_COLOURS[role][0], linewidth=2.5, label=role or "role not known")
+        for role in (*ROLES, None)
+        if role in found
+    ]
+
+
 def _variable_handles(rows: Rows) -> list[Line2D]:
-    """Entries of a legend: the variables' colours and marks."""
-    handles = []
-    for variable in sorted({row["variable"] for row in rows}):
-        colour, marker = STYLES[variable % len(STYLES)]
-        handles.append(
-            Line2D(
-                [], [], color=colour, marker=marker, markersize=4, label=variable_symbol(variable)
-            )
+    """Entries of a legend: the variables' marks."""
+    return [
+        Line2D(
+            *([], []),
+            linestyle="none",
+            color=_GREY,
+            marker=MARKERS[variable % len(MARKERS)],
+            markersize=4,
+            label=variable_symbol(variable),
         )
-    return handles
+        for variable in sorted({row["variable"] for row in rows})
+    ]
 
 
-def _draw_right_and_wrong(rows: Rows) -> Figure:
-    """Accuracy of each best probe on right (filled) and wrong (open) rows, with 95 % intervals."""
+def _draw_right_and_wrong(rows: Rows, roles: Mapping[str, Roles]) -> Figure:
+    """Accuracy of each best probe on right (filled) and wrong (open) rows, with 95 % intervals.
+
+    roles: of the variables of each task.
+    """
     tasks = [task for (task,) in _by(rows, "task")]
     figure, panels = _grid(tasks)
     seeds = [seed for (seed,) in _by(rows, "seed")]
     for (task,), of_task in _by(rows, "task").items():
-        panel = panels[task]
+        panel, styles = panels[task], variable_styles(roles[task])
         n_variables = len(_by(of_task, "variable"))
         for row in of_task:
             place = row["variable"] + (n_variables + 0.5) * (row["part"] == "after")
             offset = (seeds.index(row["seed"]) - (len(seeds) - 1) / 2) * 0.2 / len(seeds)
-            _draw_share(panel, row, "right", place - 0.18 + offset)
-            _draw_share(panel, row, "wrong", place + 0.18 + offset)
+            style = styles[row["variable"]]
+            _draw_share(panel, row, "right", place - 0.18 + offset, style)
+            _draw_share(panel, row, "wrong", place + 0.18 + offset, style)
         names = [variable_symbol(variable) for variable in range(n_variables)]
         places = [*range(n_variables), *(i + n_variables + 0.5 for i in range(n_variables))]
         panel.set_xticks(places, [*names, *names])
@@ -166,6 +202,7 @@ def _draw_right_and_wrong(rows: Rows) -> Figure:
     _legend(
         figure,
         [
+            *_role_handles(roles),
             Line2D([], [], **marks, label="rows it gets right"),
             Line2D([], [], **marks, markerfacecolor="white", label="rows it gets wrong"),
         ],
@@ -173,18 +210,18 @@ def _draw_right_and_wrong(rows: Rows) -> Figure:
     return figure
 
 
-def _draw_share(panel: Axes, row: Row, group: str, x: float) -> None:
+def _draw_share(panel: Axes, row: Row, group: str, x: float, style: VariableStyle) -> None:
     """Draw an accuracy with its interval; nothing if the group has no rows."""
     accuracy = row[f"accuracy_{group}"]
     if accuracy is None:
         return
-    colour, marker = STYLES[row["variable"] % len(STYLES)]
-    panel.vlines(x, row[f"ci_low_{group}"], row[f"ci_high_{group}"], color=colour, linewidth=0.8)
+    low, high = row[f"ci_low_{group}"], row[f"ci_high_{group}"]
+    panel.vlines(x, low, high, color=style.colour, linewidth=0.8)
     panel.plot(
         x,
         accuracy,
-        marker=marker,
+        marker=style.marker,
         markersize=4,
-        color=colour,
-        markerfacecolor=colour if group == "right" else "white",
+        color=style.colour,
+        markerfacecolor=style.colour if group == "right" else "white",
     )

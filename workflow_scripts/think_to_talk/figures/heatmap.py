@@ -2,7 +2,8 @@
 
 It draws the rows of `probes.fitting` and marks t* of the timing table, so one sees in which layers
 and from which position on a variable can be read. A line above the layers is the ceiling, what the
-text up to there says (`formulas.ceilings`), on the same colour scale.
+text up to there says (`formulas.ceilings`), on the same colour scale. A variable that has held-out
+accuracy has a second panel for it, below its first.
 """
 
 from __future__ import annotations
@@ -14,68 +15,52 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows
 from think_to_talk.figures.symbol_axis import AXIS
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.roles import role_label, variable_roles
 from think_to_talk.timing.text import position_ceilings
+
+#: Keys of accuracies in probe rows.
+_PLAIN, _HELDOUT = "score", "heldout_score"
 
 
 def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRows = ()) -> Figure:
     """Accuracy over layers (rows) and positions (columns), one panel per variable of a task.
 
+    A variable with held-out accuracy has a panel of it below.
+
     probe_rows: all probes of the task.
     timing: its timing rows, for t* and the titles.
     ceiling_rows: of the task; none of an existing dataset.
     """
-    layers = sorted({row["layer"] for row in probe_rows})
-    positions = {row["position"]: row for row in probe_rows}
-    n_positions = len(positions)
-    cot_start = sum(row["relative_position"] < 0 for row in positions.values())
-    lines = min(len(layers), 12) + (1 if ceiling_rows else 0)
-    height = 0.55 + len(timing) * (0.45 + 0.13 * lines + 0.25)
+    axes = _TaskAxes(probe_rows, ceiling_rows)
+    roles = variable_roles(probe_rows)
+    drawn = [(summary, key) for summary in timing for key in axes.accuracies(summary["variable"])]
+    n_lines = [axes.n_lines(key) for _, key in drawn]
+    height = 0.55 + 0.13 * sum(n_lines) + 0.45 * len(drawn) + 0.25 * len(timing)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        panels = figure.subplots(len(timing), 1, squeeze=False)[:, 0]
-        for panel, summary in zip(panels, timing, strict=True):
-            scores = np.full((len(layers), n_positions), np.nan)
-            for row in probe_rows:
-                if row["variable"] == summary["variable"] and row["score"] is not None:
-                    scores[layers.index(row["layer"]), row["position"]] = row["score"]
-            ceilings = position_ceilings(probe_rows, ceiling_rows, summary["variable"])
-            if ceilings:
-                scores = np.vstack([scores, list(ceilings.values())])
-            image = panel.imshow(
-                scores,
-                vmin=0,
-                vmax=1,
-                cmap="cividis",
-                aspect="auto",
-                origin="lower",
-                interpolation="nearest",
+        panels = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=n_lines)[:, 0]
+        for panel, (summary, key) in zip(panels, drawn, strict=True):
+            image = axes.draw(panel, summary["variable"], key)
+            star = axes.star(summary, key)
+            axes.mark(panel, star)
+            name = role_label(summary["variable"], roles[summary["variable"]])
+            if key == _HELDOUT:
+                name = f"{variable_symbol(summary['variable'])}, held-out"
+            panel.set_title(f"{name}: {_panel_title(summary, key, star)}", loc="left")
+        notes = [f"{AXIS}; from the dashed line on: chain of thought"]
+        if len(drawn) > len(timing):
+            notes.append(
+                "held-out: accuracy of probes that never saw the row's expression, such as 4 + 5"
             )
-            panel.set_facecolor("0.85")
-            panel.axvline(cot_start - 0.5, color="white", linewidth=1.5)
-            panel.axvline(cot_start - 0.5, color="black", linewidth=1.5, linestyle=(0, (3, 3)))
-            _mark_t_star(panel, summary, cot_start, layers)
-            labelled = layers[:: -(-len(layers) // 12)]
-            ticks, names = [layers.index(layer) for layer in labelled], list(map(str, labelled))
-            if ceilings:
-                panel.axhline(len(layers) - 0.5, color="white", linewidth=1.5)
-                ticks, names = [*ticks, len(layers)], [*names, "text"]
-            panel.set_yticks(ticks, names)
-            panel.set_ylabel("layer")
-            panel.set_title(_panel_title(summary), loc="left")
-            labels = [
-                positions[p]["symbol"] if positions[p]["symbol_index"] is not None else NO_SYMBOL
-                for p in range(n_positions)
-            ]
-            panel.set_xticks(range(n_positions), labels)
-            panel.tick_params(axis="x", length=0, pad=2)
-        text = '\n"text": ceiling, the best accuracy that the text up to there allows'
-        panels[-1].set_xlabel(
-            f"{AXIS}; from the dashed line on: chain of thought{text if ceiling_rows else ''}"
-        )
+        if ceiling_rows:
+            notes.append('"text": ceiling, the best accuracy that the text up to there allows')
+        panels[-1].set_xlabel("\n".join(notes))
         bar = figure.colorbar(image, ax=list(panels), fraction=0.02, pad=0.01, aspect=30)
         bar.set_label("probe accuracy")
         first = timing[0]
@@ -83,23 +68,92 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRo
     return figure
 
 
-def _mark_t_star(
-    panel: Axes, summary: Mapping[str, Any], cot_start: int, layers: list[int]
-) -> None:
-    if summary["t_star"] is not None:
-        x, y = summary["t_star"] + cot_start, layers.index(summary["layer"])
-        panel.plot(x, y, marker="*", markersize=9, color="#D55E00", markeredgecolor="white")
+class _TaskAxes:
+    """Positions along x, layers along y, the same in all panels of a task."""
+
+    def __init__(self, probe_rows: ProbeRows, ceiling_rows: ProbeRows) -> None:
+        self.probe_rows = probe_rows
+        self.ceiling_rows = ceiling_rows
+        self.layers = sorted({row["layer"] for row in probe_rows})
+        at = {row["position"]: row for row in probe_rows}
+        self.positions = [at[position] for position in sorted(at)]
+        self.cot_start = sum(row["relative_position"] < 0 for row in self.positions)
+
+    def accuracies(self, variable: int) -> tuple[str, ...]:
+        """The keys of the accuracies that a variable has a panel of, in order."""
+        has_heldout = best_layers(self.probe_rows, variable, _HELDOUT)
+        return (_PLAIN, _HELDOUT) if has_heldout else (_PLAIN,)
+
+    def n_lines(self, key: str) -> int:
+        """The height of a panel in lines; with many layers, a line has several."""
+        return min(len(self.layers), 12) + (key == _PLAIN and bool(self.ceiling_rows))
+
+    def draw(self, panel: Axes, variable: int, key: str) -> AxesImage:
+        """Draw an accuracy of a variable; above the layers of the plain one, the ceiling."""
+        scores = np.full((len(self.layers), len(self.positions)), np.nan)
+        for row in self.probe_rows:
+            if row["variable"] == variable and row[key] is not None:
+                scores[self.layers.index(row["layer"]), row["position"]] = row[key]
+        ceilings = position_ceilings(self.probe_rows, self.ceiling_rows, variable)
+        if key == _HELDOUT:
+            ceilings = {}
+        if ceilings:
+            scores = np.vstack([scores, list(ceilings.values())])
+        image = panel.imshow(
+            scores,
+            vmin=0,
+            vmax=1,
+            cmap="cividis",
+            aspect="auto",
+            origin="lower",
+            interpolation="nearest",
+        )
+        panel.set_facecolor("0.85")
+        start = self.cot_start - 0.5
+        panel.axvline(start, color="white", linewidth=1.5)
+        panel.axvline(start, color="black", linewidth=1.5, linestyle=(0, (3, 3)))
+        labelled = self.layers[:: -(-len(self.layers) // 12)]
+        ticks, names = [self.layers.index(layer) for layer in labelled], list(map(str, labelled))
+        if ceilings:
+            panel.axhline(len(self.layers) - 0.5, color="white", linewidth=1.5)
+            ticks, names = [*ticks, len(self.layers)], [*names, "text"]
+        panel.set_yticks(ticks, names)
+        panel.set_ylabel("layer")
+        labels = [
+            row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL
+            for row in self.positions
+        ]
+        # The panels of a variable share the symbols below the last.
+        if key != self.accuracies(variable)[-1]:
+            labels = []
+        panel.set_xticks(range(len(labels)), labels)
+        panel.tick_params(axis="x", length=0, pad=2)
+        return image
+
+    def star(self, summary: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+        """The probe row at t* of an accuracy, in the layer that is best there; None without t*."""
+        t = summary["t_star" if key == _PLAIN else "t_star_heldout"]
+        return None if t is None else best_layers(self.probe_rows, summary["variable"], key)[t]
+
+    def mark(self, panel: Axes, star: Mapping[str, Any] | None) -> None:
+        """Draw a star at t*."""
+        if star is not None:
+            x, y = star["position"], self.layers.index(star["layer"])
+            panel.plot(x, y, marker="*", markersize=9, color="#D55E00", markeredgecolor="white")
 
 
-def _panel_title(summary: Mapping[str, Any]) -> str:
-    name = variable_symbol(summary["variable"])
+def _panel_title(summary: Mapping[str, Any], key: str, star: Mapping[str, Any] | None) -> str:
+    """What a panel's title says of an accuracy.
+
+    star: the probe row at t*.
+    """
     if summary["acc_before"] is None and summary["acc_after"] is None:
-        return f"{name}: no probes (too few rows, or a single value, to train on)"
-    if summary["t_star"] is None:
-        return f"{name}: never readable"
-    before = summary["acc_before"]
-    shown = "no probes" if before is None else f"{before:.2f}"
+        return "no probes (too few rows, or a single value, to train on)"
+    before = summary["acc_before" if key == _PLAIN else "heldout_before"]
+    best = f"best before the chain of thought {'no probes' if before is None else f'{before:.2f}'}"
+    if star is None:
+        return f"never readable; {best}"
     return (
-        f"{name}: readable from t* = {summary['t_star']} (★ layer {summary['layer']}, accuracy "
-        f"{summary['score']:.2f}); best before the chain of thought {shown}"
+        f"readable from t* = {star['relative_position']} (★ layer {star['layer']}, accuracy "
+        f"{star[key]:.2f}); {best}"
     )

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.style import STYLE, STYLES, WIDTH
+from think_to_talk.figures.style import EDIT_STYLES, STYLE, WIDTH
 from think_to_talk.formulas.symbols import variable_symbol
 
 Rows = Sequence[Mapping[str, Any]]
@@ -48,7 +48,7 @@ def draw_effects(table: Rows, title: str) -> Figure:
         grid[-1, 1].set_xlabel("the chain's answer (hollow: the problem's)")
         handles = [
             matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4)
-            for (colour, marker), _ in zip(STYLES, edits, strict=False)
+            for (colour, marker), _ in zip(EDIT_STYLES, edits, strict=False)
         ]
         figure.legend(handles, edits, loc="outside lower center", ncols=len(edits), frameon=False)
         figure.suptitle(f"What the final answer follows: {title}", fontsize=9)
@@ -61,7 +61,7 @@ def _variables(rows: Rows) -> list[int]:
 
 def _draw_patching(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequence[str]) -> None:
     for number, edit in enumerate(edits):
-        colour, marker = STYLES[number % len(STYLES)]
+        colour, marker = EDIT_STYLES[number % len(EDIT_STYLES)]
         shift = 0.22 * (number - (len(edits) - 1) / 2)
         for row in rows:
             if row["edit"] == edit:

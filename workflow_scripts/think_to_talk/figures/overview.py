@@ -1,25 +1,37 @@
 """The overview of a model and seed: probe accuracy along the symbols, all tasks in one figure.
 
 At each symbol it draws the probe of the best layer (`timing.best_probes`) with its Wilson interval,
-and the ceiling: what the text up to there says (`formulas.ceilings`). t* is where a curve first
-exceeds the threshold.
+the held-out accuracy of the layer that is best by it, and the ceiling: what the text up to there
+says (`formulas.ceilings`). t* is where a curve first exceeds the threshold. Colours are those of
+roles (`timing.roles`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.style import STYLE, STYLES, WIDTH, ProbeRows
+from think_to_talk.figures.style import (
+    HELDOUT_DASHES,
+    STYLE,
+    WIDTH,
+    ProbeRows,
+    VariableStyle,
+    variable_styles,
+)
 from think_to_talk.figures.symbol_axis import AXIS, CEILING, draw_ceiling, draw_symbol_axis
-from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
+
+#: What the dashed lines are.
+_HELDOUT = "dashed: held-out accuracy, of probes that never saw the row's expression"
 
 
 def draw_overview(
@@ -45,8 +57,12 @@ def draw_overview(
         panels[0].text(
             0.0, 1.04, "chain of thought →", transform=panels[0].get_xaxis_transform(), fontsize=7
         )
-        dotted = f"; {CEILING}" if ceilings else ""
-        panels[-1].set_xlabel(f"{AXIS}\ndashed: threshold of t*{dotted}")
+        lines = [f"{AXIS}; grey line: threshold of t*"]
+        if any(row["heldout_score"] is not None for rows in tasks.values() for row in rows):
+            lines.append(_HELDOUT)
+        if ceilings:
+            lines.append(CEILING)
+        panels[-1].set_xlabel("\n".join(lines))
         figure.suptitle(f"When the answers become readable: {title}", fontsize=9)
     return figure
 
@@ -54,29 +70,42 @@ def draw_overview(
 def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: ProbeRows) -> None:
     on_axis = on_symbol_axis(rows)
     cot_start = draw_symbol_axis(panel, on_axis)
-    for variable in sorted({row["variable"] for row in on_axis}):
-        colour, marker = STYLES[variable % len(STYLES)]
-        best = best_layers(on_axis, variable).values()
-        x = np.array([row["symbol_index"] - cot_start for row in best])
-        score = np.array([row["score"] for row in best])
-        panel.plot(
-            x,
-            score,
-            color=colour,
-            marker=marker,
-            markersize=2.2,
-            linewidth=0.9,
-            label=variable_symbol(variable),
-        )
-        panel.fill_between(
-            x,
-            [row["ci_low"] for row in best],
-            [row["ci_high"] for row in best],
-            color=colour,
-            alpha=0.2,
-            linewidth=0,
-        )
-        draw_ceiling(panel, on_axis, ceiling_rows, variable, cot_start)
-    panel.axhline(threshold, color="0.4", linewidth=0.6, linestyle=(0, (4, 3)))
+    for variable, style in variable_styles(variable_roles(rows)).items():
+        plain = list(best_layers(on_axis, variable).values())
+        _draw_accuracy(panel, plain, cot_start, style)
+        heldout = list(best_layers(on_axis, variable, "heldout_score").values())
+        if heldout:
+            _draw_accuracy(panel, heldout, cot_start, style, heldout=True)
+        draw_ceiling(panel, on_axis, ceiling_rows, variable, cot_start, style.colour)
+    panel.axhline(threshold, color="0.6", linewidth=0.6)
     panel.set_ylim(0, 1.05)
     panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+
+
+def _draw_accuracy(
+    panel: Axes,
+    best: ProbeRows,
+    cot_start: int,
+    style: VariableStyle,
+    *,
+    heldout: bool = False,
+) -> None:
+    """Draw a curve with its intervals: solid with markers, or dashed if of held-out accuracy.
+
+    best: the row of the best layer at each place.
+    """
+    prefix = "heldout_" if heldout else ""
+    line: dict[str, Any] = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+    if heldout:
+        line = {"linestyle": HELDOUT_DASHES}
+    x = np.array([row["symbol_index"] - cot_start for row in best])
+    y = [row[f"{prefix}score"] for row in best]
+    panel.plot(x, y, color=style.colour, linewidth=0.9, **line)
+    panel.fill_between(
+        x,
+        [row[f"{prefix}ci_low"] for row in best],
+        [row[f"{prefix}ci_high"] for row in best],
+        color=style.colour,
+        alpha=0.1 if heldout else 0.2,
+        linewidth=0,
+    )

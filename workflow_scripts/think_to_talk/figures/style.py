@@ -7,6 +7,7 @@ figure depend on its input alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,41 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from think_to_talk.files.atomic import replacing
+from think_to_talk.timing.roles import (
+    ANSWER,
+    DISTRACTOR,
+    NEEDED,
+    OPERAND,
+    Roles,
+    role_label,
+    role_ranks,
+)
 
 matplotlib.use("Agg")
 
 #: Width of a text block, in inches.
 WIDTH = 7.0
 
-#: A colour (of Okabe and Ito's palette) and a marker per variable.
-STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
+#: {role: colours of its first and second variable}, mostly of Okabe and Ito's palette; None if the
+#: role is not known. The explorer has the same (`pages.explorer.charts`).
+ROLE_COLOURS = {
+    ANSWER: ("#D55E00", "#F0A060"),
+    NEEDED: ("#0072B2", "#56B4E9"),
+    OPERAND: ("#009E73", "#7CCDB6"),
+    DISTRACTOR: ("#CC79A7", "#E3B5CF"),
+    None: ("#666666", "#A6A6A6"),
+}
+
+#: A marker per variable, by its number.
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+#: A colour of Okabe and Ito's palette and a marker per edit.
+EDIT_STYLES = tuple(
+    zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"), MARKERS, strict=True)
 )
+
+#: How lines of held-out accuracy are drawn, beside solid ones of the accuracy.
+HELDOUT_DASHES = (0, (4, 1.5))
 
 #: matplotlib settings of all figures.
 STYLE: dict[Any, Any] = {
@@ -45,6 +66,32 @@ STYLE: dict[Any, Any] = {
 }
 
 ProbeRows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class VariableStyle:
+    """How a variable is drawn.
+
+    colour: of its role. marker: of its number. label: its name and role.
+    """
+
+    colour: str
+    marker: str
+    label: str
+
+
+def variable_styles(roles: Roles) -> dict[int, VariableStyle]:
+    """{variable: how it is drawn}, in a colour that its role has in every task."""
+    styles = {}
+    for variable, rank in role_ranks(roles).items():
+        role = roles[variable]
+        colours = ROLE_COLOURS[role]
+        styles[variable] = VariableStyle(
+            colour=colours[rank % len(colours)],
+            marker=MARKERS[variable % len(MARKERS)],
+            label=role_label(variable, role),
+        )
+    return styles
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from think_to_talk.figures.style import STYLES, ProbeRows
+from think_to_talk.figures.style import ProbeRows
 from think_to_talk.timing.text import position_ceilings
 
 #: The label of the symbol axis.
@@ -35,20 +35,26 @@ def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
 
 
 def draw_ceiling(
-    panel: Axes, on_axis: ProbeRows, ceiling_rows: ProbeRows, variable: int, cot_start: int
+    panel: Axes,
+    on_axis: ProbeRows,
+    ceiling_rows: ProbeRows,
+    variable: int,
+    cot_start: int,
+    colour: str,
 ) -> None:
-    """Draw the ceiling of a variable, dotted, in its colour; nothing without ceilings.
+    """Draw the ceiling of a variable, dotted; nothing without ceilings.
 
     on_axis: as of `on_symbol_axis`.
     ceiling_rows: of the task; none of an existing dataset.
     cot_start: as of `draw_symbol_axis`.
+    colour: the variable's.
     """
     ceilings = position_ceilings(on_axis, ceiling_rows, variable)
     place = {row["relative_position"]: row["symbol_index"] - cot_start for row in on_axis}
     panel.plot(
         [place[t] for t in ceilings],
         list(ceilings.values()),
-        color=STYLES[variable % len(STYLES)][0],
+        color=colour,
         linewidth=1.0,
         linestyle=(0, (1, 2)),
     )

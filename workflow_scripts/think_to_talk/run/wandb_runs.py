@@ -24,7 +24,8 @@ from think_to_talk.timing.table import COLUMNS
 #: Columns of the table of probe accuracies: those of probe rows, without the predictions.
 PROBE_COLUMNS = (
     *("task", "variable", "layer", "position", "relative_position", "symbol", "equation"),
-    *("score", "ci_low", "ci_high", "chance", "n_train", "n_test"),
+    *("score", "ci_low", "ci_high", "heldout_score", "heldout_ci_low", "heldout_ci_high"),
+    *("chance", "n_train", "n_test"),
 )
 
 #: Settings that stop W&B from collecting code, host, hardware and Git data, and from printing.
@@ -74,9 +75,11 @@ def choose_mode(
 
 
 def summary(timing: Rows) -> dict[str, Any]:
-    """The summary of a run: the CoT accuracy of each task, and t* of each variable."""
+    """The summary of a run: CoT accuracy of each task, t* and held-out t* of each variable."""
     return {f"cot_accuracy/{row['task']}": row["cot_accuracy"] for row in timing} | {
-        f"t_star/{row['task']}/v{row['variable']}": row["t_star"] for row in timing
+        f"{date}/{row['task']}/v{row['variable']}": row[date]
+        for date in ("t_star", "t_star_heldout")
+        for row in timing
     }
 
 

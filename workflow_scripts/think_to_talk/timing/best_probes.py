@@ -45,14 +45,17 @@ def first_readable(
     return next((row for row in best.values() if row[score] > threshold), None)
 
 
-def record_scores(best: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def record_scores(
+    best: Mapping[int, Mapping[str, Any]], score: str = "score"
+) -> list[Mapping[str, Any]]:
     """The rows of `best` whose score exceeds the scores of all rows before them.
 
+    best: as of `best_layers` with this `score`.
     t* of any threshold is the first record above it.
     """
     records: list[Mapping[str, Any]] = []
     for row in best.values():
-        if not records or row["score"] > records[-1]["score"]:
+        if not records or row[score] > records[-1][score]:
             records.append(row)
     return records
 

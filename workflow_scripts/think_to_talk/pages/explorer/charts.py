@@ -21,7 +21,13 @@ _MARK = "#d55e00"
 
 _RIGHT, _WRONG = "#0072b2", "#b03a2e"
 
-#: Okabe and Ito's palette, as in the figures for print.
+#: Lines of curves that have colours of their own; those after them begin again.
+_N_LINES = 12
+
+#: How the page names the two accuracies, and the dashes of their curves.
+_ACCURACIES = {"accuracy": [1, 0], "held-out accuracy": [5, 3]}
+
+#: Okabe and Ito's palette.
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
 
 _SHARES = ("score", "ci_low", "ci_high", "chance")
@@ -51,7 +57,8 @@ def _finished(description: str, *layers: Any) -> Any:
     chart = alt.layer(*layers).properties(
         width="container", height=_HEIGHT, description=description
     )
-    return chart.add_params(alt.param(name="names", value={})).configure(
+    parameters = alt.param(name="names", value={}), alt.param(name="palette", value=_COLOURS)
+    return chart.add_params(*parameters).configure(
         font="system-ui, sans-serif",
         axis=alt.AxisConfig(labelFontSize=11, titleFontSize=11, titleFontWeight="normal"),
         legend=alt.LegendConfig(titleFontWeight="normal"),
@@ -85,10 +92,10 @@ def _tooltip(*fields: tuple[str, str]) -> list[alt.Tooltip]:
 _INTERVAL = (("ci_low", "95 % interval from"), ("ci_high", "to"))
 
 
-def _heat(legend: alt.Legend | None) -> Any:
+def _heat(legend: alt.Legend | None, field: str = "score") -> Any:
     return alt.condition(
-        "isValid(datum.score)",
-        alt.Color("score:Q", scale=_HEAT, legend=legend),
+        f"isValid(datum.{field})",
+        alt.Color(f"{field}:Q", scale=_HEAT, legend=legend),
         alt.value(_NOTHING),
     )
 
@@ -103,13 +110,17 @@ def _begin(x: str) -> tuple[Any, Any]:
 
 
 def _probe_map() -> Any:
-    """Layers x positions: accuracy (`cell`), a sample (`text`), t* (`star`), `cursor`, `begin`."""
+    """Layers x positions: accuracy (`cell`), a sample (`text`), t* (`star`), `cursor`, `begin`.
+
+    `drawn` is the accuracy that the page's switch chooses.
+    """
     x = _named("position", None, orient="top", labelAngle=0)
     y = alt.Y("row:N", sort=None, axis=alt.Axis(title=None, ticks=False))
     cells = _only("cell").mark_rect(stroke="white", strokeWidth=0.3)
     value = _tooltip(
         ("score", "accuracy"),
         *_INTERVAL,
+        ("heldout", "held-out accuracy"),
         ("chance", "chance"),
         ("layer", "layer"),
         ("symbol", "symbol"),
@@ -117,7 +128,13 @@ def _probe_map() -> Any:
         ("t", "t (0: first token of the chain)"),
         ("equation", "equation"),
     )
-    cells = cells.encode(x, y, color=_heat(_ACCURACY), tooltip=value)
+    dates = _tooltip(
+        ("t_star", "t*"),
+        ("t_star_heldout", "held-out t*"),
+        ("before", "best before the chain"),
+        ("heldout_before", "held-out, before the chain"),
+    )
+    cells = cells.encode(x, y, color=_heat(_ACCURACY, "drawn"), tooltip=value)
     text = _only("text").mark_text(fontSize=11, limit=60)
     text = text.encode(
         x,
@@ -139,20 +156,26 @@ def _probe_map() -> Any:
         cells,
         text,
         *_begin("position"),
-        star.encode(x, y, tooltip=value),
+        star.encode(x, y, tooltip=dates + value),
         cursor.encode(x, y),
     )
 
 
 def _curves() -> Any:
-    """Best layer's accuracy along the symbols (`point`), a line per model and seed; τ (`tau`).
+    """Best layer's accuracy along the symbols (`point`); τ (`tau`).
 
-    `ceiling` is what the text says, the same for all models and seeds.
+    A line per model and seed or per variable, solid for the accuracy and dashed for the held-out
+    one. `palette` has the colours of lines in their order. `ceiling` is what the text says.
     """
     x = _named("place", None, labelAngle=0)
     y = alt.Y("score:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="accuracy"))
-    colour = alt.Color("model:N", scale=alt.Scale(range=_COLOURS), legend=_legend("model"))
-    dash = alt.StrokeDash("seed:N", legend=_legend("seed"))
+    palette = [alt.ExprRef(f"palette[{i} % length(palette)]") for i in range(_N_LINES)]
+    colour = alt.Color(
+        "line:N", sort=None, scale=alt.Scale(range=palette), legend=_legend("colours")
+    )
+    kinds = alt.Scale(domain=list(_ACCURACIES), range=list(_ACCURACIES.values()))
+    dash = alt.StrokeDash("accuracy:N", scale=kinds, legend=_legend("lines"))
+    shape = alt.Shape("seed:N", legend=_legend("seed"))
     points = _only("point")
     band = points.mark_area(opacity=0.15).encode(
         x, alt.Y("ci_low:Q"), alt.Y2("ci_high"), color=colour, detail="series:N"
@@ -164,9 +187,12 @@ def _curves() -> Any:
         x,
         y,
         color=colour,
+        shape=shape,
         tooltip=_tooltip(
             ("model", "model"),
             ("seed", "seed"),
+            ("label", "variable"),
+            ("accuracy", "what"),
             ("score", "accuracy"),
             *_INTERVAL,
             ("layer", "best layer"),
@@ -175,9 +201,11 @@ def _curves() -> Any:
             ("equation", "equation"),
         ),
     )
-    ceiling = _only("ceiling").mark_point(shape="stroke", color="#555", size=70, opacity=1)
-    ceiling = ceiling.encode(x, y, tooltip=_tooltip(("score", "ceiling")))
-    tau = _only("tau").mark_rule(color="#555", strokeDash=[5, 3]).encode(y)
+    ceiling = _only("ceiling").mark_point(shape="stroke", size=24, opacity=1)
+    # Another channel than the lines' colour, whose scale would name it.
+    colour_of = alt.Stroke("colour:N", scale=None)
+    ceiling = ceiling.encode(x, y, stroke=colour_of, tooltip=_tooltip(("score", "ceiling")))
+    tau = _only("tau").mark_rule(color="#999").encode(y)
     return _finished(
         "Accuracy of the best layer along the symbols of problem and chain of thought",
         band,

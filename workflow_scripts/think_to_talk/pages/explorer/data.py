@@ -8,12 +8,31 @@ from typing import Any
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
 from think_to_talk.timing.best_probes import best_layers, record_scores
+from think_to_talk.timing.roles import (
+    ANSWER,
+    DISTRACTOR,
+    NEEDED,
+    OPERAND,
+    Roles,
+    role_label,
+    role_ranks,
+    variable_roles,
+)
 from think_to_talk.timing.symbol_axis import equation_names
 from think_to_talk.timing.text import position_ceilings
 
 Row = Mapping[str, Any]
 
 Rows = Sequence[Row]
+
+#: {role: colours of its first and second variable}, as in the figures for print (`figures.style`).
+ROLE_COLOURS = {
+    ANSWER: ("#D55E00", "#F0A060"),
+    NEEDED: ("#0072B2", "#56B4E9"),
+    OPERAND: ("#009E73", "#7CCDB6"),
+    DISTRACTOR: ("#CC79A7", "#E3B5CF"),
+    None: ("#666666", "#A6A6A6"),
+}
 
 #: An accuracy or rate with its interval.
 SHARE = ("score", "ci_low", "ci_high")
@@ -33,9 +52,10 @@ def result_data(
     Returned are `identity` and: `layers`, the saved ones; `positions`, columns of what is there
     (`symbol`, `symbol_index`, `equation`, `token` of the first test row); `cot_start`, the position
     that is t = 0; `equations`, {number: symbols}; `cot_accuracy`, `n_test`; `variables`, see
-    `_variable`; and `patching`, see `_patching`, or null.
+    `_named` and `_variable`; and `patching`, see `_patching`, or null.
     """
     layers = sorted({row["layer"] for row in probes})
+    roles = variable_roles(probes)
     positions = {row["position"]: row for row in probes}
     in_order = [positions[p] for p in sorted(positions)]
     columns = {key: [row[key] for row in in_order] for key in ("symbol_index", "equation", "token")}
@@ -48,48 +68,89 @@ def result_data(
         "equations": {str(number): name for number, name in equation_names(probes).items()},
         "cot_accuracy": timing[0]["cot_accuracy"],
         "n_test": timing[0]["n_test"],
-        "variables": [_variable(probes, row, layers, len(in_order), ceilings) for row in timing],
+        "variables": [
+            {
+                **_named(row["variable"], roles),
+                **_variable(probes, row, layers, len(in_order), ceilings),
+            }
+            for row in timing
+        ],
         "patching": _patching(patching) if patching else None,
+    }
+
+
+def _named(variable: int, roles: Roles) -> dict[str, str]:
+    """The `name` of a variable, its `label` with its role, and its role's `colour`."""
+    role = roles[variable]
+    colours = ROLE_COLOURS[role]
+    return {
+        "name": variable_symbol(variable),
+        "label": role_label(variable, role),
+        "colour": colours[role_ranks(roles)[variable] % len(colours)],
     }
 
 
 def _variable(
     probes: Rows, timing: Row, layers: Sequence[int], n_positions: int, ceilings: Rows
 ) -> dict[str, Any]:
-    """The probes of one variable.
+    """The probes of one variable: what `_accuracy` says of its accuracy, and the rest.
+
+    `heldout`: the same of its held-out accuracy, or null if it has none. `value`: the variable's in
+    the first test row. `chance`, `t_text`. `ceiling`: [positions], or null if not known.
+    """
+    own = [row for row in probes if row["variable"] == timing["variable"]]
+    ceiling = position_ceilings(own, ceilings, timing["variable"])
+    heldout = None
+    if any(row["heldout_score"] is not None for row in own):
+        best = timing["heldout_before"], timing["heldout_after"]
+        heldout = _accuracy(own, layers, n_positions, best, "heldout_")
+    best = timing["acc_before"], timing["acc_after"]
+    return {
+        **_accuracy(own, layers, n_positions, best),
+        "heldout": heldout,
+        "value": own[0]["answer"][0],
+        "chance": own[0]["chance"],
+        "t_text": timing["t_text"],
+        "ceiling": [_rounded(value) for value in ceiling.values()] or None,
+    }
+
+
+def _accuracy(
+    own: Rows,
+    layers: Sequence[int],
+    n_positions: int,
+    best: tuple[float | None, float | None],
+    prefix: str = "",
+) -> dict[str, Any]:
+    """An accuracy of one variable.
+
+    own: its probe rows. best: the highest accuracy before and in the chain of thought. prefix: of
+    the accuracy's keys in probe rows.
 
     `score`, `ci_low`, `ci_high`: [layers][positions], null where there is no probe. `records`:
     `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds all before:
-    t* of any threshold is the first record above it. `value` and `readings` ([layers][positions],
-    -1 for none): in the first test row, the variable's value and what the probes say.
-    `acc_before`, `acc_after`, `chance`, `t_text`. `ceiling`: [positions], or null if not known.
+    t* of any threshold is the first record above it. `readings` ([layers][positions], -1 for none):
+    what the probes say in the first test row. `acc_before`, `acc_after`: `best`.
     """
-    own = [row for row in probes if row["variable"] == timing["variable"]]
     grids: dict[str, list[list[Any]]] = {
         key: [[None] * n_positions for _ in layers] for key in SHARE
     }
-    ceiling = position_ceilings(own, ceilings, timing["variable"])
     readings = [[-1] * n_positions for _ in layers]
     for row in own:
         layer, position = layers.index(row["layer"]), row["position"]
         for key in SHARE:
-            grids[key][layer][position] = _rounded(row[key])
-        if row["predictions"]:
-            readings[layer][position] = row["predictions"][0]
+            grids[key][layer][position] = _rounded(row[f"{prefix}{key}"])
+        if row[f"{prefix}predictions"]:
+            readings[layer][position] = row[f"{prefix}predictions"][0]
+    score = f"{prefix}score"
+    columns = ("position", "layer", score, "relative_position", "equation")
+    records = record_scores(best_layers(own, own[0]["variable"], score), score)
     return {
-        "name": variable_symbol(timing["variable"]),
         **grids,
-        "records": [
-            [row[key] for key in ("position", "layer", "score", "relative_position", "equation")]
-            for row in record_scores(best_layers(own, timing["variable"]))
-        ],
-        "value": own[0]["answer"][0],
+        "records": [[row[key] for key in columns] for row in records],
         "readings": readings,
-        "acc_before": timing["acc_before"],
-        "acc_after": timing["acc_after"],
-        "chance": own[0]["chance"],
-        "t_text": timing["t_text"],
-        "ceiling": [_rounded(value) for value in ceiling.values()] or None,
+        "acc_before": best[0],
+        "acc_after": best[1],
     }
 
 

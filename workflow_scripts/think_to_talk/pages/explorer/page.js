@@ -14,6 +14,7 @@ const state = {
   ...Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
 };
 let cursor = null; // {layer, position}: indices of the value that the keyboard is at
+let modelColours = []; // the palette that the chart of curves comes with
 let tables = {}; // what can be downloaded: rows by the section's name
 
 const chosen = () =>
@@ -22,26 +23,36 @@ const chosen = () =>
   );
 const chosenVariable = () => chosen().variables.find((v) => v.name === state.variable);
 
+// Either accuracy of a variable has the same keys. Some variables have no held-out one.
+const ACCURACIES = { plain: "accuracy", heldout: "held-out accuracy" };
+const accuracyOf = (variable, kind) => (kind === "heldout" ? variable.heldout : variable);
+const kindsOf = (variable) => Object.keys(ACCURACIES).filter((kind) => accuracyOf(variable, kind));
+
 // t* of any threshold: the first record of the best layer's accuracy above it.
-function star(variable) {
-  const record = variable.records.find(([, , score]) => score > Number(state.tau));
+function star(accuracy) {
+  const record = accuracy?.records.find(([, , score]) => score > Number(state.tau));
   if (!record) return null;
   const [position, layer, score, t, equation] = record;
   return { position, layer, score, t, equation };
 }
 
 // The layer (its index) with the highest accuracy at a position, the lowest such; null without any.
-function bestLayer(variable, position) {
+function bestLayer(accuracy, position) {
   let best = null;
-  variable.score.forEach((row, layer) => {
-    if (row[position] !== null && (best === null || row[position] > variable.score[best][position]))
+  accuracy.score.forEach((row, layer) => {
+    if (row[position] !== null && (best === null || row[position] > accuracy.score[best][position]))
       best = layer;
   });
   return best;
 }
 
+const share = (accuracy, layer, position) =>
+  Object.fromEntries(
+    ["score", "ci_low", "ci_high"].map((key) => [key, accuracy ? accuracy[key][layer][position] : null]),
+  );
+
 // One value of the map, with all that is said of it.
-function cell(result, variable, layer, position) {
+function cell(result, variable, layer, position, accuracy = variable) {
   const { symbol, token, equation } = result.positions;
   return {
     layer: result.layers[layer],
@@ -50,26 +61,35 @@ function cell(result, variable, layer, position) {
     equation: equation[position],
     symbol: symbol[position],
     token: token[position],
-    score: variable.score[layer][position],
-    ci_low: variable.ci_low[layer][position],
-    ci_high: variable.ci_high[layer][position],
+    ...share(accuracy, layer, position),
     chance: variable.chance,
   };
 }
 
 const shown = (token) => token.trim() || (token.includes("\n") ? "⏎" : "␣");
-const percent = (share) => (share === null ? "–" : share.toFixed(3));
+const percent = (value) => (value === null ? "–" : value.toFixed(3));
+const withInterval = ({ score, ci_low, ci_high }) =>
+  score === null ? "–" : `${percent(score)} (95 % interval ${percent(ci_low)} to ${percent(ci_high)})`;
 const rowOf = (result, layer) => `layer ${result.layers[layer]}`;
+
+// What the map shows of one probe: its row, and the accuracy that is chosen as `drawn`.
+function mapCell(result, variable, layer, position) {
+  const c = cell(result, variable, layer, position);
+  const heldout = share(variable.heldout, layer, position);
+  const drawn = state.accuracy === "heldout" ? heldout.score : c.score;
+  return { row: `layer ${c.layer}`, ...c, drawn, heldout: withInterval(heldout) };
+}
 
 function drawMap() {
   const result = chosen();
   const variable = chosenVariable();
+  const accuracy = accuracyOf(variable, state.accuracy);
+  const name = state.accuracy === "heldout" ? "held-out probe" : "probe";
   const positions = result.positions.symbol.map((_, position) => position);
   const layers = result.layers.map((_, layer) => layer).reverse();
-  const cells = layers.flatMap((layer) =>
-    positions.map((position) => cell(result, variable, layer, position)),
+  const rows = layers.flatMap((layer) =>
+    positions.map((position) => ({ kind: "cell", ...mapCell(result, variable, layer, position) })),
   );
-  const rows = cells.map((c) => ({ kind: "cell", row: `layer ${c.layer}`, ...c }));
   for (const position of positions) {
     const token = result.positions.token[position];
     rows.push({
@@ -78,46 +98,76 @@ function drawMap() {
     });
   }
   for (const position of positions) {
-    const layer = cursor ? cursor.layer : bestLayer(variable, position);
-    const says = layer === null ? -1 : variable.readings[layer][position];
+    const layer = cursor ? cursor.layer : bestLayer(accuracy, position);
+    const says = layer === null ? -1 : accuracy.readings[layer][position];
     rows.push({
-      kind: "text", row: `probe: ${variable.name}`, position, text: says < 0 ? "" : String(says),
+      kind: "text", row: `${name}: ${variable.name}`, position, text: says < 0 ? "" : String(says),
       right: says === variable.value,
-      about: `what the probe of layer ${result.layers[layer]} says; ${variable.name} is ${variable.value}`,
+      about: `what the ${name} of layer ${result.layers[layer]} says; ${variable.name} is ${variable.value}`,
     });
   }
   rows.push({ kind: "begin", position: result.cot_start });
-  const first = star(variable);
+  const first = star(accuracy);
   if (first) {
-    const there = cell(result, variable, result.layers.indexOf(first.layer), first.position);
-    rows.push({ kind: "star", row: `layer ${first.layer}`, ...there });
+    const layer = result.layers.indexOf(first.layer);
+    rows.push({ kind: "star", ...mapCell(result, variable, layer, first.position), ...dates(variable) });
   }
   if (cursor)
     rows.push({ kind: "cursor", row: rowOf(result, cursor.layer), position: cursor.position });
   show("map", rows, result.positions.symbol, heightOf(rows.filter((r) => r.row)));
-  tables.map = cells.map((c) => ({
-    model: result.model, seed: result.seed, task: result.task, variable: variable.name, ...c,
-  }));
+  tables.map = layers.flatMap((layer) =>
+    positions.map((position) => {
+      const heldout = Object.entries(share(variable.heldout, layer, position));
+      return {
+        model: result.model, seed: result.seed, task: result.task, variable: variable.name,
+        ...cell(result, variable, layer, position),
+        ...Object.fromEntries(heldout.map(([key, value]) => [`heldout_${key}`, value])),
+      };
+    }),
+  );
+  const heldout = variable.heldout ? ` Held-out accuracy: ${summary(variable.heldout, "heldout")}.` : "";
   at("map-summary").textContent =
-    `${result.model}, seed ${result.seed}, ${result.task}, variable ${variable.name}: ` +
-    (first
-      ? `readable from t* = ${first.t} (★ layer ${first.layer}, equation ${first.equation}, ` +
-        `accuracy ${percent(first.score)})`
-      : "never readable") +
-    ` at τ = ${Number(state.tau).toFixed(2)}; best before the chain of thought ` +
-    `${percent(variable.acc_before)}, from there on ${percent(variable.acc_after)}. ` +
+    `${result.model}, seed ${result.seed}, ${result.task}, variable ${variable.label}: ` +
+    `${summary(variable, "plain")}, at τ = ${Number(state.tau).toFixed(2)}.${heldout} ` +
     `${result.n_test} test problems, of whose chains ${percent(result.cot_accuracy)} are right.`;
   at("reading").textContent = cursor ? spoken(result, variable) : "";
 }
 
+// The dates of both accuracies of a variable, and the best accuracies before the chain.
+function dates(variable) {
+  return {
+    t_star: star(variable)?.t ?? "never",
+    t_star_heldout: variable.heldout ? (star(variable.heldout)?.t ?? "never") : "–",
+    before: percent(variable.acc_before),
+    heldout_before: percent(variable.heldout ? variable.heldout.acc_before : null),
+  };
+}
+
+// An accuracy in words; the star in the map is of the one that is chosen.
+function summary(accuracy, kind) {
+  const first = star(accuracy);
+  const mark = kind === state.accuracy ? "★ " : "";
+  const when = first
+    ? `readable from t* = ${first.t} (${mark}layer ${first.layer}, equation ${first.equation}, ` +
+      `accuracy ${percent(first.score)})`
+    : "never readable";
+  return (
+    `${when}, best before the chain of thought ${percent(accuracy.acc_before)}, from there on ` +
+    percent(accuracy.acc_after)
+  );
+}
+
 // The value under the cursor in words.
 function spoken(result, variable) {
+  const accuracy = accuracyOf(variable, state.accuracy);
   const c = cell(result, variable, cursor.layer, cursor.position);
-  const says = variable.readings[cursor.layer][cursor.position];
+  const says = accuracy.readings[cursor.layer][cursor.position];
+  const heldout = variable.heldout
+    ? `, held-out accuracy ${withInterval(share(variable.heldout, cursor.layer, cursor.position))}`
+    : "";
   return (
     `Layer ${c.layer}, symbol ${c.symbol} (token ${shown(c.token)}), t = ${c.t}, equation ` +
-    `${c.equation}: accuracy ${percent(c.score)} (95 % interval ${percent(c.ci_low)} to ` +
-    `${percent(c.ci_high)}), chance ${percent(c.chance)}` +
+    `${c.equation}: accuracy ${withInterval(c)}${heldout}, chance ${percent(c.chance)}` +
     (says < 0 ? "." : `; in the problem shown, it says ${says} where ${variable.value} is right.`)
   );
 }
@@ -132,7 +182,7 @@ function moveCursor(event) {
   else if (event.key in steps) {
     const [up, right] = steps[event.key];
     const within = (value, n) => Math.max(0, Math.min(n - 1, value));
-    const start = star(chosenVariable());
+    const start = star(accuracyOf(chosenVariable(), state.accuracy));
     cursor = cursor
       ? {
           layer: within(cursor.layer + up, layers.length),
@@ -144,38 +194,62 @@ function moveCursor(event) {
   drawMap();
 }
 
-function drawCurves() {
+// What the curves are of: {result, variable, line, colour}. Lines are the variables of the chosen
+// model in the colours of their roles, or all checked models' and seeds' probes of one variable.
+function curvesShown() {
+  if (state.lines === "variables")
+    return chosen().variables.map((variable) => ({
+      result: chosen(), variable, line: variable.label, colour: variable.colour, ceiling: variable.colour,
+    }));
   const models = checked("models");
   const seeds = checked("seeds");
-  const compared = study.results.filter(
-    (r) => r.task === state.task && models.includes(r.model) && seeds.includes(String(r.seed)),
-  );
+  return study.results
+    .filter(
+      (r) => r.task === state.task && models.includes(r.model) && seeds.includes(String(r.seed)),
+    )
+    .map((result) => ({
+      result, variable: result.variables.find((v) => v.name === state.variable),
+      line: result.model, colour: null, ceiling: "#555",
+    }))
+    .filter(({ variable }) => variable);
+}
+
+function drawCurves() {
+  const curves = curvesShown();
   const points = [];
   const names = {};
   const begins = [];
   const ceilings = new Map(); // what the text says: the same for all models
-  for (const result of compared) {
-    const variable = result.variables.find((v) => v.name === state.variable);
-    if (!variable) continue;
+  for (const { result, variable, line, ceiling } of curves) {
     const places = result.positions.symbol_index;
     begins.push(places.find((place, p) => p >= result.cot_start && place !== null));
-    places.forEach((place, position) => {
-      const best = place === null ? null : bestLayer(variable, position);
-      if (best === null) return;
-      names[place] = result.positions.symbol[position];
-      if (variable.ceiling) ceilings.set(place, variable.ceiling[position]);
-      points.push({
-        model: result.model, seed: String(result.seed), task: result.task,
-        variable: variable.name, place, ...cell(result, variable, best, position),
+    for (const kind of kindsOf(variable)) {
+      const accuracy = accuracyOf(variable, kind);
+      places.forEach((place, position) => {
+        const best = place === null ? null : bestLayer(accuracy, position);
+        if (best === null) return;
+        names[place] = result.positions.symbol[position];
+        if (variable.ceiling)
+          ceilings.set(`${ceiling} ${place}`, { colour: ceiling, place, score: variable.ceiling[position] });
+        points.push({
+          line, label: variable.label, model: result.model, seed: String(result.seed), task: result.task,
+          variable: variable.name, accuracy: ACCURACIES[kind], place,
+          ...cell(result, variable, best, position, accuracy),
+        });
       });
-    });
+    }
   }
-  const rows = points.map((p) => ({ kind: "point", series: `${p.model} ${p.seed}`, ...p }));
-  rows.push(...[...ceilings].map(([place, score]) => ({ kind: "ceiling", place, score })));
+  const series = (p) => [p.model, p.seed, p.variable, p.accuracy].join(" ");
+  const rows = points.map((p) => ({ kind: "point", series: series(p), ...p }));
+  rows.push(...[...ceilings.values()].map((c) => ({ kind: "ceiling", ...c })));
   rows.push({ kind: "tau", score: Number(state.tau) });
   if (begins.length) rows.push({ kind: "begin", place: Math.min(...begins) });
+  // The chart colours lines in the order in which they come; one without points does not come.
+  const colours = unique(points.map((p) => p.line)).map((l) => curves.find((c) => c.line === l).colour);
+  views.curves.signal("palette", colours[0] ? colours : modelColours);
   show("curves", rows, names);
-  tables.curves = points;
+  tables.curves = points.map(({ line, label, ...point }) => point);
+  at("compared").hidden = state.lines === "variables";
 }
 
 function drawTiming() {
@@ -184,22 +258,26 @@ function drawTiming() {
   for (const result of study.results.filter((r) => r.task === state.task))
     for (const variable of result.variables) {
       const first = star(variable);
+      const heldout = star(variable.heldout);
+      const lag = (date) => (date && variable.t_text !== null ? date.t - variable.t_text : null);
       rows.push({
         model: result.model, seed: result.seed, task: result.task, variable: variable.name,
         tau: Number(state.tau), t_star: first && first.t, t_star_equation: first && first.equation,
-        t_text: variable.t_text,
-        lag: first && variable.t_text !== null ? first.t - variable.t_text : null,
-        layer: first && first.layer, score: first && first.score, acc_before: variable.acc_before,
-        acc_after: variable.acc_after, cot_accuracy: result.cot_accuracy, n_test: result.n_test,
-        current: result === current && variable.name === state.variable,
+        t_star_heldout: heldout && heldout.t, t_text: variable.t_text, lag: lag(first),
+        lag_heldout: lag(heldout), layer: first && first.layer, score: first && first.score,
+        acc_before: variable.acc_before, heldout_before: variable.heldout?.acc_before ?? null,
+        acc_after: variable.acc_after, heldout_after: variable.heldout?.acc_after ?? null,
+        cot_accuracy: result.cot_accuracy, n_test: result.n_test,
+        current: result === current && variable.name === state.variable, of: variable,
       });
     }
   const columns = {
     model: "model", seed: "seed", variable: "variable", t_star: "t*", t_star_equation: "t*eq",
-    t_text: "t_text", lag: "lag", layer: "layer", score: "score", acc_before: "before CoT",
-    acc_after: "after CoT", cot_accuracy: "CoT accuracy", n_test: "test rows",
+    t_star_heldout: "held-out t*", t_text: "t_text", lag: "lag", layer: "layer", score: "score",
+    acc_before: "before CoT", heldout_before: "held-out before", acc_after: "after CoT",
+    cot_accuracy: "CoT accuracy", n_test: "test rows",
   };
-  const shares = ["score", "acc_before", "acc_after", "cot_accuracy"];
+  const shares = ["score", "acc_before", "heldout_before", "acc_after", "cot_accuracy"];
   const heading = document.createElement("tr");
   for (const name of Object.values(columns)) {
     const th = document.createElement("th");
@@ -212,13 +290,25 @@ function drawTiming() {
     ...rows.map((row) => {
       const tr = document.createElement("tr");
       if (row.current) tr.setAttribute("aria-current", "true");
-      for (const key of Object.keys(columns))
-        tr.insertCell().textContent =
-          row[key] === null ? "–" : shares.includes(key) ? percent(row[key]) : row[key];
+      for (const key of Object.keys(columns)) {
+        const td = tr.insertCell();
+        if (key === "variable") td.append(swatch(row.of), row.of.label);
+        else
+          td.textContent =
+            row[key] === null ? "–" : shares.includes(key) ? percent(row[key]) : row[key];
+      }
       return tr;
     }),
   );
-  tables.timing = rows.map(({ current, ...row }) => row);
+  tables.timing = rows.map(({ current, of, ...row }) => row);
+}
+
+// A patch in the colour of a variable's role.
+function swatch(variable) {
+  const patch = document.createElement("span");
+  patch.className = "swatch";
+  patch.style.background = variable.colour;
+  return patch;
 }
 
 const windowName = (first, last) => (first === last ? `${first}` : `${first}–${last}`);
@@ -313,6 +403,9 @@ function choose(name, values, label = String) {
   state[name] = select.value;
 }
 
+// Whether the results are all of one model and seed.
+const one = (results) => unique(results.map((r) => `${r.model} ${r.seed}`)).length === 1;
+
 function offerChoices() {
   const results = study.results;
   choose("model", unique(results.map((r) => r.model)));
@@ -320,7 +413,15 @@ function offerChoices() {
   choose("seed", unique(own.map((r) => r.seed)));
   const ofSeed = own.filter((r) => String(r.seed) === state.seed);
   choose("task", ofSeed.map((r) => r.task));
-  choose("variable", chosen().variables.map((v) => v.name));
+  const variables = chosen().variables;
+  choose("variable", variables.map((v) => v.name), (name) => variables.find((v) => v.name === name).label);
+  at("variable-colour").style.background = chosenVariable().colour;
+  choose("accuracy", kindsOf(chosenVariable()), (kind) => ACCURACIES[kind]);
+  at("no-heldout").hidden = chosenVariable().heldout !== null;
+  // The first is the default: with one model and seed there is nothing to compare.
+  const lines = { variables: "variables of this model", models: "models and seeds, this variable" };
+  const kinds = Object.keys(lines);
+  choose("lines", one(results) ? kinds : kinds.reverse(), (kind) => lines[kind]);
   at("tau").value = state.tau;
   at("tau-value").textContent = Number(state.tau).toFixed(2);
 }
@@ -371,9 +472,10 @@ async function start() {
     const embedded = await vegaEmbed(`#${name}`, spec, { renderer: "svg", actions });
     views[name] = embedded.view;
   }
+  modelColours = views.curves.signal("palette");
   checkboxes("models", unique(study.results.map((r) => r.model)));
   checkboxes("seeds", unique(study.results.map((r) => String(r.seed))));
-  for (const name of ["model", "seed", "task", "variable", "edit", "answer", "tau"])
+  for (const name of ["model", "seed", "task", "variable", "accuracy", "lines", "edit", "answer", "tau"])
     at(name).addEventListener("input", () => {
       state[name] = at(name).value;
       if (name !== "tau") cursor = null;
