@@ -15,6 +15,7 @@ rule timing:
     input:
         probes=PROBES,
         generations=filled(GENERATIONS, split="test"),
+        dataset=filled(FORMULAS, split="test"),
         ceilings=lambda wildcards: ceilings_of(wildcards.task),
     output:
         timing=TIMING,

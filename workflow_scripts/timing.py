@@ -2,12 +2,19 @@
 
 import job
 from think_to_talk.files.jsonl import read_all, read_jsonl, read_probe_rows, write_jsonl
+from think_to_talk.formulas.expressions import expression_texts
 from think_to_talk.timing.table import timing_rows
 
 with job.running(globals()) as this:
     probes = read_probe_rows(this.input.probes)
     generations = read_jsonl(this.input.generations, expected=probes[0]["n_test"])
     ceilings = read_all(this.input.ceilings)
-    identity = this.params.identity
-    rows = timing_rows(probes, generations, this.params.threshold, identity, ceilings)
+    rows = timing_rows(
+        probes,
+        generations,
+        this.params.threshold,
+        this.params.identity,
+        ceilings,
+        expression_texts(read_jsonl(this.input.dataset)),
+    )
     write_jsonl(this.output.timing, rows)

@@ -78,5 +78,7 @@ def with_operator(column: Sequence[Expression | None]) -> list[Expression] | Non
 def expression_texts(rows: Iterable[Mapping[str, Any]]) -> list[list[str] | None]:
     """Per variable, the expression of each dataset row as text; None as of `with_operator`."""
     columns = zip(*map(expressions, rows), strict=True)
-    found = map(with_operator, columns)
-    return [column and [expression.text for expression in column] for column in found]
+    return [
+        [expression.text for expression in found] if (found := with_operator(column)) else None
+        for column in columns
+    ]

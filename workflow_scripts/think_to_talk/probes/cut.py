@@ -63,7 +63,7 @@ class Cut:
             if None in column:
                 unreadable.append(variable)
             found = with_operator(column)
-            parts.append(found and cut(found, n_folds, seed))
+            parts.append(cut(found, n_folds, seed) if found else None)
         return cls(n_folds, tuple(parts), tuple(unreadable))
 
     @property
