@@ -23,12 +23,12 @@ def test_a_finding_that_holds_in_every_seed_has_the_range_over_seeds():
     found = findings(rows)
     assert found["answer-not-before", "two", 2] == {
         **{"model": "m", "finding": "answer-not-before", "task": "two", "variable": 2},
-        **{"measured": "best accuracy before it", "criterion": "≤ 0.9", "seeds": SEEDS},
+        **{"measured": "best accuracy before the chain", "criterion": "≤ 0.9", "seeds": SEEDS},
         **{"values": [0.4, 0.31, 0.9, 0.38, 0.42], "mean": pytest.approx(0.482)},
         **{"low": 0.31, "high": 0.9, "n_holds": 5, "holds": True},
         **dict.fromkeys(["compared", "compared_low", "compared_high"]),
-        "sentence": "two: the answer C cannot be decoded before the chain of thought begins (best "
-        "accuracy before it: 0.310 to 0.900). Holds in each of 5 seeds.",
+        "sentence": "two: no probe decodes the answer C before the chain of thought begins (best "
+        "accuracy before the chain: 0.310 to 0.900). Holds in each of 5 seeds.",
     }
 
 
@@ -37,7 +37,7 @@ def test_a_finding_that_fails_in_a_seed_says_in_how_many_it_holds():
     row = findings(rows)["answer-in-chain", "two", 2]
     assert (row["n_holds"], row["holds"], row["criterion"]) == (2, False, "> 0.9")
     assert row["sentence"].endswith(
-        "(best accuracy in it: 0.900 to 1.000). Does not hold: 2 of 3 seeds."
+        "(best accuracy in the chain: 0.900 to 1.000). Does not hold: 2 of 3 seeds."
     )
 
 
@@ -50,8 +50,8 @@ def test_the_threshold_of_t_star_is_the_bound_of_what_can_be_decoded():
 def test_of_a_single_seed_there_is_a_value_and_no_range():
     row = findings([timing_row("one", 0, acc_before=1.0)])["number-before", "one", 0]
     assert row["sentence"] == (
-        "one: the number A can be decoded before the chain of thought begins (best accuracy before "
-        "it: 1.000). Holds in 1 seed."
+        "one: a probe decodes the number A before the chain of thought begins (best accuracy "
+        "before the chain: 1.000). Holds in 1 seed."
     )
 
 
@@ -101,7 +101,7 @@ def test_a_probe_that_has_memorised_expressions_is_compared_with_one_that_has_no
     row = found["memorised-before", "one", 1]
     assert row["values"] == pytest.approx([0.85, 0.39, 0.1])
     assert (row["n_holds"], row["compared_low"], row["compared_high"]) == (2, 0.1, 0.6)
-    assert "; held-out accuracy: 0.100 to 0.600)" in row["sentence"]
+    assert "; best held-out accuracy: 0.100 to 0.600)" in row["sentence"]
     row = found["unseen-not-before", "one", 1]
     assert (row["holds"], row["low"], row["high"]) == (True, 0.1, 0.6)
     assert (row["compared_low"], row["compared_high"]) == (0.5, 0.99)

@@ -1,4 +1,6 @@
-"""Rows that findings are made from: of the timing table and of the table of interventions."""
+"""Rows that findings are made from, and the findings that docs/findings.md quotes."""
+
+import re
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -45,3 +47,10 @@ def findings(timing, interventions=(), threshold=0.9):
         Draft202012Validator(schema).validate(row)
         assert list(row) == list(COLUMNS)
     return {(row["finding"], row["task"], row["variable"]): row for row in rows}
+
+
+def quoted_findings():
+    """(key, level) of each finding that docs/findings.md says holds in every seed."""
+    page = (REPOSITORY / "docs/findings.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([a-z-]+)` \| ([1-5](?:, [1-5])*) \|", page, re.MULTILINE)
+    return [(key, f"level-{level}") for key, levels in lines for level in levels.split(", ")]

@@ -9,7 +9,7 @@ import yaml
 from support.repository import REPOSITORY
 from support.studies import Study, copied_repository, own_environment
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/findings.md")
 #: Run here in a copy of the repository, with what makes it small added to it.
 HERE = {
     "make docs": "",

@@ -2,7 +2,8 @@
 
 Can a value be decoded before the chain of thought begins, or only in it? Is it the value, or what a
 probe has memorised of its operands? Is what can be decoded used? `findings.table` checks each
-record for every model, task and seed.
+record for every model, task and seed. A probe decodes a value if its accuracy exceeds the threshold
+of t*.
 """
 
 from __future__ import annotations
@@ -72,34 +73,34 @@ FINDINGS = (
     ),
     Finding(
         key="number-before",
-        claim="the number {variable} can be decoded before the chain of thought begins",
+        claim="a probe decodes the number {variable} before the chain of thought begins",
         table="timing",
         role="number",
         column="acc_before",
-        measured="best accuracy before it",
+        measured="best accuracy before the chain",
         relation="above",
     ),
     Finding(
         key="answer-not-before",
-        claim="the answer {variable} cannot be decoded before the chain of thought begins",
+        claim="no probe decodes the answer {variable} before the chain of thought begins",
         table="timing",
         role="answer",
         column="acc_before",
-        measured="best accuracy before it",
+        measured="best accuracy before the chain",
         relation="at most",
     ),
     Finding(
         key="answer-in-chain",
-        claim="the answer {variable} can be decoded in the chain of thought",
+        claim="a probe decodes the answer {variable} in the chain of thought",
         table="timing",
         role="answer",
         column="acc_after",
-        measured="best accuracy in it",
+        measured="best accuracy in the chain",
         relation="above",
     ),
     Finding(
         key="answer-after-text",
-        claim="the answer {variable} can be decoded only after the text has determined it",
+        claim="probes decode the answer {variable} only after the text has determined it",
         table="timing",
         role="answer",
         column="lag",
@@ -115,30 +116,30 @@ FINDINGS = (
         role="one step",
         column="acc_before",
         subtracted="heldout_before",
-        measured="accuracy less held-out accuracy, each the best before it",
+        measured="best accuracy less best held-out accuracy before the chain",
         relation="at least",
         bound=0.2,
-        compared={"heldout_before": "held-out accuracy"},
+        compared={"heldout_before": "best held-out accuracy"},
     ),
     Finding(
         key="unseen-not-before",
-        claim="before the chain of thought begins, {variable} cannot be decoded for expressions "
-        "that a probe was not trained on",
+        claim="no probe decodes {variable} before the chain of thought begins for expressions that "
+        "it was not trained on",
         table="timing",
         role="computed",
         column="heldout_before",
-        measured="best held-out accuracy before it",
+        measured="best held-out accuracy before the chain",
         relation="at most",
         compared={"acc_before": "for all expressions"},
     ),
     Finding(
         key="unseen-in-chain",
-        claim="in the chain of thought, {variable} can be decoded for expressions that a probe was "
-        "not trained on",
+        claim="a probe decodes {variable} in the chain of thought for expressions that it was not "
+        "trained on",
         table="timing",
         role="computed",
         column="heldout_after",
-        measured="best held-out accuracy in it",
+        measured="best held-out accuracy in the chain",
         relation="above",
     ),
     Finding(

@@ -49,6 +49,7 @@ def _introduction(rows: Sequence[Mapping[str, Any]], machine: str) -> Iterator[s
     seeds = rows[0]["seeds"]
     listed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     yield f"Made on {machine}, with {listed}. A model trained on another processor can differ."
+    yield "A probe decodes a value if its accuracy on test problems exceeds the threshold of t*."
     if len(seeds) < LEAST_SEEDS:
         times = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
         yield (
