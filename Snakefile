@@ -27,6 +27,7 @@ include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
 include: "rules/interventions.smk"
+include: "rules/findings.smk"
 include: "rules/controls.smk"
 include: "rules/figures.smk"
 include: "rules/pages.smk"
@@ -37,10 +38,11 @@ include: "rules/setup/messages.smk"
 
 
 rule all:
-    """The study: tables, figures, controls, the explorer, and runs for W&B if it is on."""
+    """The study: tables, findings, figures, controls, the explorer, and runs for W&B if it is on."""
     default_target: True
     input:
         rules.timing_table.output,
+        rules.findings.output,
         probe_figures(),
         intervention_figures(),
         intervention_tables(),

@@ -22,8 +22,9 @@ from measure import (
 )
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.expressions import expressions
 from think_to_talk.probes import heldout
-from think_to_talk.probes.expressions import Cut, expressions
+from think_to_talk.probes.cut import Cut
 from think_to_talk.probes.linear import Probes
 from think_to_talk.probes.sgd import fit_sgd, published_numbers
 from think_to_talk.probes.solvers import fit_lbfgs, fit_sklearn, penalised_loss

@@ -38,8 +38,13 @@ rule formulas:
         "../workflow_scripts/formulas.py"
 
 
-# What the ceilings of a task depend on.
-CEILING_KEYS = ["equations", "order", "ask", "draw", "operators", "values", "letters"]
+# What the problems of a task depend on, and so their ceilings and derivations.
+TEMPLATE_KEYS = ["equations", "order", "ask", "draw", "operators", "values", "letters"]
+
+
+def problem_template(task):
+    """What the problems of a generated task are drawn from, without its few-shot examples."""
+    return {key: study.tasks[task].values[key] for key in TEMPLATE_KEYS}
 
 
 rule ceilings:
@@ -61,9 +66,7 @@ rule ceilings:
         mem_mb=500,
         runtime=10,
     params:
-        template=lambda wildcards: {
-            key: study.tasks[wildcards.task].values[key] for key in CEILING_KEYS
-        },
+        template=lambda wildcards: problem_template(wildcards.task),
         code=script_version("ceilings.py"),
     script:
         "../workflow_scripts/ceilings.py"

@@ -10,15 +10,19 @@ def numbered_identity(wildcards):
     }
 
 
+def of_own_model(pattern):
+    """An input function: the file of the wildcards, but none for published probe rows."""
+    return lambda wildcards: (
+        [] if wildcards.model in study.published else pattern.format(**wildcards)
+    )
+
+
 rule timing:
     """Find when each variable of a task becomes readable: t*."""
     input:
         probes=PROBES,
-        generations=lambda wildcards: (
-            []
-            if wildcards.model in study.published
-            else [filled(GENERATIONS, split="test").format(**wildcards)]
-        ),
+        generations=of_own_model(filled(GENERATIONS, split="test")),
+        dataset=of_own_model(filled(FORMULAS, split="test")),
         ceilings=lambda wildcards: ceilings_of(wildcards.task),
     output:
         timing=TIMING,

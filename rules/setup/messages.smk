@@ -12,6 +12,7 @@ def show_results():
         return
     places = {
         "explorer of all results": rules.explorer.output.page,
+        "findings": rules.findings.output.markdown,
         "tables and figures": f"{table.parent}/",
         "report in one file": "snakemake --report report.html",
     }

@@ -106,6 +106,9 @@ def test_seeds_are_averaged_and_agree_on_the_most_frequent_t_star():
     assert first["acc_before_mean"] == pytest.approx(0.5)
     # Deviations -0.3, -0.1, 0.4: the sum of their squares is 0.26, over n - 1 = 2.
     assert first["acc_before_std"] == pytest.approx(0.13**0.5)
+    assert (first["acc_before_min"], first["acc_before_max"]) == (0.2, 0.9)
+    assert (first["heldout_before_min"], first["heldout_before_max"]) == (0.1, 0.45)
+    assert {first[f"heldout_after_{of}"] for of in ("mean", "std", "min", "max")} == {None}
     assert (first["cot_accuracy_mean"], first["cot_accuracy_std"]) == (pytest.approx(0.9), 0)
     assert first["t_star_of_seeds"] == [None, 2, None]
     assert (first["t_star_mode"], first["t_star_agreement"]) == (None, 2 / 3)

@@ -39,7 +39,7 @@ BASELINE = Path(tempfile.mkdtemp()) / "baseline.json"
 AREAS = {
     "formulas": (
         ["formulas/" + name for name in ("templates", "problems", "sampling", "counterfactuals")]
-        + ["formulas/edits", "formulas/altered_chains"],
+        + ["formulas/edits", "formulas/altered_chains", "formulas/expressions"],
         ["tests/formulas"],
     ),
     "prompts": (["tokens/prompts", "tokens/layout"], ["tests/tokens"]),
@@ -53,14 +53,21 @@ AREAS = {
             "probes/" + name
             for name in (
                 *("fitting", "training", "scoring", "objective", "lbfgs", "positions"),
-                *("solvers", "expressions", "heldout"),
+                *("solvers", "cut", "heldout"),
             )
         ],
         ["tests/probes"],
     ),
     "timing": (
-        ["timing/best_probes", "timing/roles", "timing/symbol_axis", "timing/table"],
+        [
+            "timing/" + name
+            for name in ("best_probes", "roles", "symbol_axis", "table", "bootstrap")
+        ],
         ["tests/timing", "tests/pages", "tests/figures"],
+    ),
+    "findings": (
+        ["findings/table", "pages/findings", "formulas/derivations"],
+        ["tests/findings", "tests/pages/test_findings.py", "tests/formulas/test_derivations.py"],
     ),
     "patching": (
         ["interventions/" + name for name in ("patched_runs", "specs", "patching")],

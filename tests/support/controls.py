@@ -66,5 +66,7 @@ def timing_row(t_star, before, variable=0):
         "t_star_equation": None if t_star is None else t_star // 4,
         "acc_before": before,
         "acc_after": 1.0,
+        "heldout_before": before / 2,
+        "heldout_after": None,
         "cot_accuracy": 0.9,
     }

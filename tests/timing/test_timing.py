@@ -5,13 +5,14 @@ import io
 import xml.etree.ElementTree as ET
 
 from think_to_talk.pages.tables import as_cells, as_csv, html_table, markdown_table
-from think_to_talk.timing.table import COLUMNS, VISIBLE_COLUMNS, timing_rows
+from think_to_talk.timing.table import COLUMNS, HEADLINE, VISIBLE_COLUMNS, timing_rows
 
 IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
-#: Columns that are null without a ceiling, predictions and held-out accuracy.
+#: Columns that are null without a ceiling, predictions, held-out accuracy and expressions.
 UNKNOWN = (
     *("score_crossfit", "t_text", "lag"),
     *("t_star_heldout", "lag_heldout", "heldout_before", "heldout_after"),
+    *(f"{name}_cluster_{end}" for name in HEADLINE for end in ("low", "high")),
 )
 GENERATIONS = [{"correct": True}, {"correct": True}, {"correct": False}, {"correct": True}]
 
@@ -83,6 +84,7 @@ def test_variables_are_timed_apart():
 def test_the_table_is_written_for_machines_and_people():
     rows = timing_rows([probe(-1, 0, 0.4), probe(0, 2, 0.95)], GENERATIONS, 0.9, IDENTITY)
     rows += timing_rows([probe(-1, 0, 0.4)], GENERATIONS, 0.9, IDENTITY)
+    rows[1] |= {"acc_before_cluster_low": 0.346, "acc_before_cluster_high": 0.5}
     read = list(csv.DictReader(io.StringIO(as_csv(rows, list(COLUMNS)))))
     assert [row["t_star"] for row in read] == ["0", ""]
     assert list(read[0]) == list(COLUMNS)
@@ -92,4 +94,5 @@ def test_the_table_is_written_for_machines_and_people():
     assert len({len(line) for line in lines}) == 1
     shown = [cell.strip() for cell in lines[2].split("|")]
     assert shown[4:13] == ["0", "0", "0", "2", "0.950", "–", "–", "–", "0.400"]
-    assert [cell.strip() for cell in lines[3].split("|")][5:9] == ["–"] * 4
+    shown = [cell.strip() for cell in lines[3].split("|")]
+    assert shown[5:13] == [*["–"] * 7, "0.400 (0.35–0.50)"]

@@ -21,7 +21,7 @@ def test_switching_a_control_on_plans_what_it_adds_and_nothing_else(mini, contro
             for model, task in MINI_TASKS
         }
     elif control == "untrained":
-        over_all = {job for job in planned if job[0] in ("timing_table", "explorer")}
+        over_all = {job for job in planned if job[0] in ("timing_table", "findings", "explorer")}
         added = planned - tables - over_all
         assert tables < planned
         assert all(".untrained/" in output for _, output in added)

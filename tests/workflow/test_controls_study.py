@@ -139,7 +139,7 @@ def test_after_a_run_there_is_nothing_to_do_and_the_bill_counts_what_was_done(fi
     # Datasets and tables belong to no model; training is the model's own.
     copy = [output for _, output in jobs if "/tiny.untrained/" in output]
     assert counted["tiny.untrained"] == len(copy)
-    of_none = ("formulas", "ceilings", "pairs", "inconsistent_pairs", "explorer")
+    of_none = ("formulas", "ceilings", "pairs", "inconsistent_pairs", "findings", "explorer")
     shared = [rule for rule, _ in jobs if rule in of_none or rule.endswith("_table")]
     assert counted["tiny"] == len(jobs) - len(copy) - len(shared)
 

@@ -9,7 +9,7 @@ import yaml
 from support.repository import REPOSITORY
 from support.studies import Study, copied_repository, own_environment
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/findings.md")
 #: Run here in a copy of the repository, with what makes it small added to it.
 HERE = {
     "make docs": "",
@@ -18,6 +18,7 @@ HERE = {
     "pip install -r envs/wandb.txt": "--dry-run",
     "snakemake -n": "",
     "snakemake --unlock": "",
+    "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
     "snakemake --cores 1 plan --configfile studies/paper.yaml": "",
     # 324 of its jobs need a GPU.
     "snakemake --profile profiles/slurm --configfile studies/paper.yaml": "--dry-run",

@@ -14,7 +14,7 @@ from think_to_talk.study.jobs import model_jobs, shared_jobs
 from think_to_talk.study.plan import StudyPlan
 
 
-@pytest.mark.parametrize("overlay", [None, "paper", "controls", "interventions"])
+@pytest.mark.parametrize("overlay", [None, "paper", "controls", "findings", "interventions"])
 def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     if overlay:

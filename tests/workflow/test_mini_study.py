@@ -24,6 +24,7 @@ JSONL = {
     "patching_row": "results/*/seed-*/patching/*.jsonl",
     "inconsistent_chain_row": "results/*/seed-*/inconsistent_chains/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",
+    "finding_row": "results/summary/findings.jsonl",
 }
 
 

@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-TIMING_ON = {"timing", "timing_table", "heatmap", "overview", "explorer"}
+TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer"}
 CONTROLS_ON = {"control", "control_table"}
 PROBES_ON = {"probes", "patching_heatmap", *CONTROLS_ON, *TIMING_ON}
 STATES_ON = {"hidden_states", "generations", *PROBES_ON}
-EFFECTS_ON = {"interventions_overview", "interventions_table"}
+EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
 PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {"heatmap", "overview", "patching_heatmap", "interventions_overview"}
 #: What shows all models.
-TABLES = {"timing_table", "interventions_table", "control_table", "explorer"}
+TABLES = {"timing_table", "interventions_table", "findings", "control_table", "explorer"}
 #: What shows all tasks of a model.
 OVER_TASKS = {*TABLES, "overview", "control", "interventions_overview"}
 #: What the text of a task says depends on no seed.
@@ -32,7 +32,9 @@ CHANGED_KEYS = {
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
 CHANGED_CODE = {
-    "timing.py": {"timing", "timing_table", "heatmap", "explorer"},
+    "timing.py": TIMING_ON - {"overview"},
+    "think_to_talk/timing/bootstrap.py": TIMING_ON - {"overview"},
+    "think_to_talk/findings/kinds.py": {"findings"},
     "think_to_talk/hidden_states/decoding.py": {"model_check"} | STATES_ON | CHAINS_ON,
     "think_to_talk/hidden_states/shards.py": STATES_ON,
     "think_to_talk/probes/lbfgs.py": PROBES_ON,
@@ -124,6 +126,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "probes",
         "timing",
         "timing_table",
+        "findings",
         "heatmap",
         "overview",
         "inconsistent_pairs",
@@ -176,7 +179,7 @@ def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
     mini.configure(interventions__patching=False)
     assert {rule for rule, _ in mini.planned()} == {"explorer", *EFFECTS_ON}
     mini.configure(interventions__inconsistent_chains=False)
-    assert {rule for rule, _ in mini.planned()} == {"explorer"}
+    assert {rule for rule, _ in mini.planned()} == {"explorer", "findings"}
 
 
 def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):

@@ -138,9 +138,15 @@ def threshold_rows(
                 }
 
 
-def seed_rows(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
-    """Mean and standard deviation over seeds of the timing table's shares, and agreement on t*.
+#: Columns of the timing table whose mean and range over seeds are shown.
+_SHARES = ("acc_before", "acc_after", "heldout_before", "heldout_after", "cot_accuracy")
 
+
+def seed_rows(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """Mean, standard deviation and range over seeds of the timing table's shares, and t* of each.
+
+    Rows of different seeds are never pooled: a seed is another draw of problems, and of a trained
+    model another training.
     A t* of null (never readable) counts as a value. Among values that equally many seeds have, the
     mode is the first seed's.
     """
@@ -153,10 +159,14 @@ def seed_rows(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
             timing.setdefault((result.task, row["variable"]), []).append(row)
     for (task, variable), rows in timing.items():
         summary: dict[str, Any] = {"task": task, "variable": variable, "seeds": seeds}
-        for column in ("acc_before", "acc_after", "cot_accuracy"):
+        for column in _SHARES:
             values = [row[column] for row in rows if row[column] is not None]
-            summary[f"{column}_mean"] = statistics.fmean(values) if values else None
-            summary[f"{column}_std"] = statistics.stdev(values) if len(values) > 1 else None
+            summary |= {
+                f"{column}_mean": statistics.fmean(values) if values else None,
+                f"{column}_std": statistics.stdev(values) if len(values) > 1 else None,
+                f"{column}_min": min(values, default=None),
+                f"{column}_max": max(values, default=None),
+            }
         for column in ("t_star", "t_star_equation"):
             stars = [row[column] for row in rows]
             (mode, count), *_ = Counter(stars).most_common(1)

@@ -1,6 +1,6 @@
 """Equations as text: `z = 4 - o` as a variable and signed terms, with names or with values.
 
-`formulas.existing_datasets` checks equations with these functions, and `probes.expressions` reads
+`formulas.existing_datasets` checks equations with these functions, and `formulas.expressions` reads
 expressions with them.
 """
 

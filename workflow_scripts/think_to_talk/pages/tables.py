@@ -62,9 +62,10 @@ def as_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def as_cells(rows: Iterable[Mapping[str, Any]], headings: Mapping[str, str]) -> list[list[str]]:
     """The cells of a table as text; the first row holds the headings.
 
-    headings: {column: heading}.
+    headings: {column: heading}. A share is followed by its interval over clusters, if the row has
+        the columns `{column}_cluster_low` and `{column}_cluster_high`.
     """
-    cells = [[_cell(row[column]) for column in headings] for row in rows]
+    cells = [[_cell(row[column]) + _interval(row, column) for column in headings] for row in rows]
     return [list(headings.values()), *cells]
 
 
@@ -75,6 +76,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_cell, value))
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _interval(row: Mapping[str, Any], column: str) -> str:
+    low, high = (row.get(f"{column}_cluster_{end}") for end in ("low", "high"))
+    return "" if low is None else f" ({low:.2f}–{high:.2f})"
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

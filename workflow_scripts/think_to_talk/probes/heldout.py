@@ -1,6 +1,6 @@
 """Held-out probes: one per fold, trained without the rows whose expression is in it.
 
-`probes.expressions` cuts a variable's expressions into parts; probe f of the variable never sees
+`probes.cut` cuts a variable's expressions into parts; probe f of the variable never sees
 part f. Predicting each test row by the probe that never saw its expression shows whether a value is
 encoded or only its operands, whose results a probe can memorise. `probes.fitting` fits these probes
 after the plain ones, and `probes.scoring` scores both.

@@ -62,6 +62,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "interventions_table": 1 if patched or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,
+        "findings": 1,
         "explorer": 1,
         "study_page": 1,
     }

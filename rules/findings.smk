@@ -1,0 +1,39 @@
+"""Findings: what holds of each model in every seed of the study."""
+
+
+rule findings:
+    """Check each finding for all models and tasks, in every seed, and write them as sentences."""
+    input:
+        timing=rules.timing_table.output.rows,
+        interventions=(
+            [rules.interventions_table.output.rows] if intervention_tables() else []
+        ),
+    output:
+        **table_files("findings", "findings"),
+    log:
+        log_file("findings"),
+    benchmark:
+        benchmark_file("findings")
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        models=study.controlled_models,
+        templates={
+            task: problem_template(task)
+            for task in dict.fromkeys(result["task"] for result in study.results())
+            if task in GENERATED_TASKS
+        },
+        threshold=config["timing"]["threshold"],
+        code=script_version("findings.py"),
+    script:
+        "../workflow_scripts/findings.py"
+
+
+rule all_findings:
+    """What holds of each model in every seed."""
+    input:
+        rules.findings.output,

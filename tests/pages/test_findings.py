@@ -1,0 +1,71 @@
+"""The page of findings: what it says of its machine and seeds, and its sentences by model."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from support.findings import DERIVATIONS, timing_row
+
+from think_to_talk.findings.table import finding_rows
+from think_to_talk.pages.findings import findings_html, findings_markdown
+
+MACHINE = "Fast <Processor> (x86_64)"
+
+
+def rows_of(n_seeds, models=("m",)):
+    timing = [
+        timing_row(task, 0, seed, model, acc_before=1.0, cot_accuracy=seed / 10)
+        for model in models
+        for seed in range(1, n_seeds + 1)
+        for task in ("one", "mixed")
+    ]
+    return finding_rows(timing, [], DERIVATIONS, 0.9)
+
+
+def test_the_page_has_each_sentence_below_its_model_and_finding():
+    rows = rows_of(5, models=("m", "n"))
+    page = findings_markdown(rows, MACHINE)
+    lines = [line for line in page.splitlines() if line]
+    assert lines[0] == "# Findings"
+    assert lines[4:] == [
+        line
+        for model in ("m", "n")
+        for line in (
+            f"## {model}",
+            "### chains-correct: share of test problems ≥ 0.95",
+            *(f"- {row['sentence']}" for row in rows[:2]),
+            "### number-before: best accuracy before the chain > 0.9",
+            f"- {rows[2]['sentence']}",
+        )
+    ]
+    assert page.endswith(".\n")
+
+
+def test_it_names_the_machine_and_the_seeds():
+    assert f"Made on {MACHINE}, with seeds 1, 2, 3, 4, 5." in findings_markdown(rows_of(5), MACHINE)
+    assert f"Made on {MACHINE}, with seed 1." in findings_markdown(rows_of(1), MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "said"),
+    [
+        (1, "These are observations of one seed, not findings"),
+        (4, "These are observations of 4 seeds"),
+    ],
+)
+def test_with_fewer_than_five_seeds_it_says_that_these_are_no_findings(n_seeds, said):
+    assert said in findings_markdown(rows_of(n_seeds), MACHINE)
+    assert "observations of" not in findings_markdown(rows_of(5), MACHINE)
+
+
+def test_the_html_page_says_the_same():
+    rows = rows_of(2)
+    page = ET.fromstring(
+        findings_html(rows, MACHINE)
+        .removeprefix("<!doctype html>")
+        .replace('<meta charset="utf-8">', "")
+    )
+    assert [item.text for item in page.iter("li")] == [row["sentence"] for row in rows]
+    said = [paragraph.text for paragraph in page.iter("p")]
+    assert MACHINE in said[0]
+    assert "observations of 2 seeds" in said[-1]
+    assert page.findtext(".//h2") == "m"
