@@ -58,6 +58,7 @@ rule explorer:
         results=study.probed_results(),
         patched=study.results(study.patched_tasks),
         threshold=config["timing"]["threshold"],
+        packages=PACKAGES,
         code=script_version("explorer.py", *EXPLORER_PARTS),
     script:
         "../workflow_scripts/explorer.py"
@@ -69,13 +70,15 @@ localrules:
 
 
 rule study_page:
-    """Write down the configuration and the software versions of the study."""
+    """Write down the configuration, and the machine and software that the study is made with."""
+    input:
+        model_checks=rules.all_model_checks.input,
     output:
         page=reported(
             STUDY_PAGE,
             "configuration",
             category="Study",
-            labels={"what": "configuration and software"},
+            labels={"what": "configuration, machine and software"},
         ),
     log:
         log_file("study_page"),

@@ -5,6 +5,7 @@ from think_to_talk.files.atomic import write_text
 from think_to_talk.files.jsonl import read_by_stem
 from think_to_talk.pages.explorer.data import read_results, study_data
 from think_to_talk.pages.explorer.page import explorer_page
+from think_to_talk.run.provenance import provenance
 
 with job.running(globals()) as this:
     results = read_results(
@@ -15,4 +16,5 @@ with job.running(globals()) as this:
         this.input.patching,
         read_by_stem(this.input.ceilings),
     )
-    write_text(this.output.page, explorer_page(study_data(results, this.params.threshold)))
+    study = study_data(results, this.params.threshold)
+    write_text(this.output.page, explorer_page(study, provenance(this.params.packages)))

@@ -6,9 +6,9 @@ from think_to_talk.files.jsonl import read_all, read_jsonl, write_jsonl
 from think_to_talk.findings.table import COLUMNS, finding_rows
 from think_to_talk.formulas.derivations import Derivation
 from think_to_talk.formulas.templates import Template
+from think_to_talk.machine import processor
 from think_to_talk.pages.findings import findings_html, findings_markdown
 from think_to_talk.pages.tables import as_csv
-from think_to_talk.run.machine import processor
 
 with job.running(globals()) as this:
     timing = read_jsonl(this.input.timing)

@@ -1,10 +1,16 @@
-"""Write down the study's configuration and the versions of the software that it is made with."""
+"""Write down the study's configuration, and the machine and software that it is made with."""
+
+import json
+from pathlib import Path
 
 import job
 from think_to_talk.files.atomic import write_text
 from think_to_talk.pages.study_page import study_page
-from think_to_talk.run.packages import package_versions
+from think_to_talk.run.provenance import provenance
 
 with job.running(globals()) as this:
-    versions = package_versions(this.params.packages)
-    write_text(this.output.page, study_page(this.params.config, versions))
+    checks = [json.loads(Path(path).read_text()) for path in this.input.model_checks]
+    write_text(
+        this.output.page,
+        study_page(this.params.config, provenance(this.params.packages), checks),
+    )

@@ -140,14 +140,14 @@ def test_the_page_knows_what_the_text_says():
 
 def test_a_token_cannot_end_the_script_that_it_is_in():
     token = "</script><script>alert(1)</script><!--{{ 7 * 7 }}"
-    page = explorer_page(data(probe_rows(np.random.default_rng(0), token)))
+    page = explorer_page(data(probe_rows(np.random.default_rng(0), token)), {"Processor": token})
     assert token not in page
     study = re.search(r'<script type="application/json" id="study">(.*?)</script>', page)[1]
     assert json.loads(study)["results"][0]["positions"]["token"][0] == token
 
 
 def test_the_page_names_nothing_that_it_would_have_to_load():
-    page = explorer_page(data(probe_rows(np.random.default_rng(0))))
+    page = explorer_page(data(probe_rows(np.random.default_rng(0))), {})
     assert not re.search(
         r"<(script|img|iframe)[^>]* src=|<link|@import|url\(", page.split("<main>")[0]
     )
@@ -155,7 +155,7 @@ def test_the_page_names_nothing_that_it_would_have_to_load():
 
 
 def test_the_same_study_is_the_same_page():
-    pages = {explorer_page(data(probe_rows(np.random.default_rng(0)))) for _ in range(2)}
+    pages = {explorer_page(data(probe_rows(np.random.default_rng(0))), {}) for _ in range(2)}
     assert len(pages) == 1
 
 

@@ -101,7 +101,7 @@ def write_model_check(
 ) -> None:
     """Write `model_check.json`, and warn of each fact that does not hold.
 
-    identity: model, seed and revision.
+    identity: model, seed, revision and the name of the device.
     check: runs the check.
     patched: whether the study patches the model.
     last_layer: `before_norm` or `after_norm`, as the study reads it.

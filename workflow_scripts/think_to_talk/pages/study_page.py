@@ -1,9 +1,8 @@
-"""The study page: the configuration and the software versions of a study, in HTML."""
+"""The study page: configuration, provenance and devices of a study, in HTML."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -12,17 +11,24 @@ import yaml
 from think_to_talk.pages.tables import html_page, html_table
 
 
-def study_page(config: Mapping[str, Any], packages: Mapping[str, str]) -> str:
+def study_page(
+    config: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    model_checks: Iterable[Mapping[str, Any]],
+) -> str:
     """The page as HTML.
 
     config: the configuration with defaults filled in.
-    packages: {package: installed version}.
+    provenance: {what: its name or version}.
+    model_checks: what was found out about each model and seed (schemas/model_check.schema.yaml).
     """
-    software = [["Software", "Version"], ["Python", platform.python_version()], *packages.items()]
+    devices = [[check["model"], check["seed"], check["device"]] for check in model_checks]
     return html_page(
         "The study",
-        "<h2>Software</h2>\n",
-        html_table(software),
+        "<h2>This page was made with</h2>\n",
+        html_table([["what", "name or version"], *map(list, provenance.items())]),
+        "<h2>Models ran on</h2>\n",
+        html_table([["model", "seed", "device"], *devices]),
         "<h2>Configuration, with defaults filled in</h2>\n",
         f"<pre>{escape(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))}</pre>\n",
     )

@@ -15,8 +15,12 @@ from think_to_talk.pages.explorer.charts import charts
 _PARTS = Path(__file__).parent
 
 
-def explorer_page(study: Mapping[str, Any]) -> str:
-    """The whole page; `study` as of `data.study_data`. It loads nothing, and forbids loading."""
+def explorer_page(study: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
+    """The whole page. It loads nothing, and forbids loading.
+
+    study: as of `data.study_data`.
+    provenance: {what: its name or version}, as in the study page.
+    """
     page, style, script = (
         (_PARTS / f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
     )
@@ -24,6 +28,7 @@ def explorer_page(study: Mapping[str, Any]) -> str:
     return template.render(
         style=style,
         script=script,
+        provenance=provenance,
         study=_inside_script(study),
         charts=_inside_script(charts()),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),

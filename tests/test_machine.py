@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from think_to_talk.run.machine import processor
+from think_to_talk.machine import processor
 
 
 @pytest.fixture(autouse=True)

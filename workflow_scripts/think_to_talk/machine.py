@@ -5,6 +5,10 @@ from __future__ import annotations
 import platform
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def processor(cpuinfo: str | Path = "/proc/cpuinfo") -> str:
@@ -20,3 +24,12 @@ def processor(cpuinfo: str | Path = "/proc/cpuinfo") -> str:
     name = model[1].strip() if model else platform.processor()
     architecture = platform.machine()
     return architecture if name in ("", architecture) else f"{name} ({architecture})"
+
+
+def device_name(device: torch.device) -> str:
+    """The name of the GPU that a device is, or of the processor."""
+    if device.type != "cuda":
+        return processor()
+    import torch
+
+    return torch.cuda.get_device_name(device)
