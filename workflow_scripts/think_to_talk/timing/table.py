@@ -99,7 +99,7 @@ def timing_rows(
                 "acc_before": before and before["score"],
                 "acc_after": after and after["score"],
                 "cot_accuracy": cot_accuracy,
-                "n_test": own[0]["n_test"],
+                "n_test": len(generations) if generations else own[0]["n_test"],
                 "t_star_certain": certain.get("relative_position"),
                 "t_settled": settled_from(best, positions, threshold),
                 "persistence": persistence(best, positions, threshold, t_star),
