@@ -59,7 +59,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
     [
         ("probes/lbfgs.py", "_HISTORY = 5", "_HISTORY = 12", {"probes"}),
         ("hidden_states/hooks.py", "call(0, args[0]", "call(0, args[1]", {"hidden_states"}),
-        ("timing/best_probes.py", "] > threshold", "] >= threshold", {"timing"}),
+        ("timing/best_probes.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
         ("figures/style.py", "WIDTH = 7.0", "WIDTH = 6.0", {"heatmap"}),
         ("formulas/templates.py", '"num"', '"number"', {"formulas"}),
         ("tokens/layout.py", '",;"', '";,"', {"tokens", "hidden_states", "probes"}),

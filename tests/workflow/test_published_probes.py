@@ -54,7 +54,7 @@ def test_published_rows_rerun_nothing_of_the_study_s_models(with_published_rows)
     rules = {rule for rule, _ in with_published_rows.planned()}
     assert rules == {
         *("published_probes", "timing", "heatmap", "overview"),
-        *("timing_table", "explorer"),
+        *("timing_table", "findings", "explorer"),
     }
 
 
