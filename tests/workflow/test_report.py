@@ -72,13 +72,17 @@ def test_the_timing_table_the_configuration_and_versions_can_be_read(page, finis
     rows = (finished_mini.folder / "results/summary/timing.jsonl").read_text().splitlines()
     assert table.locator("tbody tr").count() == len(rows)
     choose(page, "Results", "Study")
-    view(page, "configuration and software")
+    view(page, "configuration, machine and software")
     study = page.frame_locator("iframe")
     assert "general:" in study.locator("pre").text_content()
-    software = dict(
-        row.locator("td").all_text_contents() for row in study.locator("tbody tr").all()
+    made_with, devices = (
+        [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
+        for table in study.locator("table").all()
     )
-    assert {"Python", "torch", "snakemake"} <= set(software)
+    assert {"Commit", "Processor", "Python", "torch", "snakemake"} <= {
+        what for what, _ in made_with
+    }
+    assert [device[:2] for device in devices] == [["tiny", "1"], ["local", "1"]]
 
 
 @pytest.mark.service
