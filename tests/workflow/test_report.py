@@ -82,7 +82,7 @@ def test_the_timing_table_the_configuration_and_versions_can_be_read(page, finis
     assert {"Commit", "Processor", "Python", "torch", "snakemake"} <= {
         what for what, _ in made_with
     }
-    assert [device[:2] for device in devices] == [["tiny", "1"], ["local", "1"]]
+    assert [device[:2] for device in devices] == [["local", "1"], ["tiny", "1"]]
 
 
 @pytest.mark.service
