@@ -76,13 +76,13 @@ def one_of(names):
 
 
 # Published probe rows have seeds of their own.
-SEEDS = {*map(str, study.seeds), *(str(rows.seed) for rows in study.published.values())}
+SEEDS = [*study.seeds, *(rows.seed for rows in study.published.values())]
 # All that has probe rows.
 PROBED_MODELS = [*study.models, *study.published]
 
 
 wildcard_constraints:
-    seed=one_of(SEEDS),
+    seed=one_of(map(str, SEEDS)),
     model=one_of(study.models),
     task=one_of(study.tasks),
     split=one_of(STUDIED_SPLITS),

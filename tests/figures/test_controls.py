@@ -6,7 +6,7 @@ from support.figures import random_probe_rows
 
 from think_to_talk.controls.results import Result
 from think_to_talk.figures.controls import draw_control
-from think_to_talk.figures.style import ROLE_COLOURS
+from think_to_talk.timing.roles import ROLE_COLOURS
 
 
 def without_scores(rows):

@@ -3,7 +3,7 @@
 from support.figures import CEILINGS, COT_START, SYMBOLS, with_heldout
 
 from think_to_talk.figures.overview import draw_overview
-from think_to_talk.figures.style import ROLE_COLOURS
+from think_to_talk.timing.roles import ROLE_COLOURS
 
 
 def curves_of(panel):

@@ -1,20 +1,9 @@
 """Expressions are read from a row's problem, with values in place of variables."""
 
 import pytest
+from support.expressions import row, texts
 
 from think_to_talk.formulas.expressions import expression_texts, expressions
-
-
-def row(source, **values):
-    return {
-        "source": source,
-        "intermediate_questions": [f"{name} =" for name in values],
-        "intermediate_answers": list(values.values()),
-    }
-
-
-def texts(problem):
-    return [found and found.text for found in expressions(problem)]
 
 
 def test_variables_are_replaced_by_their_values():

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from think_to_talk.figures import style as figures_style
-from think_to_talk.pages.explorer.data import ROLE_COLOURS, result_data, study_data
+from think_to_talk.pages.explorer.data import result_data, study_data
 from think_to_talk.pages.explorer.page import explorer_page
 from think_to_talk.timing.best_probes import best_layers, first_readable
+from think_to_talk.timing.roles import ROLE_COLOURS, variable_roles
 from think_to_talk.timing.table import timing_rows
 
 IDENTITY = {"model": "tiny", "seed": 42, "task": "level-1"}
@@ -108,7 +109,10 @@ def test_variables_are_named_and_coloured_by_their_roles():
 
 
 def test_the_page_s_colours_are_those_of_the_figures():
-    assert ROLE_COLOURS == figures_style.ROLE_COLOURS
+    rows = probe_rows(np.random.default_rng(0))
+    styles = figures_style.variable_styles(variable_roles(rows))
+    found = data(rows)["results"][0]["variables"]
+    assert [v["colour"] for v in found] == [style.colour for style in styles.values()]
 
 
 def test_held_out_accuracy_is_beside_the_accuracy_under_the_same_keys():

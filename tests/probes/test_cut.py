@@ -4,6 +4,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.expressions import row, texts
 
 from think_to_talk.formulas.expressions import Expression, expressions
 from think_to_talk.probes.cut import Cut, cut
@@ -16,18 +17,6 @@ DIGITS = [
     for b in range(10)
     if 0 <= a + sign * b <= 9
 ]
-
-
-def row(source, **values):
-    return {
-        "source": source,
-        "intermediate_questions": [f"{name} =" for name in values],
-        "intermediate_answers": list(values.values()),
-    }
-
-
-def texts(problem):
-    return [found and found.text for found in expressions(problem)]
 
 
 def test_the_cut_is_written_down_once():

@@ -9,9 +9,8 @@ from support.browser import EXPLORER, chromium, hover, opened, value_of
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import variable_symbol
-from think_to_talk.pages.explorer.data import ROLE_COLOURS
 from think_to_talk.timing.best_probes import best_layers, first_readable
-from think_to_talk.timing.roles import ANSWER, DISTRACTOR, NEEDED
+from think_to_talk.timing.roles import ANSWER, DISTRACTOR, NEEDED, ROLE_COLOURS
 
 pytestmark = pytest.mark.service
 

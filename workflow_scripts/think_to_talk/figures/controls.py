@@ -22,14 +22,13 @@ from think_to_talk.controls.results import Result, Row, Rows
 from think_to_talk.figures.control_curves import draw_curves
 from think_to_talk.figures.style import (
     MARKERS,
-    ROLE_COLOURS,
     STYLE,
     WIDTH,
     VariableStyle,
     variable_styles,
 )
 from think_to_talk.formulas.symbols import variable_symbol
-from think_to_talk.timing.roles import ROLES, Roles, variable_roles
+from think_to_talk.timing.roles import ROLE_COLOURS, ROLES, Roles, variable_roles
 
 _GREY = "0.4"
 

@@ -15,30 +15,12 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from think_to_talk.files.atomic import replacing
-from think_to_talk.timing.roles import (
-    ANSWER,
-    DISTRACTOR,
-    NEEDED,
-    OPERAND,
-    Roles,
-    role_label,
-    role_ranks,
-)
+from think_to_talk.timing.roles import Roles, role_colours, role_label
 
 matplotlib.use("Agg")
 
 #: Width of a text block, in inches.
 WIDTH = 7.0
-
-#: {role: colours of its first and second variable}, mostly of Okabe and Ito's palette; None if the
-#: role is not known. The explorer has the same (`pages.explorer.charts`).
-ROLE_COLOURS = {
-    ANSWER: ("#D55E00", "#F0A060"),
-    NEEDED: ("#0072B2", "#56B4E9"),
-    OPERAND: ("#009E73", "#7CCDB6"),
-    DISTRACTOR: ("#CC79A7", "#E3B5CF"),
-    None: ("#666666", "#A6A6A6"),
-}
 
 #: A marker per variable, by its number.
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -82,16 +64,14 @@ class VariableStyle:
 
 def variable_styles(roles: Roles) -> dict[int, VariableStyle]:
     """{variable: how it is drawn}, in a colour that its role has in every task."""
-    styles = {}
-    for variable, rank in role_ranks(roles).items():
-        role = roles[variable]
-        colours = ROLE_COLOURS[role]
-        styles[variable] = VariableStyle(
-            colour=colours[rank % len(colours)],
+    return {
+        variable: VariableStyle(
+            colour=colour,
             marker=MARKERS[variable % len(MARKERS)],
-            label=role_label(variable, role),
+            label=role_label(variable, roles[variable]),
         )
-    return styles
+        for variable, colour in role_colours(roles).items()
+    }
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:

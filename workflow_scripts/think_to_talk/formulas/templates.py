@@ -18,8 +18,6 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 
-ORDERS = ("in_order", "reversed", "shuffled")
-
 _NUMBER = "num"
 
 _VARIABLE = r"v([0-9]{1,3})"

@@ -47,7 +47,9 @@ def check_passes(model: PreTrainedModel) -> tuple[ModelFacts, dict[str, str], Wh
     listed, last_state = _library_states(whole)
     notes = _check_library_states(whole, listed)
     facts, found = _find_facts(whole, ModelFacts(blocks.name, blocks.returns_tuple))
-    if last_state and _reads(whole, named := replace(facts, last_state=last_state), listed[-1]):
+    if last_state and _reads_last_state(
+        whole, named := replace(facts, last_state=last_state), listed[-1]
+    ):
         facts = named
     return facts, {**notes, **found}, whole
 
@@ -102,7 +104,7 @@ def _library_states(whole: WholePasses) -> tuple[list[torch.Tensor], str]:
     return [state.cpu() for state in listed], next(same, "")
 
 
-def _reads(whole: WholePasses, facts: ModelFacts, expected: torch.Tensor) -> bool:
+def _reads_last_state(whole: WholePasses, facts: ModelFacts, expected: torch.Tensor) -> bool:
     """Whether a pass that few logits are asked of hooks the last state [2, LENGTH, hidden]."""
     passes = Passes(whole.model, facts, [], 2, "after_norm")
     states: dict[int, torch.Tensor] = {}

@@ -22,7 +22,7 @@ import torch
 from think_to_talk.probes.lbfgs import WIDEST_GRAM, minimise
 from think_to_talk.probes.linear import Probes, used_rows
 from think_to_talk.probes.objective import Group, Objective
-from think_to_talk.probes.positions import ABSENT, Position, Standardised
+from think_to_talk.probes.positions import ABSENT, Position, Standardised, all_to_raw, common_width
 from think_to_talk.probes.sgd import descend, initial_weights
 from think_to_talk.probes.solvers import sklearn_point
 
@@ -72,7 +72,7 @@ def fit_lbfgs(
     for rows, (classes, part) in used_rows(features, torch.stack([labels, parts]), mask):
         positions.append(Position(Standardised.of(rows), classes))
         kept.append(kept_rows(part, n_folds))
-    width = min(features.shape[-1], max(len(position.distinct) for position in positions))
+    width = common_width(positions)
     groups, starts = [], []
     for position, rows, weight, bias in zip(positions, kept, plain.weight, plain.bias, strict=True):
         groups += position.fold_groups(width, rows)
@@ -85,10 +85,7 @@ def fit_lbfgs(
     start[~present] = 0.0
     start[..., -1][~present] = ABSENT
     point = minimise(objective, start, TOLERANCE_RATIO * tolerance, max_iterations, _HISTORY)
-    return Probes.stack(
-        position.to_raw(part)
-        for position, part in zip(positions, point.split(len(labels) * n_folds), strict=True)
-    )
+    return all_to_raw(positions, point)
 
 
 def fit_sklearn(

@@ -7,6 +7,7 @@ Shapes: n rows, d features, V targets (variables), K = 10 classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -175,3 +176,20 @@ class Position:
             weight = point[..., : basis.shape[1]] @ basis.T
             point = torch.cat([weight, point[..., -1:]], dim=-1)
         return self.data.to_raw(point)
+
+
+def common_width(positions: Sequence[Position]) -> int:
+    """The width of the features on which the probes of all positions can be fitted together."""
+    d = positions[0].data.features.shape[1]
+    return min(d, max(len(position.distinct) for position in positions))
+
+
+def all_to_raw(positions: Sequence[Position], point: Tensor) -> Probes:
+    """The probes of all positions on raw features.
+
+    point: [P * V, K, width + 1], the probes of a position after those of the one before it.
+    """
+    parts = point.split(len(point) // len(positions))
+    return Probes.stack(
+        position.to_raw(part) for position, part in zip(positions, parts, strict=True)
+    )

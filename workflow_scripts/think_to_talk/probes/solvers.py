@@ -24,7 +24,7 @@ from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.probes.lbfgs import minimise
 from think_to_talk.probes.linear import Probes, used_rows
 from think_to_talk.probes.objective import Group, Objective
-from think_to_talk.probes.positions import Position, Standardised
+from think_to_talk.probes.positions import Position, Standardised, all_to_raw, common_width
 from think_to_talk.probes.sgd import fit_sgd
 
 if TYPE_CHECKING:
@@ -78,16 +78,13 @@ def fit_lbfgs(
         Position(Standardised.of(rows), classes)
         for rows, classes in used_rows(features, labels, mask)
     ]
-    width = min(features.shape[-1], max(len(position.distinct) for position in positions))
+    width = common_width(positions)
     groups = [group for position in positions for group in position.groups(width)]
     objective = Objective(groups, penalty)
     start = features.new_zeros(objective.shape)
     start[..., -1] = torch.cat([position.first_biases() for position in positions])
     point = minimise(objective, start, tolerance, max_iterations)
-    return Probes.stack(
-        position.to_raw(part)
-        for position, part in zip(positions, point.split(len(labels)), strict=True)
-    )
+    return all_to_raw(positions, point)
 
 
 def fit_sklearn(

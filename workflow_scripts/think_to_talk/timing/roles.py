@@ -29,6 +29,16 @@ DISTRACTOR = "distractor"
 #: All roles, in the order of legends.
 ROLES = (ANSWER, NEEDED, OPERAND, DISTRACTOR)
 
+#: {role: colours of its first and second variable}, mostly of Okabe and Ito's palette; None if the
+#: role is not known. The figures for print and the explorer share them.
+ROLE_COLOURS = {
+    ANSWER: ("#D55E00", "#F0A060"),
+    NEEDED: ("#0072B2", "#56B4E9"),
+    OPERAND: ("#009E73", "#7CCDB6"),
+    DISTRACTOR: ("#CC79A7", "#E3B5CF"),
+    None: ("#666666", "#A6A6A6"),
+}
+
 #: The role of each variable of a task; None where it is not known.
 Roles = Mapping[int, str | None]
 
@@ -64,6 +74,15 @@ def role_ranks(roles: Roles) -> dict[int, int]:
         ranks[variable] = seen[roles[variable]]
         seen[roles[variable]] += 1
     return ranks
+
+
+def role_colours(roles: Roles) -> dict[int, str]:
+    """{variable: the colour that its role has in every task}; variables of one role take turns."""
+    colours = {}
+    for variable, rank in role_ranks(roles).items():
+        of_role = ROLE_COLOURS[roles[variable]]
+        colours[variable] = of_role[rank % len(of_role)]
+    return colours
 
 
 def role_label(variable: int, role: str | None) -> str:

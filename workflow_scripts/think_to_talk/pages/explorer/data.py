@@ -8,31 +8,13 @@ from typing import Any
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
 from think_to_talk.timing.best_probes import best_layers, record_scores
-from think_to_talk.timing.roles import (
-    ANSWER,
-    DISTRACTOR,
-    NEEDED,
-    OPERAND,
-    Roles,
-    role_label,
-    role_ranks,
-    variable_roles,
-)
+from think_to_talk.timing.roles import Roles, role_colours, role_label, variable_roles
 from think_to_talk.timing.symbol_axis import equation_names
 from think_to_talk.timing.text import position_ceilings
 
 Row = Mapping[str, Any]
 
 Rows = Sequence[Row]
-
-#: {role: colours of its first and second variable}, as in the figures for print (`figures.style`).
-ROLE_COLOURS = {
-    ANSWER: ("#D55E00", "#F0A060"),
-    NEEDED: ("#0072B2", "#56B4E9"),
-    OPERAND: ("#009E73", "#7CCDB6"),
-    DISTRACTOR: ("#CC79A7", "#E3B5CF"),
-    None: ("#666666", "#A6A6A6"),
-}
 
 #: An accuracy or rate with its interval.
 SHARE = ("score", "ci_low", "ci_high")
@@ -81,12 +63,10 @@ def result_data(
 
 def _named(variable: int, roles: Roles) -> dict[str, str]:
     """The `name` of a variable, its `label` with its role, and its role's `colour`."""
-    role = roles[variable]
-    colours = ROLE_COLOURS[role]
     return {
         "name": variable_symbol(variable),
-        "label": role_label(variable, role),
-        "colour": colours[role_ranks(roles)[variable] % len(colours)],
+        "label": role_label(variable, roles[variable]),
+        "colour": role_colours(roles)[variable],
     }
 
 
