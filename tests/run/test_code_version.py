@@ -7,7 +7,7 @@ from support.repository import REPOSITORY
 
 from think_to_talk.run.code_version import (
     _behaviour,
-    _parse,
+    _run_tree,
     code_version,
     imported_sources,
 )
@@ -21,7 +21,7 @@ def scripts(tmp_path):
 
 
 def versions(scripts):
-    _parse.cache_clear()
+    _run_tree.cache_clear()
     _behaviour.cache_clear()
     return {name: code_version(scripts / f"{name}.py") for name in SCRIPTS}
 
@@ -104,12 +104,12 @@ def test_only_what_runs_is_followed(tmp_path, module, test):
     names = {source.stem for source in imported_sources(script)}
     assert names == {"script", "__init__", "first", "third"}
     before = code_version(script)
-    _parse.cache_clear()
+    _run_tree.cache_clear()
     _behaviour.cache_clear()
     first = tmp_path / "think_to_talk" / "first.py"
     first.write_text(f"{module}\n\n{block.format(test, 'fourth')}")
     assert code_version(script) == before
-    _parse.cache_clear()
+    _run_tree.cache_clear()
     _behaviour.cache_clear()
     edit(tmp_path / "think_to_talk" / "third.py", "x = 1", "x = 2")
     assert code_version(script) != before

@@ -47,46 +47,17 @@ def imported_sources(script: str | Path) -> list[Path]:
 
 
 @cache
-def _parse(source: Path) -> ast.Module:
-    return ast.parse(source.read_bytes(), str(source))
-
-
-def _imports(source: Path, root: Path) -> Iterator[Path]:
-    """Files of the package (in the folder `root`) that a source imports when it runs."""
-    for node in _run_nodes(_parse(source)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(
-                    f"{source}, line {node.lineno}: a relative import, which code versions do not "
-                    f"follow: name the module from {_PACKAGE} on"
-                )
-            module = node.module or ""
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] != _PACKAGE:
-                continue
-            for depth in range(1, len(parts) + 1):
-                path = root.joinpath(*parts[:depth])
-                for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-                    if candidate.is_file():
-                        yield candidate
-
-
-def _run_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """A syntax tree's nodes, but for those that only a type checker reads."""
-    for child in ast.iter_child_nodes(node):
-        if _is_for_type_checkers(child):
-            for alternative in child.orelse:  # type: ignore[attr-defined]
-                yield alternative
-                yield from _run_nodes(alternative)
-        else:
-            yield child
-            yield from _run_nodes(child)
+def _run_tree(source: Path) -> ast.Module:
+    """A source's syntax tree, without docstrings and what only a type checker reads."""
+    tree = ast.parse(source.read_bytes(), str(source))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and any(map(_is_for_type_checkers, block)):
+                setattr(node, name, list(_without_type_checkers(block)))
+    return tree
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
@@ -97,19 +68,48 @@ def _is_for_type_checkers(node: ast.AST) -> bool:
     return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
-class _TypeCheckingRemover(ast.NodeTransformer):
-    """Replaces `if TYPE_CHECKING:` by what runs otherwise."""
+def _without_type_checkers(block: list[Any]) -> Iterator[ast.AST]:
+    """The statements of a block, with what runs in place of those for type checkers."""
+    for node in block:
+        if _is_for_type_checkers(node):
+            yield from _without_type_checkers(node.orelse)
+        else:
+            yield node
 
-    def visit_If(self, node: ast.If) -> Any:
-        self.generic_visit(node)
-        return node.orelse if _is_for_type_checkers(node) else node
+
+@cache
+def _imports(source: Path, root: Path) -> tuple[Path, ...]:
+    """Files of the package (in the folder `root`) that a source imports when it runs."""
+    names: set[str] = set()
+    for node in ast.walk(_run_tree(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(
+                    f"{source}, line {node.lineno}: a relative import, which code versions do not "
+                    f"follow: name the module from {_PACKAGE} on"
+                )
+            module = node.module or ""
+            names.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
+    return tuple(
+        candidate
+        for name in names
+        for candidate in _files(root, name)
+        if name.split(".")[0] == _PACKAGE and candidate.is_file()
+    )
+
+
+def _files(root: Path, name: str) -> Iterator[Path]:
+    """Where a module and the packages around it may stand."""
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        path = root.joinpath(*parts[:depth])
+        yield path.with_suffix(".py")
+        yield path / "__init__.py"
 
 
 @cache
 def _behaviour(source: Path) -> str:
     """The syntax tree as text, without docstrings and type checkers' blocks (nor comments)."""
-    tree = _TypeCheckingRemover().visit(ast.parse(source.read_bytes(), str(source)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
-    return ast.dump(tree)
+    return ast.dump(_run_tree(source))

@@ -44,7 +44,7 @@ VISIBLE_COLUMNS = {
     "lag": "lag",
     "acc_before": "before CoT",
     "heldout_before": "held-out before",
-    "acc_after": "after CoT",
+    "acc_after": "in CoT",
     "cot_accuracy": "CoT accuracy",
     "n_test": "test rows",
 }

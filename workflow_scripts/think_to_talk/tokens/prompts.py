@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
@@ -146,11 +147,15 @@ def _check_known(
 
     Some tokenizers use one token as unknown and BOS, so tokens that cover no text are ignored.
     """
+    # Asked once: the library takes microseconds to find it, which every token would pay.
+    unknown_id = tokenizer.unk_token_id
+    if unknown_id not in ids:
+        return
     text = context + row["source"] + row["target"]
     unknown = {
         text[start:end]
         for token, (start, end) in zip(ids, spans, strict=True)
-        if token == tokenizer.unk_token_id and end > start
+        if token == unknown_id and end > start
     }
     if unknown:
         raise InputError(
@@ -172,9 +177,26 @@ def lay_out(row: Mapping[str, Any], spans: Sequence[tuple[int, int]], n_problem:
         question.split()[0]: variable_symbol(i)
         for i, question in enumerate(row["intermediate_questions"])
     }
-    places = [i for i, character in enumerate(text) if character != " "]
+    places = tuple(i for i, character in enumerate(text) if character != " ")
+    position_symbol, completes = _symbols_of_tokens(places, tuple(spans))
+    return Layout(
+        symbols=tuple(_canonical(text[place], names) for place in places),
+        position_symbol=position_symbol,
+        completes=completes,
+        n_problem=n_problem,
+    )
+
+
+@lru_cache(maxsize=64)
+def _symbols_of_tokens(
+    places: tuple[int, ...], spans: tuple[tuple[int, int], ...]
+) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """The symbol of each token, and whether the token completes it; most rows of a task agree.
+
+    places: [symbols] where each symbol stands, in characters from the problem's start.
+    spans: as of `lay_out`.
+    """
     symbol_at = {place: i for i, place in enumerate(places)}
-    symbols = [_canonical(text[place], names) for place in places]
     position_symbol: list[int] = []
     completing: dict[int, int] = {}
     next_symbol = 0
@@ -183,13 +205,9 @@ def lay_out(row: Mapping[str, Any], spans: Sequence[tuple[int, int]], n_problem:
         if within:
             completing[within[-1]] = position
             next_symbol = within[-1] + 1
-        position_symbol.append(within[-1] if within else min(next_symbol, len(symbols) - 1))
-    return Layout(
-        symbols=tuple(symbols),
-        position_symbol=tuple(position_symbol),
-        completes=tuple(completing.get(s) == p for p, s in enumerate(position_symbol)),
-        n_problem=n_problem,
-    )
+        position_symbol.append(within[-1] if within else min(next_symbol, len(places) - 1))
+    completes = tuple(completing.get(s) == p for p, s in enumerate(position_symbol))
+    return tuple(position_symbol), completes
 
 
 def _canonical(character: str, names: Mapping[str, str]) -> str:

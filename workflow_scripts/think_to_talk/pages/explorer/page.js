@@ -274,7 +274,7 @@ function drawTiming() {
   const columns = {
     model: "model", seed: "seed", variable: "variable", t_star: "t*", t_star_equation: "t*eq",
     t_star_heldout: "held-out t*", t_text: "t_text", lag: "lag", layer: "layer", score: "score",
-    acc_before: "before CoT", heldout_before: "held-out before", acc_after: "after CoT",
+    acc_before: "before CoT", heldout_before: "held-out before", acc_after: "in CoT",
     cot_accuracy: "CoT accuracy", n_test: "test rows",
   };
   const shares = ["score", "acc_before", "heldout_before", "acc_after", "cot_accuracy"];
