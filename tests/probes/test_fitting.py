@@ -12,8 +12,8 @@ from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import read_jsonl, write_jsonl
 from think_to_talk.intervals import wilson_interval
 from think_to_talk.probes import fitting
+from think_to_talk.probes.accuracy import NO_PREDICTION
 from think_to_talk.probes.fitting import fit_task
-from think_to_talk.probes.scoring import NO_PREDICTION
 from think_to_talk.probes.settings import ProbeSettings
 
 D, LAYERS = 12, [0, 3]

@@ -13,8 +13,8 @@ from support.probes import IDENTITY, LBFGS, N_POSITIONS, write_split
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.expressions import expressions
 from think_to_talk.probes import heldout
+from think_to_talk.probes.accuracy import NO_PREDICTION
 from think_to_talk.probes.fitting import fit_task
-from think_to_talk.probes.scoring import NO_PREDICTION
 from think_to_talk.probes.settings import ProbeSettings
 
 #: Positions at which the states show the operands, the value, nothing, and the same in all rows.

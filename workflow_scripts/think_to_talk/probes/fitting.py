@@ -20,9 +20,10 @@ from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.shards import write_shard
 from think_to_talk.formulas.expressions import expressions
 from think_to_talk.formulas.symbols import N_CLASSES, variable_symbol
+from think_to_talk.probes.accuracy import describe
 from think_to_talk.probes.cut import Cut
 from think_to_talk.probes.heldout import kept_rows
-from think_to_talk.probes.scoring import describe, score
+from think_to_talk.probes.scoring import score
 from think_to_talk.probes.settings import ProbeSettings
 from think_to_talk.probes.splits import Split
 from think_to_talk.probes.training import Training, trainable

@@ -18,7 +18,7 @@ from think_to_talk.errors import InputError
 from think_to_talk.files.external import read_checked
 from think_to_talk.formulas.symbols import EITHER_OPERATOR, SYMBOLS
 from think_to_talk.intervals import wilson_interval
-from think_to_talk.probes.scoring import NO_PREDICTION
+from think_to_talk.probes.accuracy import NO_PREDICTION
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import lay_out
 

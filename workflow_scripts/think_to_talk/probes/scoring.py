@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from think_to_talk.intervals import wilson_interval
+from think_to_talk.probes.accuracy import NO_PREDICTION, chance, scored
 from think_to_talk.probes.linear import Probes
 from think_to_talk.probes.splits import Split
 
-#: The prediction for a row that has no such position.
-NO_PREDICTION = -1
+#: The keys of a score, null without a probe.
+_SCORE = ("score", "ci_low", "ci_high", "predictions")
 
 
 def score(
@@ -46,26 +45,25 @@ def score(
         heldout_fitted = heldout.fitted.all(dim=2)
         heldout_predictions = _of_own_part(heldout, features, parts)
         heldout_predictions[~reached[:, None].expand_as(predictions)] = NO_PREDICTION
-    n = len(test.rows)
     for i, position in enumerate(positions):
         for variable, answers in enumerate(test.labels):
             place = i, variable
-            scored = _scored(predictions[place], answers, bool(fitted[place]))
+            known = _scored(predictions[place], answers, bool(fitted[place]))
             unseen = _scored(heldout_predictions[place], answers, bool(heldout_fitted[place]))
             yield (
                 position,
                 {
                     "intermediate_answer": variable,
                     "variable": variable,
-                    "score": scored["score"],
-                    "ci_low": scored["ci_low"],
-                    "ci_high": scored["ci_high"],
+                    "score": known["score"],
+                    "ci_low": known["ci_low"],
+                    "ci_high": known["ci_high"],
                     "heldout_score": unseen["score"],
                     "heldout_ci_low": unseen["ci_low"],
                     "heldout_ci_high": unseen["ci_high"],
-                    "chance": int(answers.bincount().max()) / n,
+                    "chance": chance(answers),
                     "answer": answers.tolist(),
-                    "predictions": scored["predictions"],
+                    "predictions": known["predictions"],
                     "heldout_predictions": unseen["predictions"],
                 },
             )
@@ -81,29 +79,5 @@ def _of_own_part(heldout: Probes, features: torch.Tensor, parts: torch.Tensor) -
 
 
 def _scored(predictions: torch.Tensor, answers: torch.Tensor, fitted: bool) -> dict[str, Any]:
-    """Score, its interval and the predictions; nulls without a probe.
-
-    predictions: [n].
-    answers: [n].
-    fitted: whether there is a probe.
-    """
-    if not fitted:
-        return dict.fromkeys(("score", "ci_low", "ci_high", "predictions"))
-    n = len(answers)
-    hits = int((predictions == answers).sum())
-    low, high = wilson_interval(hits, n)
-    return {
-        "score": hits / n,
-        "ci_low": low,
-        "ci_high": high,
-        "predictions": predictions.tolist(),
-    }
-
-
-def describe(test: Split, position: int) -> dict[str, Any]:
-    """The keys of a probe row that describe its position."""
-    return {
-        "position": position,
-        **test.layout.place(position),
-        "token": json.loads(test.shards.metadata["tokens"])[position],
-    }
+    """As of `scored`, but nulls without a probe."""
+    return scored(predictions, answers) if fitted else dict.fromkeys(_SCORE)
