@@ -1,0 +1,25 @@
+"""Write which digits the model's own final norm and head read in stored hidden states."""
+
+import torch
+
+import job
+from think_to_talk.files.jsonl import write_jsonl
+from think_to_talk.hidden_states.allocator import keep_freed_memory
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.logit_lens.reading import lens_rows
+from think_to_talk.models.loading import Checkpoint
+
+with job.running(globals()) as this:
+    torch.set_num_threads(this.threads)
+    keep_freed_memory()
+    checkpoint = Checkpoint(**this.params.checkpoint)
+    rows = lens_rows(
+        checkpoint.model(getattr(this.resources, "gpu", 0)),
+        ModelFacts.read(this.input.model_check),
+        this.input.hidden,
+        this.input.tokens,
+        this.input.dataset,
+        batch_size=this.resources.batch_size,
+        identity=this.params.identity,
+    )
+    write_jsonl(this.output.rows, rows)

@@ -1,0 +1,109 @@
+"""The tokens of the ten digits, as they stand in the gold chains of thought.
+
+A tokenizer may have several tokens for a digit, such as `4` and ` 4`. Those that a chain has are
+found in the chains, by the layout of the task's tokens (`tokens.layout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from think_to_talk.errors import InputError
+from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
+from think_to_talk.tokens.layout import Layout
+
+#: What a user can do where digits are no tokens of their own.
+_REMEDY = "set logit_lens: false, or study the model in a run of its own"
+
+
+@dataclass(frozen=True)
+class DigitTokens:
+    """The token ids of each digit in the chains of a task.
+
+    ids: per digit, its ids in ascending order; none for a digit that no chain has.
+    """
+
+    ids: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(
+        cls,
+        gold: torch.Tensor,
+        layout: Layout,
+        problems: Sequence[Mapping[str, Any]],
+        tokens: Sequence[str],
+    ) -> DigitTokens:
+        """The tokens of all digits of some chains.
+
+        gold: [rows, tokens] ids of the chains.
+        layout: of the task.
+        problems: the rows of the dataset.
+        tokens: [positions] the tokens of one row, as text, for messages.
+        Raises InputError, without the model's name, if a digit of a chain shares its token with
+        another symbol, or if a token stands for two digits.
+        """
+        places = _digit_places(layout, tokens)
+        texts = [(row["source"] + row["target"]).replace(" ", "") for row in problems]
+        symbols = [layout.position_symbol[place] for place in places]
+        digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
+        ids = gold[:, [place - layout.n_problem for place in places]]
+        pairs = torch.stack([digits.flatten(), ids.flatten().long()], dim=1).unique(dim=0).tolist()
+        found = tuple(
+            tuple(token for digit, token in pairs if digit == wanted) for wanted in range(N_CLASSES)
+        )
+        if len({token for _, token in pairs}) < len(pairs):
+            raise InputError(
+                f"digits of the chain of thought share tokens (ids per digit: {found}), expected "
+                f"other tokens for each digit: the logit lens cannot tell them apart; {_REMEDY}"
+            )
+        return cls(found)
+
+    @property
+    def missing(self) -> list[int]:
+        """The digits that no chain has, and whose tokens are unknown."""
+        return [digit for digit, ids in enumerate(self.ids) if not ids]
+
+    def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logarithm of each digit's probability [..., 10]; minus infinity without a token.
+
+        logits: [..., vocabulary].
+        """
+        logits = logits.float()
+        total = logits.logsumexp(dim=-1, keepdim=True)
+        of_digits = [
+            logits[..., list(ids)].logsumexp(dim=-1, keepdim=True)
+            if ids
+            else torch.full_like(total, -torch.inf)
+            for ids in self.ids
+        ]
+        return torch.cat(of_digits, dim=-1) - total
+
+
+def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
+    """The positions of the chain's digits. Raises InputError if one shares its token."""
+    completing = {
+        symbol: position
+        for position, symbol in enumerate(layout.position_symbol)
+        if layout.completes[position]
+    }
+    places = []
+    for symbol in range(layout.n_problem_symbols, len(layout.symbols)):
+        if layout.symbols[symbol] != NUMBER:
+            continue
+        # A token that completes two symbols stands in the layout as the second of them.
+        if symbol not in completing or symbol - 1 not in completing:
+            shared = next(
+                token
+                for token, last in zip(tokens, layout.position_symbol, strict=True)
+                if last >= symbol
+            )
+            raise InputError(
+                f"the token {shared!r} of the chain of thought holds more than a digit, expected a "
+                f"token of its own for each digit: the logit lens cannot read digits; {_REMEDY}"
+            )
+        places.append(completing[symbol])
+    return places

@@ -1,0 +1,121 @@
+"""The logit lens on a task: which digit the model's own head reads at each layer and position.
+
+The rows are those of `probes.fitting`, of the same test rows; but nothing is trained, so accuracy
+cannot come from memorised values. The digits' tokens come from `logit_lens.digits`, the logits from
+`logit_lens.head`; `figures` and `timing` read the rows as they read those of probes.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from think_to_talk.errors import located
+from think_to_talk.files.shards import Shards
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.logit_lens.digits import DigitTokens
+from think_to_talk.logit_lens.head import Head
+from think_to_talk.probes.accuracy import NO_PREDICTION, chance, describe, scored
+from think_to_talk.probes.splits import Split
+from think_to_talk.progress import progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+#: Bytes of hidden states, about, up to which positions are read together.
+_CHUNK_BYTES = 64 * 2**20
+
+
+def lens_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    hidden_paths: Sequence[str | Path],
+    token_paths: Sequence[str | Path],
+    dataset: str | Path,
+    *,
+    batch_size: int,
+    identity: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """A row per saved layer, position and variable (schemas/logit_lens_row.schema.yaml).
+
+    A last layer that was saved after the final norm is given to the head alone.
+
+    model: the causal language model that the hidden states are of.
+    facts: how it may be run.
+    hidden_paths, token_paths: hidden-state and token shards of the split test.
+    dataset: of that split, with the labels.
+    batch_size: rows at a time.
+    identity: model, seed and task, as in the rows of tables.
+    Raises InputError if shards and dataset do not fit together, if digits have no tokens of their
+    own, or if the lens cannot be applied to the model.
+    """
+    expected = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
+    test = Split.open(hidden_paths, dataset, expected, only_correct=False, labels="answers")
+    layers, last = test.shards.layers, model.config.get_text_config().num_hidden_layers
+    stored = dict.fromkeys(layers, "before_norm")
+    if last in stored:
+        stored[last] = test.shards.metadata["last_layer"]
+    gold = Shards.open(token_paths, expected).read("gold_ids")
+    with located(f"models.{identity['model']}"):
+        texts = json.loads(test.shards.metadata["tokens"])
+        digits = DigitTokens.of(gold, test.layout, test.problems, texts)
+        heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
+    if digits.missing:
+        warnings.warn(
+            f"no chain of thought of the test rows of {identity['task']} has the digits "
+            f"{digits.missing}: their tokens are unknown, and the logit lens never reads them",
+            stacklevel=2,
+        )
+    n_positions = test.layout.n_positions
+    row_bytes = len(test.rows) * test.hidden_size * model.dtype.itemsize
+    # Not more logits than decoding has had room for: those of the chain, and of the token before.
+    chunk = min(max(1, _CHUNK_BYTES // row_bytes), n_positions - test.layout.n_problem + 1)
+    sample_ids = test.rows.tolist()
+    description = f"logit lens of {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    rows = []
+    with progress(len(layers) * n_positions, description, "positions") as bar:
+        for layer in layers:
+            for start in range(0, n_positions, chunk):
+                positions = range(start, min(start + chunk, n_positions))
+                for position, read in _read(heads[stored[layer]], digits, test, layer, positions):
+                    rows.append(
+                        {
+                            **identity,
+                            "layer": layer,
+                            **describe(test, position),
+                            **read,
+                            "n_test": len(test.rows),
+                            "sample_ids": sample_ids,
+                        }
+                    )
+                bar.update(len(positions))
+    return rows
+
+
+def _read(
+    head: Head, digits: DigitTokens, test: Split, layer: int, positions: range
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(position, what is read there of a variable) for some positions of a layer."""
+    states = test.shards.read(f"layer.{layer}", slice(positions.start, positions.stop))
+    log_probabilities = head.read(states, digits.log_probabilities).transpose(0, 1)
+    mass = log_probabilities.exp().sum(dim=-1)
+    predictions = log_probabilities.argmax(dim=-1)
+    reached = test.reaches(positions)
+    predictions[~reached] = NO_PREDICTION
+    for i, position in enumerate(positions):
+        here = mass[i][reached[i]]
+        for variable, answers in enumerate(test.labels):
+            yield (
+                position,
+                {
+                    "intermediate_answer": variable,
+                    "variable": variable,
+                    **scored(predictions[i], answers),
+                    "chance": chance(answers),
+                    "digit_mass": here.mean().item() if len(here) else None,
+                    "answer": answers.tolist(),
+                },
+            )
