@@ -26,6 +26,7 @@ include: "rules/tokens.smk"
 include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
+include: "rules/logit_lens.smk"
 include: "rules/interventions.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -44,6 +45,7 @@ rule all:
         rules.timing_table.output,
         rules.findings.output,
         probe_figures(),
+        logit_lens_figures(),
         intervention_figures(),
         intervention_tables(),
         control_tables(),

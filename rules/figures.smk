@@ -73,6 +73,38 @@ rule overview:
         "../workflow_scripts/overview.py"
 
 
+rule logit_lens_overview:
+    """Draw what the logit lens reads beside the best probes along the symbols, per task."""
+    input:
+        probes=of_tasks(PROBES, study.lens_tasks),
+        lens=of_tasks(LOGIT_LENS, study.lens_tasks),
+    output:
+        figure_files(
+            "seed-{seed}/logit_lens",
+            "logit_lens",
+            subcategory="all levels",
+            labels={"figure": "logit lens beside probes", "seed": "{seed}"},
+        ),
+    log:
+        log_file("logit_lens_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("logit_lens_overview/{model}/seed-{seed}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=lambda wildcards: study.lens_tasks(wildcards.model),
+        threshold=config["timing"]["threshold"],
+        code=script_version("logit_lens_overview.py"),
+    script:
+        "../workflow_scripts/logit_lens_overview.py"
+
+
 rule patching_heatmap:
     """Draw where patched hidden states change answers, and where probes read them."""
     input:
@@ -147,6 +179,16 @@ def probe_figures():
     ]
 
 
+def logit_lens_figures():
+    """The figures of the logit lens; none if the config switches it off."""
+    return [
+        path
+        for model in study.models
+        if study.lens_tasks(model)
+        for path in figures_of_seeds(model, ["logit_lens"])
+    ]
+
+
 def intervention_figures():
     """The figures of interventions; none if the config switches them off."""
     paths = []
@@ -170,5 +212,6 @@ rule all_figures:
     """All figures of all models and seeds."""
     input:
         probe_figures(),
+        logit_lens_figures(),
         intervention_figures(),
         control_figures(),

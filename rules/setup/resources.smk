@@ -80,6 +80,12 @@ def probe_minutes(wildcards, attempt):
     return attempt * needs.probe_minutes(wildcards.model, wildcards.task)
 
 
+def lens_minutes(wildcards, attempt):
+    """Time limit of a job of the logit lens."""
+    work = needs.lens_work(wildcards.model, wildcards.task)
+    return attempt * needs.minutes(wildcards.model, work)
+
+
 def intervention_minutes(work):
     """A resource function: time limit of an intervention job, whose work is `work(model, task)`."""
     return lambda wildcards, attempt: (

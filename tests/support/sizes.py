@@ -13,7 +13,13 @@ from think_to_talk.models.sizes import Sizes
 def made_up(**values):
     """Sizes with these values; the others are small."""
     others = {
-        **{"num_hidden_layers": 3, "hidden_size": 8, "dtype": "bfloat16", "parameters": 1808},
+        **{
+            "num_hidden_layers": 3,
+            "hidden_size": 8,
+            "vocabulary": 90,
+            "dtype": "bfloat16",
+            "parameters": 1808,
+        },
         **{"weights": 3616, "prefix_cache": 4800, "prefix_activations": 900, "cache": 5712},
         **{"activations": 1200, "flops_per_token": 3616},
     }

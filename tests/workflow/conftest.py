@@ -19,6 +19,7 @@ MINI = {
     "hidden_states": {"shard_rows": 80},
     "probes": {"train_on": "all", "min_train_rows": 20},
     "controls": {"thresholds": [0.5]},
+    "logit_lens": True,
     "interventions": {"pairs": 8},
     "tasks": {
         "level-1": {"edits": {"first-formula": None, "random": None}},

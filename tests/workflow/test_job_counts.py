@@ -1,5 +1,6 @@
 """The jobs per rule that the cost estimate counts are those that Snakemake plans."""
 
+import json
 import re
 from collections import Counter
 
@@ -14,18 +15,26 @@ from think_to_talk.study.jobs import model_jobs, shared_jobs
 from think_to_talk.study.plan import StudyPlan
 
 
-@pytest.mark.parametrize("overlay", [None, "paper", "controls", "findings", "interventions"])
-def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay):
+@pytest.mark.parametrize(
+    ("overlay", "changes"),
+    [
+        *((overlay, {}) for overlay in (None, "paper", "controls", "findings", "interventions")),
+        ("controls", {"logit_lens": True}),
+    ],
+)
+def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay, changes):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     if overlay:
         update_config(config, yaml.safe_load((REPOSITORY / f"studies/{overlay}.yaml").read_text()))
-    plan = StudyPlan(complete(config, schema))
+    plan = StudyPlan(complete({**config, **changes}, schema))
     estimated = Counter(shared_jobs(plan))
     for model in plan.models:
         estimated.update(model_jobs(plan, model))
 
     study = Study(copied_repository(tmp_path / "study"), overlay and f"studies/{overlay}.yaml")
-    output = study.snakemake("--dry-run", "--forceall", "--quiet", "rules").stdout
+    changed = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+    options = ["--config", *changed] if changed else []
+    output = study.snakemake("--dry-run", "--forceall", "--quiet", "rules", *options).stdout
     # Snakemake prints its table of jobs before and after the plan.
     table = re.search(r"^job +count$.*?^total +\d+$", output, re.M | re.S).group()
     planned = Counter()

@@ -7,16 +7,20 @@ import pytest
 
 TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer"}
 CONTROLS_ON = {"control", "control_table"}
-PROBES_ON = {"probes", "patching_heatmap", *CONTROLS_ON, *TIMING_ON}
-STATES_ON = {"hidden_states", "generations", *PROBES_ON}
+LENS_ON = {"logit_lens", "logit_lens_overview"}
+PROBES_ON = {"probes", "patching_heatmap", "logit_lens_overview", *CONTROLS_ON, *TIMING_ON}
+STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
 PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
-FIGURES = {"heatmap", "overview", "patching_heatmap", "interventions_overview"}
+FIGURES = {
+    *("heatmap", "overview", "logit_lens_overview"),
+    *("patching_heatmap", "interventions_overview"),
+}
 #: What shows all models.
 TABLES = {"timing_table", "interventions_table", "findings", "control_table", "explorer"}
 #: What shows all tasks of a model.
-OVER_TASKS = {*TABLES, "overview", "control", "interventions_overview"}
+OVER_TASKS = {*TABLES, "overview", "logit_lens_overview", "control", "interventions_overview"}
 #: What the text of a task says depends on no seed.
 SEEDLESS = {"ceilings", *TABLES}
 
@@ -27,7 +31,8 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): TIMING_ON,
+    ("timing__threshold", 0.8): {"logit_lens_overview", *TIMING_ON},
+    ("logit_lens", False): set(),
     ("interventions__window", 2): PATCHING_ON,
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
@@ -38,6 +43,10 @@ CHANGED_CODE = {
     "think_to_talk/hidden_states/decoding.py": {"model_check"} | STATES_ON | CHAINS_ON,
     "think_to_talk/hidden_states/shards.py": STATES_ON,
     "think_to_talk/probes/lbfgs.py": PROBES_ON,
+    "think_to_talk/probes/accuracy.py": {*LENS_ON, *PROBES_ON},
+    "think_to_talk/logit_lens/digits.py": LENS_ON,
+    "think_to_talk/logit_lens/head.py": LENS_ON,
+    "think_to_talk/logit_lens/reading.py": LENS_ON,
     "think_to_talk/interventions/specs.py": PATCHING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
@@ -45,6 +54,8 @@ CHANGED_CODE = {
     "think_to_talk/figures/style.py": FIGURES | CONTROLS_ON,
     "think_to_talk/figures/heatmap.py": {"heatmap"},
     "think_to_talk/figures/overview.py": {"overview"},
+    "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
+    "think_to_talk/figures/accuracy_curve.py": {"overview", "logit_lens_overview"},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
     "think_to_talk/figures/controls.py": CONTROLS_ON,
@@ -129,6 +140,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "findings",
         "heatmap",
         "overview",
+        *LENS_ON,
         "inconsistent_pairs",
         "explorer",
         *CHAINS_ON,

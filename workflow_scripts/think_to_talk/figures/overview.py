@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from think_to_talk.figures.accuracy_curve import draw_accuracy
 from think_to_talk.figures.style import (
     HELDOUT_DASHES,
     STYLE,
     WIDTH,
     ProbeRows,
-    VariableStyle,
     variable_styles,
 )
 from think_to_talk.figures.symbol_axis import AXIS, CEILING, draw_ceiling, draw_symbol_axis
@@ -72,40 +70,13 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: P
     cot_start = draw_symbol_axis(panel, on_axis)
     for variable, style in variable_styles(variable_roles(rows)).items():
         plain = list(best_layers(on_axis, variable).values())
-        _draw_accuracy(panel, plain, cot_start, style)
+        line = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        draw_accuracy(panel, plain, cot_start, style.colour, **line)
         heldout = list(best_layers(on_axis, variable, "heldout_score").values())
         if heldout:
-            _draw_accuracy(panel, heldout, cot_start, style, heldout=True)
+            dashed = {"prefix": "heldout_", "alpha": 0.1, "linestyle": HELDOUT_DASHES}
+            draw_accuracy(panel, heldout, cot_start, style.colour, **dashed)
         draw_ceiling(panel, on_axis, ceiling_rows, variable, cot_start, style.colour)
     panel.axhline(threshold, color="0.6", linewidth=0.6)
     panel.set_ylim(0, 1.05)
     panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
-
-
-def _draw_accuracy(
-    panel: Axes,
-    best: ProbeRows,
-    cot_start: int,
-    style: VariableStyle,
-    *,
-    heldout: bool = False,
-) -> None:
-    """Draw a curve with its intervals: solid with markers, or dashed if of held-out accuracy.
-
-    best: the row of the best layer at each place.
-    """
-    prefix = "heldout_" if heldout else ""
-    line: dict[str, Any] = {"marker": style.marker, "markersize": 2.2, "label": style.label}
-    if heldout:
-        line = {"linestyle": HELDOUT_DASHES}
-    x = np.array([row["symbol_index"] - cot_start for row in best])
-    y = [row[f"{prefix}score"] for row in best]
-    panel.plot(x, y, color=style.colour, linewidth=0.9, **line)
-    panel.fill_between(
-        x,
-        [row[f"{prefix}ci_low"] for row in best],
-        [row[f"{prefix}ci_high"] for row in best],
-        color=style.colour,
-        alpha=0.1 if heldout else 0.2,
-        linewidth=0,
-    )

@@ -101,7 +101,8 @@ def _read(
     """(position, what is read there of a variable) for some positions of a layer."""
     states = test.shards.read(f"layer.{layer}", slice(positions.start, positions.stop))
     log_probabilities = head.read(states, digits.log_probabilities).transpose(0, 1)
-    mass = log_probabilities.exp().sum(dim=-1)
+    # Sums of rounded shares may exceed one.
+    mass = log_probabilities.exp().sum(dim=-1).clamp(max=1)
     predictions = log_probabilities.argmax(dim=-1)
     reached = test.reaches(positions)
     predictions[~reached] = NO_PREDICTION

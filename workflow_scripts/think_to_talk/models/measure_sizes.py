@@ -97,34 +97,38 @@ class _Passes:
         cache: Any = None
         held = {"prefix_cache": 0, "prefix_activations": 0}
         if prefix:
-            output, held["prefix_activations"], _ = self._run(prefix, 1)
+            output, held["prefix_activations"], *_ = self._run(prefix, 1)
             cache = output.get("past_key_values")
             held["prefix_cache"] = _held(output)
         try:
-            output, activations, flops = self._run(row, read, cache)
+            output, activations, flops, vocabulary = self._run(row, read, cache)
             cached = _held(output)
             rest = longest - prefix - row
             if rest:
-                output, _, _ = self._run(rest, 1, output["past_key_values"])
+                output, *_ = self._run(rest, 1, output["past_key_values"])
                 cached = max(cached, _held(output))
             passed = row
         # Whatever a model raises that does not go on from a cache: it passes whole rows again.
         except Exception:
-            output, activations, flops = self._run(longest, read)
+            output, activations, flops, vocabulary = self._run(longest, read)
             cached, passed = _held(output), longest
         return {
             **held,
             "cache": cached,
             "activations": activations,
             "flops_per_token": round(flops / passed),
+            "vocabulary": vocabulary,
         }
 
-    def _run(self, tokens: int, read: int, cache: Any = None) -> tuple[dict[str, Any], int, int]:
+    def _run(
+        self, tokens: int, read: int, cache: Any = None
+    ) -> tuple[dict[str, Any], int, int, int]:
         """A pass of rows, and reading the logits of their last positions.
 
         tokens: of each row. read: so many positions. cache: of the tokens before, if any.
         Returns what the model returns apart from the logits, such as its cache; the bytes per row
-        that were held beside that and the weights; and the operations per row.
+        that were held beside that and the weights; the operations per row; and the logits of a
+        position.
         Raises InputError if it does not run.
         """
         options: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
@@ -141,8 +145,10 @@ class _Passes:
             ids = torch.zeros((_ROWS, tokens), dtype=torch.long)
             output = dict(self._model(input_ids=ids, use_cache=True, **options))
             # Chosen positions are copied.
+            vocabulary = output["logits"].shape[-1]
             output.pop("logits")[:, -read:].clone().argmax(dim=-1)
-        return output, memory.peak(tensors_in(output)) // _ROWS, memory.flops // _ROWS
+        peak = memory.peak(tensors_in(output))
+        return output, peak // _ROWS, memory.flops // _ROWS, vocabulary
 
 
 def _assumed(
@@ -169,6 +175,7 @@ def _assumed(
         "cache": longest * per_token,
         "activations": longest * 20 * width + 2 * read * text.vocab_size * size,
         "flops_per_token": 2 * parameters,
+        "vocabulary": text.vocab_size,
     }
 
 

@@ -95,6 +95,7 @@ class Sizes:
 
     num_hidden_layers: decoder blocks.
     hidden_size: width of the residual stream.
+    vocabulary: logits of a position.
     dtype: torch type in which it runs.
     parameters: number of weights; tied ones count once.
     weights: their bytes, with those of buffers.
@@ -110,6 +111,7 @@ class Sizes:
 
     num_hidden_layers: int
     hidden_size: int
+    vocabulary: int
     dtype: str
     parameters: int
     weights: int

@@ -50,8 +50,8 @@ def model_cost(study: StudyPlan, needs: Needs, model: str) -> Cost:
     """What one model costs."""
     seeds, entry = len(study.seeds), study.models[model]
     shards = study.shard_jobs(model)
-    interventions = needs.intervention_work(model)
-    work = [*(needs.work(model, task, rows) for task, rows in shards), *interventions]
+    decoding = [needs.work(model, task, rows) for task, rows in shards]
+    work = [*decoding, *needs.later_work(model)]
     loading = len(work) * loading_seconds(needs.placement(model))
     devices = entry.gpus_per_job if entry.runs_on_gpu else 1
     hidden = {

@@ -14,6 +14,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     entry = study.models[model]
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
+    lens = len(study.lens_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
     untrained = entry.is_untrained
     probes = 2 if "labels" in study.controls and not untrained else 1
@@ -28,6 +29,8 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "timing": seeds * tasks,
         "heatmap": seeds * tasks,
         "overview": seeds,
+        "logit_lens": seeds * lens,
+        "logit_lens_overview": seeds if lens else 0,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
         "inconsistent_chains": seeds * inconsistent,

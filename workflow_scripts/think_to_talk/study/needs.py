@@ -171,6 +171,16 @@ class Needs:
         folds = self.study.probes.folds
         return 4 * probes * self.study.n_variables(task) * values * (1 + folds)
 
+    def lens_work(self, model: str, task: str) -> Work:
+        """The logit lens on the hidden states of a task's test rows."""
+        return work_.lens_work(
+            self.sizes(model),
+            self.prompt(model, task),
+            self.study.n_rows(task, "test"),
+            len(self.layers(model)),
+            self.placement(model),
+        )
+
     def patching_work(self, model: str, task: str) -> Work:
         """Patching on a task: the sliding grid, of which most passes are part of a row only."""
         interventions, entry = self.study.interventions, self.study.tasks[task]
@@ -185,9 +195,10 @@ class Needs:
         results = len(self.study.tasks[task].intermediate_variables)
         return self.work(model, task, 2 * results * self.study.interventions.pairs)
 
-    def intervention_work(self, model: str) -> list[Work]:
-        """The work of each of the model's intervention jobs, for one seed."""
+    def later_work(self, model: str) -> list[Work]:
+        """The work of each of the model's jobs after hidden states that run it, for one seed."""
         return [
+            *(self.lens_work(model, task) for task in self.study.lens_tasks(model)),
             *(self.patching_work(model, task) for task in self.study.patched_tasks(model)),
             *(self.inconsistent_work(model, task) for task in self.study.inconsistent_tasks(model)),
         ]

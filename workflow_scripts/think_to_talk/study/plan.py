@@ -107,6 +107,12 @@ class StudyPlan:
             for task in entry.files
         ]
 
+    def lens_tasks(self, model: str) -> list[str]:
+        """The tasks of which the logit lens reads a model's hidden states."""
+        if not self.config["logit_lens"] or self.models[model].is_untrained:
+            return []
+        return self.tasks_of(model)
+
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
         if not self.interventions.patching or self.models[model].is_untrained:

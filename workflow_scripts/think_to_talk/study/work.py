@@ -67,6 +67,28 @@ def decoding_work(
     )
 
 
+def lens_work(sizes: Sizes, prompt: Prompt, rows: int, layers: int, placement: Placement) -> Work:
+    """Forward passes and time of the logit lens on so many rows of a task.
+
+    Each saved layer's states pass the final norm and the head, in the worst case after all blocks
+    (`logit_lens/head.py`). A pass has as many positions as a chain, and the one before it.
+    """
+    passes = math.ceil(rows / placement.batch_size) * math.ceil(
+        prompt.positions / (prompt.chain + 1)
+    )
+    tokens = layers * rows * prompt.positions
+    # The product of the unembedding.
+    flops = 2 * sizes.hidden_size * sizes.vocabulary * tokens
+    rate, _ = _speed(placement)
+    return Work(
+        best_passes=layers * passes,
+        worst_passes=layers * passes,
+        flops=flops,
+        best_seconds=flops / rate,
+        worst_seconds=(flops + sizes.flops_per_token * tokens) / rate,
+    )
+
+
 def _speed(placement: Placement) -> tuple[float, float]:
     """Operations per second, and the seconds that a token's pass takes at least."""
     if placement.gpu is None:

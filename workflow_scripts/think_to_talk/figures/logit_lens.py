@@ -1,0 +1,64 @@
+"""The figure of the logit lens: what the model's own head reads, beside what probes read.
+
+At each symbol it draws the best layer's accuracy (`timing.best_probes`) of both, with Wilson
+intervals, so one sees where a value is linearly readable but not yet in the directions that the
+model itself reads out. The rows come from `logit_lens.reading` and `probes.fitting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from think_to_talk.figures.accuracy_curve import draw_accuracy
+from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows, variable_styles
+from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.roles import variable_roles
+from think_to_talk.timing.symbol_axis import on_symbol_axis
+
+#: How lines of the logit lens are drawn, beside solid ones of probes.
+_LENS_DOTS = (0, (1, 1))
+
+_LINES = "solid: probes; dotted: logit lens, the model's own final norm and head on the ten digits"
+
+
+def draw_logit_lens(
+    probes: Mapping[str, ProbeRows], lens: Mapping[str, ProbeRows], threshold: float, title: str
+) -> Figure:
+    """The best layer's accuracy along the symbols, one panel per task, two lines per variable.
+
+    probes: {task: probe rows}.
+    lens: {task: rows of the logit lens} of the same tasks.
+    threshold: the accuracy that t* must exceed.
+    title: names model and seed.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.5 + 1.35 * len(lens)), layout="constrained")
+        panels = figure.subplots(len(lens), 1, squeeze=False, sharey=True)[:, 0]
+        for panel, (task, rows) in zip(panels, lens.items(), strict=True):
+            _draw_task(panel, probes[task], rows)
+            panel.axhline(threshold, color="0.6", linewidth=0.6)
+            panel.set_title(task, loc="left")
+            panel.set_ylabel("accuracy")
+        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
+        panels[-1].set_xlabel(f"{AXIS}; grey line: threshold of t*\n{_LINES}")
+        figure.suptitle(f"What the model's own head reads: {title}", fontsize=9)
+    return figure
+
+
+def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None:
+    probes_on_axis, lens_on_axis = on_symbol_axis(probe_rows), on_symbol_axis(lens_rows)
+    cot_start = draw_symbol_axis(panel, lens_on_axis)
+    for variable, style in variable_styles(variable_roles(lens_rows)).items():
+        probes = list(best_layers(probes_on_axis, variable).values())
+        lens = list(best_layers(lens_on_axis, variable).values())
+        line = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        draw_accuracy(panel, probes, cot_start, style.colour, **line)
+        dotted = {"alpha": 0.1, "linestyle": _LENS_DOTS, "linewidth": 1.4}
+        draw_accuracy(panel, lens, cot_start, style.colour, **dotted)
+    panel.set_ylim(0, 1.05)
+    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
