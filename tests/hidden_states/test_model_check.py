@@ -6,9 +6,8 @@ import warnings
 import pytest
 import torch
 from support import outcomes
-from support.architectures import NOT_BUILT, causal_architectures, tiny_config
+from support.architectures import NOT_BUILT, causal_architectures, tiny_model
 from support.facts import facts_of
-from transformers import AutoModelForCausalLM
 
 from think_to_talk.errors import InputError
 from think_to_talk.hidden_states.facts import ModelCheck, ModelFacts, write_model_check
@@ -37,19 +36,6 @@ REFUSED = {
     "gemma3n_text": r"layer 0 has hidden states of the shapes \[\[4, 1, 24, 32\]\]",
     "hrm_text": "expected one list of 32 decoder blocks",
 }
-
-
-def tiny_model(model_type, dtype=torch.float64):
-    """A random model, whose weights are large enough that positions and rows differ."""
-    config = tiny_config(model_type)
-    config._attn_implementation = config._experts_implementation = "eager"
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, 0, 0.2, generator=generator)
-    return model
 
 
 def false_facts(facts):

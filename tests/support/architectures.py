@@ -1,7 +1,9 @@
 """Small models of several architectures, and a tiny config of every causal one of the library."""
 
+import torch
 from transformers import (
     CONFIG_MAPPING,
+    AutoModelForCausalLM,
     Gemma2Config,
     GemmaConfig,
     GPT2Config,
@@ -142,3 +144,16 @@ def tiny_config(model_type):
     config_class = CONFIG_MAPPING[model_type]
     values = config_class().to_dict()
     return config_class(**{**_tiny(values), **_OVERRIDES.get(model_type, {})})
+
+
+def tiny_model(model_type, dtype=torch.float64):
+    """A random model, whose weights are large enough that positions and rows differ."""
+    config = tiny_config(model_type)
+    config._attn_implementation = config._experts_implementation = "eager"
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, 0, 0.2, generator=generator)
+    return model

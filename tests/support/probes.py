@@ -17,17 +17,31 @@ IDENTITY = {"model": "m", "seed": "1", "task": "t"}
 LBFGS = {"penalty": 1e-3, "tolerance": 1e-3, "max_iterations": 500}
 
 
-def write_split(folder, split, rows, states, *, length=None, correct=None, shards=2):
+def write_split(
+    folder,
+    split,
+    rows,
+    states,
+    *,
+    length=None,
+    correct=None,
+    shards=2,
+    last_layer="before_norm",
+):
     """Shards and dataset of a split; their paths.
 
     states: {layer: hidden states [rows, positions, hidden]}. length: [rows] positions of each row.
-    correct: [rows] whether the chain is.
+    correct: [rows] whether the chain is. last_layer: what is stored of it.
     """
     n, n_positions = next(iter(states.values())).shape[:2]
     length = torch.full((n,), n_positions) if length is None else length
     correct = torch.ones(n, dtype=torch.uint8) if correct is None else correct
     metadata = {**IDENTITY, "split": split, "layers": json.dumps(list(states))}
-    metadata |= {"layout": LAYOUT.dumps(), "tokens": json.dumps(list(TOKENS))}
+    metadata |= {
+        "last_layer": last_layer,
+        "layout": LAYOUT.dumps(),
+        "tokens": json.dumps(list(TOKENS)),
+    }
     paths = []
     for shard, chosen in enumerate(torch.arange(n).chunk(shards)):
         content = {

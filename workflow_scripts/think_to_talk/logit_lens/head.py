@@ -47,10 +47,9 @@ class Head:
         self._passes = Passes(model, facts, [], batch_size, last_layer)
         self._last = model.config.get_text_config().num_hidden_layers
         self._skips_blocks = facts.starts_at_layer
-        whole = WholePasses(model, Blocks.find(model))
-        # Any token does, since its embedding is not used.
-        self._token = int(whole.ids[0, 0])
-        self._check(whole)
+        # Any token without a role does, since its embedding is not used.
+        self._token = 0
+        self._check(model)
 
     def read(
         self, states: torch.Tensor, of_logits: Callable[[torch.Tensor], torch.Tensor]
@@ -80,8 +79,10 @@ class Head:
         return logits
 
     @torch.inference_mode()
-    def _check(self, whole: WholePasses) -> None:
+    def _check(self, model: PreTrainedModel) -> None:
         """Raise InputError if the model's own logits do not come from states of some positions."""
+        whole = WholePasses(model, Blocks.find(model))
+        self._token = int(whole.ids[0, 0])
         captured: dict[int, torch.Tensor] = {}
         self._passes.forward(
             whole.ids,
