@@ -1,6 +1,5 @@
 """The jobs per rule that the cost estimate counts are those that Snakemake plans."""
 
-import json
 import re
 from collections import Counter
 
@@ -32,9 +31,9 @@ def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay, chan
         estimated.update(model_jobs(plan, model))
 
     study = Study(copied_repository(tmp_path / "study"), overlay and f"studies/{overlay}.yaml")
-    changed = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-    options = ["--config", *changed] if changed else []
-    output = study.snakemake("--dry-run", "--forceall", "--quiet", "rules", *options).stdout
+    if changes:
+        study.configure(**changes)
+    output = study.snakemake("--dry-run", "--forceall", "--quiet", "rules").stdout
     # Snakemake prints its table of jobs before and after the plan.
     table = re.search(r"^job +count$.*?^total +\d+$", output, re.M | re.S).group()
     planned = Counter()

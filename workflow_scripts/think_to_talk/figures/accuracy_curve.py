@@ -5,6 +5,7 @@ The overview and the figure of the logit lens share it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,18 @@ def draw_accuracy(
     best: ProbeRows,
     cot_start: int,
     colour: str,
+    line: Mapping[str, Any],
     *,
     prefix: str = "",
     alpha: float = 0.2,
-    **line: Any,
 ) -> None:
     """Draw the accuracy of the best layer at each place, and a band for its interval.
 
     best: the row of the best layer at each place.
     cot_start: as of `draw_symbol_axis`.
+    line: how the line is drawn, as matplotlib's arguments.
     prefix: of the keys of accuracy and interval.
     alpha: how opaque the band is.
-    line: how the line is drawn.
     """
     x = np.array([row["symbol_index"] - cot_start for row in best])
     y = [row[f"{prefix}score"] for row in best]

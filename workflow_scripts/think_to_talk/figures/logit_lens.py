@@ -21,7 +21,7 @@ from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: How lines of the logit lens are drawn, beside solid ones of probes.
-_LENS_DOTS = (0, (1, 1))
+_DOTTED = {"linestyle": (0, (1, 1)), "linewidth": 1.4}
 
 _LINES = "solid: probes; dotted: logit lens, the model's own final norm and head on the ten digits"
 
@@ -56,9 +56,8 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None
     for variable, style in variable_styles(variable_roles(lens_rows)).items():
         probes = list(best_layers(probes_on_axis, variable).values())
         lens = list(best_layers(lens_on_axis, variable).values())
-        line = {"marker": style.marker, "markersize": 2.2, "label": style.label}
-        draw_accuracy(panel, probes, cot_start, style.colour, **line)
-        dotted = {"alpha": 0.1, "linestyle": _LENS_DOTS, "linewidth": 1.4}
-        draw_accuracy(panel, lens, cot_start, style.colour, **dotted)
+        marked = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        draw_accuracy(panel, probes, cot_start, style.colour, marked)
+        draw_accuracy(panel, lens, cot_start, style.colour, _DOTTED, alpha=0.1)
     panel.set_ylim(0, 1.05)
     panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)

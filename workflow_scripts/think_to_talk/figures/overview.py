@@ -70,12 +70,14 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: P
     cot_start = draw_symbol_axis(panel, on_axis)
     for variable, style in variable_styles(variable_roles(rows)).items():
         plain = list(best_layers(on_axis, variable).values())
-        line = {"marker": style.marker, "markersize": 2.2, "label": style.label}
-        draw_accuracy(panel, plain, cot_start, style.colour, **line)
+        marked = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        draw_accuracy(panel, plain, cot_start, style.colour, marked)
         heldout = list(best_layers(on_axis, variable, "heldout_score").values())
         if heldout:
-            dashed = {"prefix": "heldout_", "alpha": 0.1, "linestyle": HELDOUT_DASHES}
-            draw_accuracy(panel, heldout, cot_start, style.colour, **dashed)
+            dashed = {"linestyle": HELDOUT_DASHES}
+            draw_accuracy(
+                panel, heldout, cot_start, style.colour, dashed, prefix="heldout_", alpha=0.1
+            )
         draw_ceiling(panel, on_axis, ceiling_rows, variable, cot_start, style.colour)
     panel.axhline(threshold, color="0.6", linewidth=0.6)
     panel.set_ylim(0, 1.05)
