@@ -72,4 +72,24 @@ def test_the_page_names_the_devices_and_what_is_deleted(raw_config, schema):
     assert "| a100 40 GB " in deleted
     assert "a100 40 GB: 312 TFLOPS" in deleted
     assert "GFLOPS" not in deleted
-    assert "Hidden states are deleted task by task" in deleted
+    assert "Hidden states are deleted task by task, each as soon as its probes are done" in deleted
+
+
+def test_the_logit_lens_is_among_the_jobs_that_run_the_model(raw_config, schema):
+    without = model_cost(*planned(raw_config, schema), "tiny")
+    study, needs = planned(raw_config, schema, logit_lens=True)
+    cost, work = model_cost(study, needs, "tiny"), needs.lens_work("tiny", "level-1")
+    assert cost.jobs == without.jobs + 2
+    assert cost.passes[0] == without.passes[0] + work.best_passes
+    loading = loading_seconds(needs.placement("tiny"))
+    for best_or_worst, seconds in enumerate((work.best_seconds, work.worst_seconds)):
+        added = cost.hours[best_or_worst] - without.hours[best_or_worst]
+        assert added == pytest.approx((loading + seconds) / 3600)
+    assert "as soon as its probes and logit lens are done" in cost_page(study, needs)
+
+
+def test_untrained_copies_are_left_out_by_the_logit_lens(raw_config, schema):
+    controls = {"untrained": True}
+    study, _ = planned(raw_config, schema, logit_lens=True, controls=controls)
+    assert study.lens_tasks("tiny") == ["level-1"]
+    assert study.lens_tasks("tiny.untrained") == []

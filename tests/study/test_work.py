@@ -13,7 +13,13 @@ from think_to_talk.study.memory import (
     probe_bytes,
     probe_threads,
 )
-from think_to_talk.study.work import decoding_work, loading_seconds, probe_minutes, runtime_minutes
+from think_to_talk.study.work import (
+    decoding_work,
+    lens_work,
+    loading_seconds,
+    probe_minutes,
+    runtime_minutes,
+)
 
 #: Three layers of width 8, 3,616 operations per token.
 SMALL = made_up()
@@ -56,6 +62,15 @@ def test_time_on_a_cpu_is_operations_alone():
     assert work.best_seconds == pytest.approx(3616 * 30 * 12 / 1e10)
     assert work.worst_seconds == pytest.approx(3616 * 30 * (12 + 12 + 10) / 1e10)
     assert loading_seconds(ON_CPU) == 60 + 2
+
+
+def test_the_logit_lens_takes_a_product_with_the_vocabulary_and_at_worst_all_blocks():
+    """30 rows in 4 batches, 12 positions by 8 at a time, 3 layers; 90 logits of width 8."""
+    work = lens_work(SMALL, PROMPT, 30, 3, ON_CPU)
+    assert work.best_passes == work.worst_passes == 3 * 4 * 2
+    assert work.flops == 2 * 8 * 90 * 30 * 12 * 3
+    assert work.best_seconds == pytest.approx(work.flops / 1e10)
+    assert work.worst_seconds == pytest.approx((work.flops + 3616 * 30 * 12 * 3) / 1e10)
 
 
 @pytest.mark.parametrize(("width", "steps", "minutes"), [(8, 13_238, 12), (2048, 8_342, 31)])

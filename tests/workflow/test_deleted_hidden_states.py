@@ -3,6 +3,7 @@
 import pytest
 
 TIMING = "results/local/seed-1/timing/existing.jsonl"
+LENS = "results/local/seed-1/logit_lens/existing.jsonl"
 STATES = "results/local/seed-1/hidden_states/existing"
 
 
@@ -39,6 +40,19 @@ def test_deleted_hidden_states_are_missed_by_nothing_but_their_probes(deleted):
     planned = deleted.planned(TIMING)
     assert {rule for rule, _ in planned} == {"hidden_states", "probes", "timing", "generations"}
     assert len([rule for rule, _ in planned if rule == "hidden_states"]) == 3
+
+
+def test_they_stay_until_probes_and_the_logit_lens_have_read_them(mini):
+    mini.configure(keep_hidden_states=False, models__local__layers=[0])
+    mini.snakemake(TIMING, LENS)
+    assert list((mini.folder / STATES).rglob("*.safetensors")) == []
+    assert mini.planned(TIMING, LENS) == set()
+
+
+def test_the_logit_lens_alone_needs_those_of_the_test_rows_alone(deleted):
+    planned = deleted.planned(LENS)
+    assert {rule for rule, _ in planned} == {"hidden_states", "logit_lens"}
+    assert all("/test/" in output for rule, output in planned if rule == "hidden_states")
 
 
 def test_a_shard_that_was_deleted_by_hand_is_not_missed_either(mini):

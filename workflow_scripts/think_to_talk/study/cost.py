@@ -87,6 +87,7 @@ def cost_page(study: StudyPlan, needs: Needs) -> str:
     n_shared = sum(shared_jobs(study).values())
     rows.append(("**all**", "", "", "", "", f"{total.jobs + n_shared:,}", *_figures(total)[1:]))
     kept = study.config["keep_hidden_states"]
+    readers = "probes and logit lens" if study.config["logit_lens"] else "probes"
     return "\n".join(
         [
             "# What this study will cost",
@@ -103,7 +104,7 @@ def cost_page(study: StudyPlan, needs: Needs) -> str:
             "",
             "## Disk",
             "",
-            _kept(total) if kept else _deleted(total),
+            _kept(total, readers) if kept else _deleted(total, readers),
             "",
             "## Assumptions",
             "",
@@ -155,16 +156,16 @@ def _sum(costs: list[Cost]) -> Cost:
     )
 
 
-def _kept(total: Cost) -> str:
+def _kept(total: Cost, readers: str) -> str:
     return (
         f"Hidden states are kept: {_size(total.hidden)} in all. With `keep_hidden_states: false` "
-        "each task's are deleted as soon as its probes are done."
+        f"each task's are deleted as soon as its {readers} are done."
     )
 
 
-def _deleted(total: Cost) -> str:
+def _deleted(total: Cost, readers: str) -> str:
     return (
-        "Hidden states are deleted task by task, each as soon as the probes of the task are done: "
+        f"Hidden states are deleted task by task, each as soon as its {readers} are done: "
         f"at least {_size(total.largest)} are needed at once, and at most {_size(total.hidden)}, "
         "if all models run before the first probes are fitted. What stays is "
         f"{_size(total.weights)} of probe weights, and rows, tables and figures."
