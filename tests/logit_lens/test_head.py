@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from support.architectures import tiny_model
 
 from think_to_talk.errors import InputError
@@ -103,6 +104,21 @@ def test_rows_are_read_in_batches_in_their_order():
     for batch_size in (1, 4, 100):
         found = Head(model, facts, batch_size).read(states, lambda logits: logits.argmax(dim=-1))
         assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("last_layer", ["before_norm", "after_norm"])
+def test_a_model_spread_over_devices_is_read_as_on_one(tmp_path, last_layer):
+    """Its last block and norm live on disk, the only other place that a CPU machine has."""
+    model = tiny_model("llama")
+    facts, _, whole = check_passes(model)
+    expected = Head(model, facts, 8, last_layer).logits(whole.states[1])
+    elsewhere = {*model.model.layers[-1].modules(), model.model.norm}
+    with_weights = {n: m for n, m in model.named_modules() if [*m.parameters(recurse=False)]}
+    device_map = {n: "disk" if m in elsewhere else "cpu" for n, m in with_weights.items()}
+    spread = dispatch_model(model, device_map, main_device="cpu", offload_dir=tmp_path)
+    assert any(parameter.device.type == "meta" for parameter in spread.parameters())
+    for ways in (facts, facts.without("starts_at_layer")):
+        assert same(Head(spread, ways, 8, last_layer).logits(whole.states[1]), expected)
 
 
 def test_the_model_is_as_it_was_afterwards():

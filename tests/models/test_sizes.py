@@ -57,10 +57,14 @@ def planned_and_real(model_type, tmp_path):
     planned = Sizes(**measure_sizes.measure(request.as_json()))
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
-    peak, output = measuring.real_peak(model, torch.randint(3, 90, (ROWS, TOKENS)), READ)
+    ids = torch.randint(3, 90, (ROWS, TOKENS))
+    peak, output = measuring.real_peak(model, ids, READ)
+    with torch.inference_mode():
+        logits = model(input_ids=ids[:1, :2]).logits
     return {
         "parameters": (planned.parameters, model.num_parameters()),
         "weights": (planned.weights, held_bytes([*model.parameters(), *model.buffers()])),
+        "vocabulary": (planned.vocabulary, logits.shape[-1]),
         "cache": (planned.cache, held_bytes(tensors_in(output)) / ROWS),
         "peak": (planned.cache + planned.activations, peak / ROWS),
     }
@@ -70,6 +74,7 @@ def check_sizes(sizes, most=1.1):
     """What is planned is what is real; at the peak it may be more, which rows have in common."""
     assert sizes["parameters"][0] == sizes["parameters"][1]
     assert sizes["weights"][0] == sizes["weights"][1]
+    assert sizes["vocabulary"][0] == sizes["vocabulary"][1]
     assert sizes["cache"][0] == pytest.approx(sizes["cache"][1], rel=0.01)
     planned, real = sizes["peak"]
     assert 0.97 < planned / real < most
@@ -233,6 +238,7 @@ def test_a_model_that_does_not_run_without_values_is_planned_by_assumptions_that
     declared = {"model_type": "xlnet", "n_layer": 3, "d_model": 32, "n_head": 2, "vocab_size": 300}
     found = measured_sizes({"m": SizesRequest(Tokens(0, 9, 5, 9), declared=declared)})["m"]
     assert found.parameters > 0
+    assert found.vocabulary == 300
     assert found.assumed.startswith("the model does not run on a row of text")
 
 

@@ -92,6 +92,7 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("gpus", [], "gpus: [] should be non-empty"),
         ("gpus", [{"gpu_model": "a100"}], "gpus.0: 'memory_gb' is a required property"),
         ("keep_hidden_states", "no", "keep_hidden_states: 'no' is not of type 'boolean'"),
+        ("tasks/logit_lens", {"equations": ["v0 = num"], "order": "reversed"}, "taken by a figure"),
         ("tasks/overview", {"equations": ["v0 = num"], "order": "reversed"}, "taken by a figure"),
         ("tasks/x", {"order": "reversed"}, "either a template (equations and order) or files"),
         ("tasks/x", {"files": {"test": "no.jsonl", "probing_train": "no.jsonl"}}, "no such file"),

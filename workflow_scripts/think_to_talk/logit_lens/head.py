@@ -47,9 +47,11 @@ class Head:
         self._passes = Passes(model, facts, [], batch_size, last_layer)
         self._last = model.config.get_text_config().num_hidden_layers
         self._skips_blocks = facts.starts_at_layer
+        with torch.inference_mode():
+            whole = WholePasses(model, Blocks.find(model))
         # Any token without a role does, since its embedding is not used.
-        self._token = 0
-        self._check(model)
+        self._token = int(whole.ids[0, 0])
+        self._check(whole)
 
     def read(
         self, states: torch.Tensor, of_logits: Callable[[torch.Tensor], torch.Tensor]
@@ -79,10 +81,8 @@ class Head:
         return logits
 
     @torch.inference_mode()
-    def _check(self, model: PreTrainedModel) -> None:
+    def _check(self, whole: WholePasses) -> None:
         """Raise InputError if the model's own logits do not come from states of some positions."""
-        whole = WholePasses(model, Blocks.find(model))
-        self._token = int(whole.ids[0, 0])
         captured: dict[int, torch.Tensor] = {}
         self._passes.forward(
             whole.ids,
