@@ -53,7 +53,7 @@ AREAS = {
             "probes/" + name
             for name in (
                 *("fitting", "training", "scoring", "objective", "lbfgs", "positions"),
-                *("solvers", "cut", "heldout"),
+                *("solvers", "cut", "heldout", "accuracy"),
             )
         ],
         ["tests/probes"],
@@ -68,6 +68,10 @@ AREAS = {
     "findings": (
         ["findings/table", "pages/findings", "formulas/derivations"],
         ["tests/findings", "tests/pages/test_findings.py", "tests/formulas/test_derivations.py"],
+    ),
+    "logit lens": (
+        ["logit_lens/" + name for name in ("digits", "head", "reading")],
+        ["tests/logit_lens"],
     ),
     "patching": (
         ["interventions/" + name for name in ("patched_runs", "specs", "patching")],
