@@ -74,6 +74,18 @@ def test_an_earlier_layer_gives_what_the_norm_and_head_give_by_hand(checked):
         assert not same(head.logits(state), whole.logits[:, 4:])
 
 
+def test_blocks_are_skipped_where_that_is_right(checked):
+    model, facts, whole, _ = checked
+    called = []
+    inner = next(model.get_submodule(facts.blocks)[0].children())
+    for ways in (facts, facts.without("starts_at_layer")):
+        head = Head(model, ways, 8)
+        handle = inner.register_forward_hook(lambda *_: called.append(None))
+        head.logits(whole.states[1])
+        handle.remove()
+        assert bool(called) != ways.starts_at_layer
+
+
 def test_blocks_that_cannot_be_skipped_run_and_change_nothing(checked):
     model, facts, whole, _ = checked
     running = Head(model, facts.without("starts_at_layer"), 8)

@@ -50,9 +50,17 @@ def test_they_stay_until_probes_and_the_logit_lens_have_read_them(mini):
 
 
 def test_the_logit_lens_alone_needs_those_of_the_test_rows_alone(deleted):
+    (deleted.folder / LENS).unlink()
     planned = deleted.planned(LENS)
     assert {rule for rule, _ in planned} == {"hidden_states", "logit_lens"}
     assert all("/test/" in output for rule, output in planned if rule == "hidden_states")
+
+
+def test_what_the_logit_lens_alone_made_again_reruns_no_probes(deleted):
+    (deleted.folder / LENS).unlink()
+    deleted.snakemake(LENS)
+    assert list((deleted.folder / STATES).rglob("*.safetensors")) == []
+    assert deleted.planned(LENS, TIMING) == set()
 
 
 def test_a_shard_that_was_deleted_by_hand_is_not_missed_either(mini):
