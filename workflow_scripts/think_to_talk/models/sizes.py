@@ -102,6 +102,7 @@ class Sizes:
         pass holds at its peak.
     cache: bytes of a row's cache at its longest.
     activations: bytes of all else that a row's pass holds at its peak, its logits among them.
+    shared: bytes that a pass holds at its peak whatever its rows, such as masks.
     flops_per_token: operations of matrix products of that pass. Attention within fused kernels is
         left out: over a few hundred tokens it adds a few percent (Kaplan et al., arXiv:2001.08361).
     assumed: why its passes could not be measured, so that bytes and operations but for the weights'
@@ -117,6 +118,7 @@ class Sizes:
     prefix_activations: int
     cache: int
     activations: int
+    shared: int
     flops_per_token: int
     assumed: str = ""
 

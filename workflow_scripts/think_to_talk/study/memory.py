@@ -142,6 +142,7 @@ def decoding_memory(sizes: Sizes, *, gpus: int = 1, reserve: int = 0) -> Memory:
             "weights": math.ceil(sizes.weights / gpus),
             # What its pass holds is freed before the first batch, and may be counted twice.
             "few-shot prefix": math.ceil(sizes.prefix_cache / gpus) + sizes.prefix_activations,
+            "masks": sizes.shared,
             "reserve": reserve,
         },
         {"cache": math.ceil(sizes.cache / gpus), "activations": sizes.activations},
