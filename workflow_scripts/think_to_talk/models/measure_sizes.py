@@ -100,7 +100,10 @@ class _Passes:
         shared = {name: fewer[name] - _FEWER * per_row[name] for name in fewer}
         return {
             # A prefix is one row.
-            **{name: per_row[name] + shared[name] for name in ("prefix_cache", "prefix_activations")},
+            **{
+                name: per_row[name] + shared[name]
+                for name in ("prefix_cache", "prefix_activations")
+            },
             "cache": per_row["cache"],
             "activations": per_row["activations"],
             "shared": shared["cache"] + shared["activations"],
