@@ -208,12 +208,12 @@ def hidden_state_bytes(sizes: Sizes, prompt: Prompt, rows: int, layers: int) -> 
 
 
 #: Cores that wide hidden states are worth.
-_PROBE_THREADS, _WIDE = 8, 1024
+_PROBE_CORES, _WIDE = 8, 1024
 
 
-def probe_threads(sizes: Sizes) -> int:
+def probe_cores(sizes: Sizes) -> int:
     """Cores of a probe job."""
-    return _PROBE_THREADS if sizes.hidden_size > _WIDE else 1
+    return _PROBE_CORES if sizes.hidden_size > _WIDE else 1
 
 
 def probe_bytes(sizes: Sizes, rows: int, variables: int) -> int:
