@@ -247,4 +247,4 @@ _here = measuring.run_program
 def test_a_program_that_fails_is_one_line(monkeypatch):
     monkeypatch.setattr(sizes, "_PROGRAM", "no_such_program")
     with pytest.raises(InputError, match=r"ended with status 1 \(.*No module named no_such_prog"):
-        sizes.run_program([])
+        sizes.run_program([{}])
