@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,8 @@ CURVES = {
 }
 #: The paper's level 5: rows to train on and to test, positions, width of an 8 B model.
 PAPER = {"rows": 10_000, "positions": 60, "layers": 1, "width": 4096}
+#: Parts of the expressions, as by default.
+FOLDS = 4
 #: Variables of a problem.
 VARIABLES = 3
 #: Rows of a shard.
@@ -79,8 +82,23 @@ def write_split(
                 for row, state in zip(shown, stored[f"layer.{layer}"], strict=True):
                     state.copy_(torch.randn(positions, width, generator=generator) + strength * row)
     dataset = folder / f"{split}.jsonl"
-    write_jsonl(dataset, ({"intermediate_answers": row} for row in answers.tolist()))
+    write_jsonl(dataset, (problem(row) for row in answers.tolist()))
     return paths, dataset
+
+
+def problem(answers: Sequence[int]) -> dict[str, Any]:
+    """A dataset row whose variables have these values, each as a sum or difference of numbers."""
+    names = "abc"[: len(answers)]
+    equations = [
+        f"{name} = {operand} {'+' if value >= operand else '-'} {abs(value - operand)}"
+        for number, (name, value) in enumerate(zip(names, answers, strict=True))
+        for operand in [(sum(answers) + 3 * number) % 10]
+    ]
+    return {
+        "source": f"{' , '.join(equations)} ; {names[-1]} =?",
+        "intermediate_questions": [f"{name} =" for name in names],
+        "intermediate_answers": list(answers),
+    }
 
 
 def probe(folder: str, point: dict[str, int], test_rows: int) -> dict[str, float]:
@@ -90,7 +108,7 @@ def probe(folder: str, point: dict[str, int], test_rows: int) -> dict[str, float
         split: (sorted(place.glob(f"{split}-*.safetensors")), place / f"{split}.jsonl")
         for split in ("probing_train", "test")
     }
-    settings = ProbeSettings("lbfgs", "all", 20, 0, LBFGS)
+    settings = ProbeSettings("lbfgs", "all", 20, point.get("folds", FOLDS), LBFGS)
     before, start = peak_memory(), time.perf_counter()
     fit_task(
         splits["probing_train"][0],

@@ -26,7 +26,24 @@ def with_container_gpus(execute):
     return execute_with_gpus
 
 
-workflow.execute = with_container_gpus(workflow.execute)
+def with_waiting_scheduler(execute):
+    """`Workflow.execute`, whose scheduler waits until a job ends before it looks for others.
+
+    With a limit of jobs per second it looks again a second after each time that it looked, so n
+    times a second after n jobs (snakemake/snakemake#3744). The default limit, 100 jobs a second, is
+    never reached; one that a user sets is kept.
+    """
+
+    def execute_waiting(**settings):
+        limit = workflow.scheduling_settings.max_jobs_per_timespan
+        if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+            workflow.scheduling_settings.max_jobs_per_timespan = None
+        return execute(**settings)
+
+    return execute_waiting
+
+
+workflow.execute = with_waiting_scheduler(with_container_gpus(workflow.execute))
 if workflow.is_main_process:
     workflow.execute = locked(
         workflow.execute,

@@ -72,7 +72,7 @@ def probe_memory_mb(wildcards, attempt):
 
 def probe_cores(wildcards):
     """Cores of a probe job: wide hidden states are worth several."""
-    return memory.probe_threads(needs.sizes(wildcards.model))
+    return memory.probe_cores(needs.sizes(wildcards.model))
 
 
 def probe_minutes(wildcards, attempt):

@@ -133,10 +133,11 @@ def test_the_longest_prompts_are_measured():
 
 
 def test_the_memory_of_a_batch_is_what_is_fixed_and_what_each_row_takes():
-    memory = decoding_memory(made_up(), reserve=1000)
-    assert memory.fixed_parts == {"weights": 3616, "few-shot prefix": 4800 + 900, "reserve": 1000}
+    memory = decoding_memory(made_up(shared=70), reserve=1000)
+    prefix = {"few-shot prefix": 4800 + 900}
+    assert memory.fixed_parts == {"weights": 3616, **prefix, "masks": 70, "reserve": 1000}
     assert memory.row_parts == {"cache": 5712, "activations": 1200}
-    assert memory.of(3) == 3616 + 5700 + 1000 + 3 * (5712 + 1200)
+    assert memory.of(3) == 3616 + 5700 + 70 + 1000 + 3 * (5712 + 1200)
     # On two GPUs each has half of the weights and of the caches.
     shared = decoding_memory(made_up(), gpus=2)
     assert shared.fixed == 1808 + 2400 + 900

@@ -11,7 +11,7 @@ from think_to_talk.study.memory import (
     Prompt,
     hidden_state_bytes,
     probe_bytes,
-    probe_threads,
+    probe_cores,
 )
 from think_to_talk.study.work import (
     decoding_work,
@@ -89,4 +89,4 @@ def test_space_of_hidden_states_and_of_probes():
     assert probe_bytes(SMALL, 100, 2) == 2 * GB + 8 * 100 * 8 * 4 + matrices
     wide = 8 * 100 * 1025 * 4
     assert probe_bytes(of_width(1025), 100, 2) == 2 * GB + wide
-    assert [probe_threads(of_width(width)) for width in (1024, 1025)] == [1, 8]
+    assert [probe_cores(of_width(width)) for width in (1024, 1025)] == [1, 8]

@@ -21,7 +21,7 @@ def made_up(**values):
             "parameters": 1808,
         },
         **{"weights": 3616, "prefix_cache": 4800, "prefix_activations": 900, "cache": 5712},
-        **{"activations": 1200, "flops_per_token": 3616},
+        **{"activations": 1200, "shared": 0, "flops_per_token": 3616},
     }
     return Sizes(**{**others, **values})
 

@@ -106,14 +106,18 @@ class LiveMemory(TorchDispatchMode):
         self._events.append((number, -size))
 
     def peak(self, kept: Iterable[torch.Tensor]) -> int:
-        """The most bytes that were alive at once beside these tensors, which are left."""
+        """The most bytes that were alive at once, less those of tensors that are left.
+
+        Those left are made one after the other: at the peak some of them may not be there yet.
+        """
         left = {self._numbers.get(_key(tensor)) for tensor in kept}
-        live = peak = 0
+        live = peak = remaining = 0
         for number, size in self._events:
-            if number not in left:
-                live += size
-                peak = max(peak, live)
-        return peak
+            live += size
+            peak = max(peak, live)
+            if number in left:
+                remaining += size
+        return peak - remaining
 
 
 class ShapesOnly(TorchFunctionMode):
@@ -151,7 +155,9 @@ class ShapesOnly(TorchFunctionMode):
             if mask is not None and mask.dtype == torch.bool:
                 # The kernels add it to the weights. It is freed on return.
                 mask = query.new_empty(mask.shape)
-            return query.new_empty(*query.shape[:-1], value.shape[-1])
+            # As the kernels store it: heads beside each other, so that joining them copies nothing.
+            *rows, heads, tokens, _ = query.shape
+            return query.new_empty(*rows, tokens, heads, value.shape[-1]).transpose(-3, -2)
         attention = torch.nn.functional.scaled_dot_product_attention
         return attention(query, key, value, *args, **kwargs)
 

@@ -14,6 +14,7 @@ or an `error`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import json
 import sys
@@ -36,8 +37,9 @@ from think_to_talk.models.live_memory import LiveMemory, ShapesOnly, held_bytes,
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-#: Rows of a pass, of which each has its share. One row alone is not copied where several are.
-_ROWS = 2
+#: Rows of the passes that are measured: what grows from the fewer to the more is said per row, the
+#: rest is what rows share, such as masks. One row alone is not copied where several are.
+_FEWER, _MORE = 2, 4
 
 #: Larger values are taken as mistakes.
 _MAX_LAYERS = 1000
@@ -77,7 +79,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Passes:
-    """Passes of rows without values; what they hold is said per row.
+    """Passes of rows without values, and what they hold.
 
     on_gpu: whether attention is a GPU's.
     """
@@ -93,42 +95,60 @@ class _Passes:
 
         prefix, row, read, longest: tokens, as of `models.sizes.Tokens`.
         """
+        fewer, more = (self._held(n, prefix, row, read, longest) for n in (_FEWER, _MORE))
+        per_row = {name: (more[name] - fewer[name]) // (_MORE - _FEWER) for name in fewer}
+        shared = {name: fewer[name] - _FEWER * per_row[name] for name in fewer}
+        return {
+            # A prefix is one row.
+            **{
+                name: per_row[name] + shared[name]
+                for name in ("prefix_cache", "prefix_activations")
+            },
+            "cache": per_row["cache"],
+            "activations": per_row["activations"],
+            "shared": shared["cache"] + shared["activations"],
+            "flops_per_token": round(more["flops"] / more["passed"]),
+            "vocabulary": more["vocabulary"],
+        }
+
+    def _held(self, rows: int, prefix: int, row: int, read: int, longest: int) -> dict[str, int]:
+        """What so many rows hold together, their operations and tokens, and a position's logits."""
         activations = cached = 0
         cache: Any = None
         held = {"prefix_cache": 0, "prefix_activations": 0}
         if prefix:
-            output, held["prefix_activations"], *_ = self._run(prefix, 1)
+            output, held["prefix_activations"], *_ = self._run(rows, prefix, 1)
             cache = output.get("past_key_values")
-            held["prefix_cache"] = _held(output)
+            held["prefix_cache"] = held_bytes(tensors_in(output))
         try:
-            output, activations, flops, vocabulary = self._run(row, read, cache)
-            cached = _held(output)
+            output, activations, flops, vocabulary = self._run(rows, row, read, cache)
+            cached = held_bytes(tensors_in(output))
             rest = longest - prefix - row
             if rest:
-                output, *_ = self._run(rest, 1, output["past_key_values"])
-                cached = max(cached, _held(output))
+                output, *_ = self._run(rows, rest, 1, output["past_key_values"])
+                cached = max(cached, held_bytes(tensors_in(output)))
             passed = row
         # Whatever a model raises that does not go on from a cache: it passes whole rows again.
         except Exception:
-            output, activations, flops, vocabulary = self._run(longest, read)
-            cached, passed = _held(output), longest
+            output, activations, flops, vocabulary = self._run(rows, longest, read)
+            cached, passed = held_bytes(tensors_in(output)), longest
         return {
             **held,
             "cache": cached,
             "activations": activations,
-            "flops_per_token": round(flops / passed),
+            "flops": flops,
+            "passed": rows * passed,
             "vocabulary": vocabulary,
         }
 
     def _run(
-        self, tokens: int, read: int, cache: Any = None
+        self, rows: int, tokens: int, read: int, cache: Any = None
     ) -> tuple[dict[str, Any], int, int, int]:
         """A pass of rows, and reading the logits of their last positions.
 
         tokens: of each row. read: so many positions. cache: of the tokens before, if any.
-        Returns what the model returns apart from the logits, such as its cache; the bytes per row
-        that were held beside that and the weights; the operations per row; and the logits of a
-        position.
+        Returns what the model returns apart from the logits, such as its cache; the bytes that
+        were held beside that and the weights; the operations; and the logits of a position.
         Raises InputError if it does not run.
         """
         options: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
@@ -142,13 +162,12 @@ class _Passes:
             ShapesOnly(self._on_gpu),
             LiveMemory([*self._weights, *tensors_in(cache)]) as memory,
         ):
-            ids = torch.zeros((_ROWS, tokens), dtype=torch.long)
+            ids = torch.zeros((rows, tokens), dtype=torch.long)
             output = dict(self._model(input_ids=ids, use_cache=True, **options))
-            # Chosen positions are copied.
             vocabulary = output["logits"].shape[-1]
+            # Chosen positions are copied.
             output.pop("logits")[:, -read:].clone().argmax(dim=-1)
-        peak = memory.peak(tensors_in(output))
-        return output, peak // _ROWS, memory.flops // _ROWS, vocabulary
+        return output, memory.peak(tensors_in(output)), memory.flops, vocabulary
 
 
 def _assumed(
@@ -174,14 +193,10 @@ def _assumed(
         "prefix_activations": prefix * 20 * width,
         "cache": longest * per_token,
         "activations": longest * 20 * width + 2 * read * text.vocab_size * size,
+        "shared": 0,
         "flops_per_token": 2 * parameters,
         "vocabulary": text.vocab_size,
     }
-
-
-def _held(output: Mapping[str, Any]) -> int:
-    """Bytes per row of what a model returns, such as its cache."""
-    return held_bytes(tensors_in(output)) // _ROWS
 
 
 def _config(request: Mapping[str, Any]) -> PreTrainedConfig:
@@ -207,7 +222,12 @@ def main() -> None:
     answers = sys.stdout
     # Nothing that libraries print comes between the answers.
     with contextlib.redirect_stdout(sys.stderr):
-        found = [answer(request) for request in json.load(sys.stdin)]
+        found = []
+        for request in json.load(sys.stdin):
+            # What libraries have made by now stays: looking for garbage in it takes long.
+            gc.collect()
+            gc.freeze()
+            found.append(answer(request))
     json.dump(found, answers)
 
 

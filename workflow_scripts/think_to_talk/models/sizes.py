@@ -1,9 +1,9 @@
 """The sizes of models, measured without their weights: what planning computes with.
 
 Planning (`study/`) computes memory, disk and operations from them before anything is downloaded.
-A model is built and run without memory by `models/measure_sizes.py`, in one process for all models
-of a study, since torch and transformers take seconds to import. Answers are kept in a file, so that
-the process is started only for a model, or a length of prompts, that is new.
+A model is built and run without memory by `models/measure_sizes.py`, in processes of their own,
+since torch and transformers take seconds to import. Answers are kept in a file, so that a process
+is started only for a model, or a length of prompts, that is new.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -32,8 +33,8 @@ _CODE = ("configs.py", "live_memory.py", "measure_sizes.py")
 
 _PACKAGES = ("torch", "transformers")
 
-#: Seconds after which the program is ended.
-_PATIENCE = 600
+#: Seconds after which the program is ended, and how many of it run at a time: each imports torch.
+_PATIENCE, _MOST_PROCESSES = 600, 4
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Sizes:
         pass holds at its peak.
     cache: bytes of a row's cache at its longest.
     activations: bytes of all else that a row's pass holds at its peak, its logits among them.
+    shared: bytes that a pass holds at its peak whatever its rows, such as masks.
     flops_per_token: operations of matrix products of that pass. Attention within fused kernels is
         left out: over a few hundred tokens it adds a few percent (Kaplan et al., arXiv:2001.08361).
     assumed: why its passes could not be measured, so that bytes and operations but for the weights'
@@ -119,6 +121,7 @@ class Sizes:
     prefix_activations: int
     cache: int
     activations: int
+    shared: int
     flops_per_token: int
     assumed: str = ""
 
@@ -151,7 +154,21 @@ def measured_sizes(
 
 
 def run_program(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The program's answers, in the order of the requests. Raises InputError if it fails."""
+    """The program's answers, in the order of the requests. Raises InputError if it fails.
+
+    Models are measured side by side, in as many processes as there are cores, up to a few.
+    """
+    n_processes = min(len(requests), os.cpu_count() or 1, _MOST_PROCESSES)
+    shares = [requests[first::n_processes] for first in range(n_processes)]
+    answers: list[dict[str, Any]] = [{}] * len(requests)
+    with ThreadPoolExecutor(n_processes) as pool:
+        for first, share in enumerate(pool.map(_answers, shares)):
+            answers[first::n_processes] = share
+    return answers
+
+
+def _answers(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The answers of one process to its share of the requests."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),

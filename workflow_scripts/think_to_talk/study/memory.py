@@ -142,6 +142,7 @@ def decoding_memory(sizes: Sizes, *, gpus: int = 1, reserve: int = 0) -> Memory:
             "weights": math.ceil(sizes.weights / gpus),
             # What its pass holds is freed before the first batch, and may be counted twice.
             "few-shot prefix": math.ceil(sizes.prefix_cache / gpus) + sizes.prefix_activations,
+            "masks": sizes.shared,
             "reserve": reserve,
         },
         {"cache": math.ceil(sizes.cache / gpus), "activations": sizes.activations},
@@ -207,12 +208,12 @@ def hidden_state_bytes(sizes: Sizes, prompt: Prompt, rows: int, layers: int) -> 
 
 
 #: Cores that wide hidden states are worth.
-_PROBE_THREADS, _WIDE = 8, 1024
+_PROBE_CORES, _WIDE = 8, 1024
 
 
-def probe_threads(sizes: Sizes) -> int:
+def probe_cores(sizes: Sizes) -> int:
     """Cores of a probe job."""
-    return _PROBE_THREADS if sizes.hidden_size > _WIDE else 1
+    return _PROBE_CORES if sizes.hidden_size > _WIDE else 1
 
 
 def probe_bytes(sizes: Sizes, rows: int, variables: int) -> int:

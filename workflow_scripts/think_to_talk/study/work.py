@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models.sizes import Sizes
-from think_to_talk.study.memory import Placement, Prompt, probe_threads
+from think_to_talk.study.memory import Placement, Prompt, probe_cores
 
 #: Assumptions on speed: the share of a GPU's peak that forward passes reach; the share of its
 #: memory bandwidth that decoding a token reaches, and the least time it takes (kernel launches);
@@ -119,5 +119,5 @@ def probe_minutes(
     A step takes two products of features [rows, hidden] and weights of ten classes per variable.
     """
     flops = 4 * train_rows * sizes.hidden_size * N_CLASSES * variables * steps
-    seconds = layers * prompt.positions * flops / (probe_threads(sizes) * CPU_FLOPS)
+    seconds = layers * prompt.positions * flops / (probe_cores(sizes) * CPU_FLOPS)
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
