@@ -27,6 +27,7 @@ include: "rules/hidden_states.smk"
 include: "rules/probes.smk"
 include: "rules/timing.smk"
 include: "rules/logit_lens.smk"
+include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -46,6 +47,7 @@ rule all:
         rules.findings.output,
         probe_figures(),
         logit_lens_figures(),
+        forced_answer_tables(),
         intervention_figures(),
         intervention_tables(),
         control_tables(),

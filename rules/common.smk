@@ -36,6 +36,7 @@ SHARD_GENERATIONS = (
 GENERATIONS = "results/{model}/seed-{seed}/generations/{task}/{split}.jsonl"
 PROBE_ROWS = "results/{model}/seed-{seed}/{probes}/{task}.jsonl"
 PROBE_WEIGHTS = "results/{model}/seed-{seed}/{probes}/{task}.safetensors"
+FORCED_ANSWERS = "results/{model}/seed-{seed}/forced_answers/{task}.jsonl"
 LOGIT_LENS = "results/{model}/seed-{seed}/logit_lens/{task}.jsonl"
 TIMING = "results/{model}/seed-{seed}/timing/{task}.jsonl"
 PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"

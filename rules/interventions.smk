@@ -85,7 +85,7 @@ rule patching:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes(needs.patching_work),
+        runtime=minutes_of(needs.patching_work),
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,
@@ -121,7 +121,7 @@ rule inconsistent_chains:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=intervention_minutes(needs.inconsistent_work),
+        runtime=minutes_of(needs.inconsistent_work),
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,

@@ -80,14 +80,8 @@ def probe_minutes(wildcards, attempt):
     return attempt * needs.probe_minutes(wildcards.model, wildcards.task)
 
 
-def lens_minutes(wildcards, attempt):
-    """Time limit of a job of the logit lens."""
-    work = needs.lens_work(wildcards.model, wildcards.task)
-    return attempt * needs.minutes(wildcards.model, work)
-
-
-def intervention_minutes(work):
-    """A resource function: time limit of an intervention job, whose work is `work(model, task)`."""
+def minutes_of(work):
+    """A resource function: time limit of a job whose work with the model is `work(model, task)`."""
     return lambda wildcards, attempt: (
         attempt * needs.minutes(wildcards.model, work(wildcards.model, wildcards.task))
     )

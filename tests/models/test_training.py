@@ -64,3 +64,28 @@ def test_a_tokenizer_has_one_token_per_symbol_and_drops_spaces(tokenizer):
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == [c for c in text if c != " "]
     assert tokenizer.unk_token_id not in ids
+
+
+def test_a_share_of_the_batches_is_of_cut_chains(tasks, tokenizer, monkeypatch):
+    task = {"task": tasks["level-3"]}
+    examples = training.training_examples(tokenizer, task, set(), 50, 3, cut=True)
+    whole, cuts = examples["task"], examples["task"].cuts
+    assert len(cuts) == 6
+    for equations, cut in enumerate(cuts):
+        assert torch.equal(cut.ids[:, : cut.n_problem], whole.ids[:, : whole.n_problem])
+        text = tokenizer.decode(cut.ids[0, cut.n_problem :].tolist())
+        assert text.count(",") == max(equations - 1, 0)
+        assert text.count(";") == 1
+    passed = []
+
+    def loss(model, ids, n_problem):
+        passed.append(ids.shape[1])
+        return sum(parameter.sum() for parameter in model.parameters()) * 0
+
+    monkeypatch.setattr(training, "_chain_loss", loss)
+    entry = {"steps": 400, "batch_size": 1, "learning_rate": 0.0, "muon_learning_rate": 0.0}
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "layers": 1, "heads": 1}
+    model = training.build_model(sizes, len(tokenizer), 3)
+    training.train(model, examples, {**entry, "cut": 0.5}, 3)
+    assert 150 < passed.count(whole.ids.shape[1]) < 250
+    assert {cut.ids.shape[1] for cut in cuts} < set(passed)

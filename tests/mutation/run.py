@@ -70,8 +70,12 @@ AREAS = {
         ["tests/findings", "tests/pages/test_findings.py", "tests/formulas/test_derivations.py"],
     ),
     "logit lens": (
-        ["logit_lens/" + name for name in ("digits", "head", "reading")],
-        ["tests/logit_lens"],
+        ["tokens/digits", "logit_lens/head", "logit_lens/reading"],
+        ["tests/logit_lens", "tests/tokens/test_digits.py"],
+    ),
+    "forced answers": (
+        ["formulas/cuts", "forced_answers/cut_prompts", "forced_answers/reading", "timing/forced"],
+        ["tests/forced_answers", "tests/formulas/test_cuts.py", "tests/timing/test_forced.py"],
     ),
     "patching": (
         ["interventions/" + name for name in ("patched_runs", "specs", "patching")],

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "logit_lens": (
         *("errors", "progress", "files", "formulas", "tokens", "hidden_states", "probes"),
     ),
+    "forced_answers": ("errors", "progress", "intervals", "formulas", "tokens", "hidden_states"),
     "interventions": ("errors", "progress", "intervals", "formulas", "tokens", "hidden_states"),
     "findings": ("formulas",),
     "controls": ("intervals", "files", "timing"),
@@ -59,6 +60,8 @@ MAY_HASH = {
     "timing": {*_DATA, "timing"},
     "timing_table": {*_DATA, "timing", "pages"},
     "logit_lens": {*_MODELS, "intervals", "hidden_states", "probes", "logit_lens"},
+    "forced_answers": {*_MODELS, "intervals", "hidden_states", "forced_answers"},
+    "forced_answers_table": {*_DATA, "timing", "pages"},
     "patching": _INTERVENTIONS,
     "inconsistent_chains": _INTERVENTIONS,
     "interventions_table": {*_DATA, "interventions", "pages"},
@@ -108,6 +111,12 @@ MUST_NOT_HASH = {
         "probes/fitting.py",
         "probes/lbfgs.py",
         "tokens/prompts.py",
+    ),
+    "forced_answers": (
+        "hidden_states/decoding.py",
+        "hidden_states/shards.py",
+        "models/training.py",
+        "tokens/write_shards.py",
     ),
     "patching": (
         "hidden_states/decoding.py",

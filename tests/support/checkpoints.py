@@ -64,9 +64,10 @@ def metaspace(texts, **options):
     )
 
 
-def train_small(folder, task, *, steps, layers=2, width=64, seed=0):
+def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0):
     """Train a small model on one task for so many steps and save it; the model is returned."""
     entry = {
+        "cut": cut,
         "steps": steps,
         "batch_size": 48,
         "learning_rate": 0.003,
@@ -78,7 +79,7 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0):
     }
     tokenizer = training.symbol_tokenizer()
     held_out = {row["source"] for row in generate_splits(task, SIZES, 42)["test"]}
-    examples = training.training_examples(tokenizer, {"task": task}, held_out, 3000, seed)
+    examples = training.training_examples(tokenizer, {"task": task}, held_out, 3000, seed, cut > 0)
     model = training.build_model(entry, len(tokenizer), seed)
     training.train(model, examples, entry, seed)
     model.save_pretrained(folder)

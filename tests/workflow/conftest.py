@@ -20,6 +20,7 @@ MINI = {
     "probes": {"train_on": "all", "min_train_rows": 20},
     "controls": {"thresholds": [0.5]},
     "logit_lens": True,
+    "forced_answers": True,
     "interventions": {"pairs": 8},
     "tasks": {
         "level-1": {"edits": {"first-formula": None, "random": None}},

@@ -22,6 +22,8 @@ JSONL = {
     "probe_row": "results/*/seed-*/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
     "logit_lens_row": "results/*/seed-*/logit_lens/*.jsonl",
+    "forced_answer_row": "results/*/seed-*/forced_answers/*.jsonl",
+    "said_row": "results/summary/forced_answers.jsonl",
     "patching_row": "results/*/seed-*/patching/*.jsonl",
     "inconsistent_chain_row": "results/*/seed-*/inconsistent_chains/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",

@@ -8,6 +8,7 @@ import pytest
 TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer"}
 CONTROLS_ON = {"control", "control_table"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
+FORCED_ON = {"forced_answers", "forced_answers_table"}
 PROBES_ON = {"probes", "patching_heatmap", "logit_lens_overview", *CONTROLS_ON, *TIMING_ON}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
@@ -18,7 +19,10 @@ FIGURES = {
     *("patching_heatmap", "interventions_overview"),
 }
 #: What shows all models.
-TABLES = {"timing_table", "interventions_table", "findings", "control_table", "explorer"}
+TABLES = {
+    *("timing_table", "forced_answers_table", "interventions_table", "findings", "control_table"),
+    "explorer",
+}
 #: What shows all tasks of a model.
 OVER_TASKS = {*TABLES, "overview", "logit_lens_overview", "control", "interventions_overview"}
 #: What the text of a task says depends on no seed.
@@ -31,8 +35,9 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): {"logit_lens_overview", *TIMING_ON},
+    ("timing__threshold", 0.8): {"logit_lens_overview", "forced_answers_table", *TIMING_ON},
     ("logit_lens", False): set(),
+    ("forced_answers", False): set(),
     ("interventions__window", 2): PATCHING_ON,
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
@@ -44,9 +49,11 @@ CHANGED_CODE = {
     "think_to_talk/hidden_states/shards.py": STATES_ON,
     "think_to_talk/probes/lbfgs.py": PROBES_ON,
     "think_to_talk/probes/accuracy.py": {*LENS_ON, *PROBES_ON},
-    "think_to_talk/logit_lens/digits.py": LENS_ON,
+    "think_to_talk/tokens/digits.py": {*LENS_ON, *FORCED_ON},
     "think_to_talk/logit_lens/head.py": LENS_ON,
     "think_to_talk/logit_lens/reading.py": LENS_ON,
+    "think_to_talk/forced_answers/reading.py": FORCED_ON,
+    "think_to_talk/timing/forced.py": {"forced_answers_table"},
     "think_to_talk/interventions/specs.py": PATCHING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
@@ -91,7 +98,7 @@ def test_after_a_run_there_is_nothing_to_do(finished_mini, every_job):
 def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(mini, every_job):
     mini.configure(models__local__layers=[0])
     # Interventions take hidden states of their own.
-    without = ["tokens", "model_check", "patching", "inconsistent", "interventions"]
+    without = ["tokens", "model_check", "forced", "patching", "inconsistent", "interventions"]
     expected = of_model(every_job, "local", without)
     heatmap = ("patching_heatmap", "results/summary/figures/local/seed-1/patching/level-1.png")
     assert mini.planned() == expected | {heatmap}
@@ -141,6 +148,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "heatmap",
         "overview",
         *LENS_ON,
+        *FORCED_ON,
         "inconsistent_pairs",
         "explorer",
         *CHAINS_ON,

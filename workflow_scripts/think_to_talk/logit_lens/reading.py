@@ -1,7 +1,7 @@
 """The logit lens on a task: which digit the model's own head reads at each layer and position.
 
 The rows are those of `probes.fitting`, of the same test rows; but nothing is trained, so accuracy
-cannot come from memorised values. The digits' tokens come from `logit_lens.digits`, the logits from
+cannot come from memorised values. The digits' tokens come from `tokens.digits`, the logits from
 `logit_lens.head`; `figures` and `timing` read the rows as they read those of probes.
 """
 
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from think_to_talk.errors import located
 from think_to_talk.files.shards import Shards
 from think_to_talk.hidden_states.facts import ModelFacts
-from think_to_talk.logit_lens.digits import DigitTokens
 from think_to_talk.logit_lens.head import Head
 from think_to_talk.probes.accuracy import NO_PREDICTION, chance, describe, scored
 from think_to_talk.probes.splits import Split
 from think_to_talk.progress import progress
+from think_to_talk.tokens.digits import DigitTokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -61,7 +61,7 @@ def lens_rows(
     gold = Shards.open(token_paths, expected).read("gold_ids")
     with located(f"models.{identity['model']}"):
         texts = json.loads(test.shards.metadata["tokens"])
-        digits = DigitTokens.of(gold, test.layout, test.problems, texts)
+        digits = DigitTokens.of(gold, test.layout, test.problems, texts, "logit_lens")
         heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
     if digits.missing:
         warnings.warn(

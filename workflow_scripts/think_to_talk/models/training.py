@@ -4,8 +4,10 @@ The default study has no pretrained model: it trains one that solves the task, o
 outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoint, which
 `models/loading.py` loads like any other.
 
-Method: next-token cross-entropy on the chain of thought alone. Muon (Jordan et al., 2024) for the
-blocks' matrices and AdamW for the rest reach exact match 1.0 in about half the time of AdamW alone.
+Method: next-token cross-entropy on the chain of thought alone; a share of the chains may be cut
+(`formulas.cuts`), so that the model can be asked for its answer in the middle of one. Muon (Jordan
+et al., 2024) for the blocks' matrices and AdamW for the rest reach exact match 1.0 in about half
+the time of AdamW alone.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import math
 import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from think_to_talk.files.atomic import adding_to, write_text
 from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.formulas.cuts import cut_row, n_cuts
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
@@ -52,10 +55,12 @@ class Examples:
 
     ids: [rows, tokens] of problem and chain.
     n_problem: tokens of the problem.
+    cuts: the same problems, with their chains cut at each equation in turn; empty for none.
     """
 
     ids: torch.Tensor
     n_problem: int
+    cuts: Sequence[Examples] = ()
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]]) -> Examples:
@@ -70,6 +75,7 @@ def training_examples(
     held_out: set[str],
     rows: int,
     seed: int,
+    cut: bool = False,
 ) -> dict[str, Examples]:
     """Fresh problems of each task, {task: examples}.
 
@@ -77,14 +83,15 @@ def training_examples(
     held_out: sources of problems that must not be among them.
     rows: problems per task.
     seed: of the draw.
+    cut: whether their chains are also cut.
     """
-    return {
-        name: encode(
-            tokenizer,
-            draw_rows(Template.from_config(task), rows, seed, set(held_out)),
-        )
-        for name, task in tasks.items()
-    }
+    examples = {}
+    for name, task in tasks.items():
+        drawn = list(draw_rows(Template.from_config(task), rows, seed, set(held_out)))
+        places = range(n_cuts(drawn[0])) if cut else ()
+        cuts = [encode(tokenizer, [cut_row(row, place) for row in drawn]) for place in places]
+        examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)
+    return examples
 
 
 def build_model(entry: Mapping[str, Any], vocabulary_size: int, seed: int) -> LlamaForCausalLM:
@@ -124,7 +131,7 @@ def train(
     The learning rates warm up linearly and decay as a cosine; the loss is on the chain alone.
 
     examples: {task: examples}.
-    entry: `steps`, `batch_size` and the learning rates.
+    entry: `steps`, `batch_size`, the learning rates, and `cut`, the share of batches of cut chains.
     seed: of the choice of tasks and rows.
     """
     torch.set_num_threads(_THREADS)
@@ -142,6 +149,8 @@ def train(
     with progress(steps, f"training, seed {seed}", "steps") as bar:
         for _ in range(steps):
             task = examples[rng.choice(names)]
+            if entry["cut"] and rng.random() < entry["cut"]:
+                task = rng.choice(task.cuts)
             rows = [rng.randrange(len(task.ids)) for _ in range(entry["batch_size"])]
             loss = _chain_loss(model, task.ids[rows], task.n_problem)
             loss.backward()
@@ -198,7 +207,8 @@ def train_checkpoint(
         if key in row
     }
     tokenizer = symbol_tokenizer()
-    examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed)
+    cut = entry["cut"] > 0
+    examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed, cut)
     model = build_model(entry, len(tokenizer), seed)
     loss = train(model, examples, entry, seed)
     matches = {

@@ -14,7 +14,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     entry = study.models[model]
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
-    lens = len(study.lens_tasks(model))
+    lens, forced = len(study.lens_tasks(model)), len(study.forced_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
     untrained = entry.is_untrained
     probes = 2 if "labels" in study.controls and not untrained else 1
@@ -31,6 +31,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "overview": seeds,
         "logit_lens": seeds * lens,
         "logit_lens_overview": seeds if lens else 0,
+        "forced_answers": seeds * forced,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
         "inconsistent_chains": seeds * inconsistent,
@@ -62,6 +63,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "timing": n_published,
         "heatmap": n_published,
         "overview": len(study.published),
+        "forced_answers_table": 1 if any(map(study.forced_tasks, models)) else 0,
         "interventions_table": 1 if patched or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,

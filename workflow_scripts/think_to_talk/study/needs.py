@@ -181,6 +181,17 @@ class Needs:
             self.placement(model),
         )
 
+    def forced_work(self, model: str, task: str) -> Work:
+        """Forced answers of a task's test rows: a few tokens more at each equation of a chain."""
+        _, _, target = self.study.sample(task)
+        return work_.forced_work(
+            self.sizes(model),
+            self.prompt(model, task),
+            self.study.n_rows(task, "test"),
+            target.count(",") + 1,
+            self.placement(model),
+        )
+
     def patching_work(self, model: str, task: str) -> Work:
         """Patching on a task: the sliding grid, of which most passes are part of a row only."""
         interventions, entry = self.study.interventions, self.study.tasks[task]
@@ -199,6 +210,7 @@ class Needs:
         """The work of each of the model's jobs after hidden states that run it, for one seed."""
         return [
             *(self.lens_work(model, task) for task in self.study.lens_tasks(model)),
+            *(self.forced_work(model, task) for task in self.study.forced_tasks(model)),
             *(self.patching_work(model, task) for task in self.study.patched_tasks(model)),
             *(self.inconsistent_work(model, task) for task in self.study.inconsistent_tasks(model)),
         ]

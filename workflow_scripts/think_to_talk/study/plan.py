@@ -113,6 +113,12 @@ class StudyPlan:
             return []
         return self.tasks_of(model)
 
+    def forced_tasks(self, model: str) -> list[str]:
+        """The tasks whose answers a model is asked for in the middle of its chains."""
+        if not self.config["forced_answers"] or self.models[model].is_untrained:
+            return []
+        return self.tasks_of(model)
+
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
         if not self.interventions.patching or self.models[model].is_untrained:

@@ -89,6 +89,31 @@ def lens_work(sizes: Sizes, prompt: Prompt, rows: int, layers: int, placement: P
     )
 
 
+#: Tokens that force an answer, ` ; z =`, where a tokenizer splits spaces from them.
+_FORCING_TOKENS = 6
+
+
+def forced_work(sizes: Sizes, prompt: Prompt, rows: int, cuts: int, placement: Placement) -> Work:
+    """Forward passes and time of forced answers to so many rows, each at so many cuts.
+
+    A batch passes problem and chain once, in as many parts as there are cuts, and at each cut the
+    tokens that force an answer. In the worst case each cut passes all tokens before it again.
+    """
+    batches = math.ceil(rows / max(1, placement.batch_size // 2))
+    again = rows * cuts * _FORCING_TOKENS
+    flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions + again)
+    whole = rows * 2 * cuts * (prompt.prefix + prompt.positions + _FORCING_TOKENS)
+    rate, _ = _speed(placement)
+    passes = 2 * cuts * batches + (1 if prompt.prefix else 0)
+    return Work(
+        best_passes=passes,
+        worst_passes=passes,
+        flops=flops,
+        best_seconds=flops / rate,
+        worst_seconds=sizes.flops_per_token * whole / rate,
+    )
+
+
 def _speed(placement: Placement) -> tuple[float, float]:
     """Operations per second, and the seconds that a token's pass takes at least."""
     if placement.gpu is None:

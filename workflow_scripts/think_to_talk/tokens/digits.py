@@ -1,7 +1,8 @@
 """The tokens of the ten digits, as they stand in the gold chains of thought.
 
 A tokenizer may have several tokens for a digit, such as `4` and ` 4`. Those that a chain has are
-found in the chains, by the layout of the task's tokens (`tokens.layout`).
+found in the chains, by the layout of the task's tokens (`tokens.layout`). The logit lens and forced
+answers read digits with them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,6 @@ import torch
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
 from think_to_talk.tokens.layout import Layout
-
-#: What a user can do where digits are no tokens of their own.
-_REMEDY = "set logit_lens: false, or study the model in a run of its own"
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class DigitTokens:
         layout: Layout,
         problems: Sequence[Mapping[str, Any]],
         tokens: Sequence[str],
+        switch: str,
     ) -> DigitTokens:
         """The tokens of all digits of some chains.
 
@@ -43,10 +42,11 @@ class DigitTokens:
         layout: of the task.
         problems: the rows of the dataset.
         tokens: [positions] the tokens of one row, as text, for messages.
+        switch: the config's key that asks for digits, for messages.
         Raises InputError, without the model's name, if a digit of a chain shares its token with
         another symbol, or if a token stands for two digits.
         """
-        places = _digit_places(layout, tokens)
+        places = _digit_places(layout, tokens, switch)
         texts = [(row["source"] + row["target"]).replace(" ", "") for row in problems]
         symbols = [layout.position_symbol[place] for place in places]
         digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
@@ -58,9 +58,19 @@ class DigitTokens:
         if len({token for _, token in pairs}) < len(pairs):
             raise InputError(
                 f"digits of the chain of thought share tokens (ids per digit: {found}), expected "
-                f"other tokens for each digit: the logit lens cannot tell them apart; {_REMEDY}"
+                f"other tokens for each digit, to tell them apart: {_remedy(switch)}"
             )
         return cls(found)
+
+    @classmethod
+    def merged(cls, several: Sequence[DigitTokens]) -> DigitTokens:
+        """All tokens that some of them have."""
+        return cls(
+            tuple(
+                tuple(sorted({token for one in several for token in one.ids[digit]}))
+                for digit in range(N_CLASSES)
+            )
+        )
 
     @property
     def missing(self) -> list[int]:
@@ -83,7 +93,12 @@ class DigitTokens:
         return torch.cat(of_digits, dim=-1) - total
 
 
-def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
+def _remedy(switch: str) -> str:
+    """What a user can do where digits are no tokens of their own."""
+    return f"set {switch}: false, or study the model in a run of its own"
+
+
+def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[int]:
     """The positions of the chain's digits. Raises InputError if one shares its token."""
     completing = {
         symbol: position
@@ -103,7 +118,7 @@ def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
             )
             raise InputError(
                 f"the token {shared!r} of the chain of thought holds more than a digit, expected a "
-                f"token of its own for each digit: the logit lens cannot read digits; {_REMEDY}"
+                f"token of its own for each digit: {_remedy(switch)}"
             )
         places.append(completing[symbol])
     return places

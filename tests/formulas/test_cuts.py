@@ -1,0 +1,54 @@
+"""Cut chains: some equations of the gold chain, `;`, and the answer."""
+
+import pytest
+
+from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.formulas.datasets import generate_splits
+
+ROW = {
+    "source": "b = 7 - e , e = 4 ; b =?",
+    "target": " b = 7 - e , e = 4 , b = 7 - 4 , b = 3\n",
+    "scratchpad": "b = 7 - e , e = 4 , b = 7 - 4 , b = 3",
+    "original_answer": "3",
+}
+
+
+@pytest.mark.parametrize(
+    ("equations", "chain"),
+    [
+        (0, "; b = 3"),
+        (1, "b = 7 - e ; b = 3"),
+        (3, "b = 7 - e , e = 4 , b = 7 - 4 ; b = 3"),
+    ],
+)
+def test_a_cut_chain_ends_with_its_answer(equations, chain):
+    cut = cut_row(ROW, equations)
+    assert (cut["scratchpad"], cut["target"]) == (chain, f" {chain}\n")
+    assert {**cut, **{key: ROW[key] for key in ("scratchpad", "target")}} == ROW
+
+
+def test_there_is_a_cut_before_the_chain_and_after_each_equation_but_the_answer():
+    assert n_cuts(ROW) == 4
+    with pytest.raises(AssertionError):
+        cut_row(ROW, 4)
+
+
+def test_examples_are_cut_at_places_of_their_own_that_the_seed_draws(tasks):
+    sizes = {"train": 40, "valid": 1, "test": 1, "probing_train": 1}
+    rows = generate_splits(tasks["level-2"], sizes, 3)["train"]
+    examples = [f"{row['source']}{row['target']}" for row in rows]
+    cut = cut_examples("".join(examples), 5).splitlines(keepends=True)
+    kept = []
+    for example, short in zip(examples, cut, strict=True):
+        problem, _, chain = example.strip().partition("=? ")
+        *equations, answer = chain.split(" , ")
+        possible = [
+            f"{problem}=? {' , '.join(equations[:n])} ; {answer}\n".replace("  ", " ")
+            for n in range(len(equations) + 1)
+        ]
+        kept.append(possible.index(short))
+    assert set(kept) == set(range(len(equations) + 1))
+    # Fewer examples are cut alike, and another seed cuts elsewhere.
+    assert cut_examples("".join(examples[:3]), 5) == "".join(cut[:3])
+    assert cut_examples("".join(examples), 6) != "".join(cut)
+    assert cut_examples("", 5) == ""

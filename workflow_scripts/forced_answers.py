@@ -1,0 +1,26 @@
+"""Have a model answer after each equation of its chain, and write what it says."""
+
+import torch
+
+import job
+from think_to_talk.files.jsonl import read_jsonl, write_jsonl
+from think_to_talk.forced_answers.reading import forced_answer_rows
+from think_to_talk.hidden_states.allocator import keep_freed_memory
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.models.loading import Checkpoint
+
+with job.running(globals()) as this:
+    torch.set_num_threads(this.threads)
+    keep_freed_memory()
+    checkpoint = Checkpoint(**this.params.checkpoint)
+    rows = forced_answer_rows(
+        checkpoint.model(getattr(this.resources, "gpu", 0)),
+        ModelFacts.read(this.input.model_check),
+        checkpoint.tokenizer(),
+        read_jsonl(this.input.dataset),
+        shots=this.params.shots,
+        bos=this.params.bos,
+        batch_size=this.resources.batch_size,
+        identity=this.params.identity,
+    )
+    write_jsonl(this.output.rows, rows)

@@ -1,0 +1,138 @@
+"""Prompts that end with ` ; z =`, after each equation of the gold chain, as token ids.
+
+`formulas.cuts` cuts the chains; `forced_answers.reading` reads the next token of each prompt. A cut
+prompt is what the tokenizer makes of the whole cut text, up to the token of its answer, so that it
+has the tokens that it would have anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.tokens.digits import DigitTokens
+from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.prompts import TokenizedRow, align, first_shots, tokenize
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One cut of the chains of all rows.
+
+    equations: that are kept.
+    kept: tokens of the gold chain that the cut prompts begin with.
+    suffix: [rows, tokens] ids behind them, the last of which stands before the answer.
+    place: where it is, as keys of probe rows: at the last token of the last equation that is kept,
+        or of the problem.
+    """
+
+    equations: int
+    kept: int
+    suffix: torch.Tensor
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CutPrompts:
+    """The prompts of a task's rows.
+
+    prefix: ids of the few-shot examples, the same for all.
+    ids: [rows, positions] of problem and gold chain.
+    n_problem: positions of the problem.
+    cuts: in the order of the equations that are kept.
+    digits: the tokens of the ten digits, as they stand in any of the cut chains.
+    """
+
+    prefix: tuple[int, ...]
+    ids: torch.Tensor
+    n_problem: int
+    cuts: tuple[Cut, ...]
+    digits: DigitTokens
+
+    @classmethod
+    def of(
+        cls,
+        tokenizer: PreTrainedTokenizerBase,
+        rows: Rows,
+        shots: int | str,
+        bos: str = "tokenizer",
+        seed: int = 0,
+    ) -> CutPrompts:
+        """Cut and tokenize the rows of a task.
+
+        shots, bos: as of `tokens.prompts.tokenize`; the examples are cut as well.
+        seed: of the places where the examples are cut.
+        Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
+        no token of its own.
+        """
+        examples = cut_examples(first_shots(rows[0].get("few_shot_context", ""), shots), seed)
+        shown = [{**row, "few_shot_context": examples} for row in rows]
+        whole, layout = _tokenized(tokenizer, shown, bos)
+        gold = torch.tensor([row.gold for row in whole])
+        cuts, digits = zip(
+            *(
+                _cut(tokenizer, shown, equations, gold, layout, bos)
+                for equations in range(n_cuts(rows[0]))
+            ),
+            strict=True,
+        )
+        problem = torch.tensor([row.problem for row in whole])
+        ids = torch.cat([problem, gold], dim=1)
+        return cls(whole[0].prefix, ids, layout.n_problem, cuts, DigitTokens.merged(digits))
+
+
+def _tokenized(
+    tokenizer: PreTrainedTokenizerBase, rows: Rows, bos: str
+) -> tuple[list[TokenizedRow], Layout]:
+    tokenized = list(tokenize(tokenizer, rows, "all", bos))
+    return tokenized, align(tokenizer, rows, tokenized)
+
+
+def _cut(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Rows,
+    equations: int,
+    gold: torch.Tensor,
+    layout: Layout,
+    bos: str,
+) -> tuple[Cut, DigitTokens]:
+    """One cut, and the tokens of digits in its chains.
+
+    gold: [rows, tokens] of the whole chains. layout: of problems and whole chains.
+    """
+    cut_rows = [cut_row(row, equations) for row in rows]
+    tokenized, cut_layout = _tokenized(tokenizer, cut_rows, bos)
+    ids = torch.tensor([row.gold for row in tokenized])
+    texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
+    digits = DigitTokens.of(ids, cut_layout, cut_rows, texts, "forced_answers")
+    answer = max(s for s, symbol in enumerate(cut_layout.symbols) if symbol == NUMBER)
+    # A lone space before a digit stands at the digit's symbol, which it does not complete.
+    tokens = enumerate(zip(cut_layout.position_symbol, cut_layout.completes, strict=True))
+    position = next(p for p, (symbol, completes) in tokens if symbol == answer and completes)
+    before = position - cut_layout.n_problem
+    common = min(before, gold.shape[1])
+    alike = (ids[:, :common] == gold[:, :common]).all(dim=0)
+    kept = int(alike.long().cumprod(dim=0).sum())
+    place = layout.place(_end(layout, equations))
+    return Cut(equations, kept, ids[:, kept:before], place), digits
+
+
+def _end(layout: Layout, equations: int) -> int:
+    """The position of the last token of an equation of the chain, or of the problem for none."""
+    if equations == 0:
+        return layout.n_problem - 1
+    numbers = layout.equations()
+    last = max(
+        s for s, n in enumerate(numbers) if n == equations - 1 and layout.symbols[s] not in ",;"
+    )
+    return max(p for p, s in enumerate(layout.position_symbol) if s == last)

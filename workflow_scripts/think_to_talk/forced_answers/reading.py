@@ -1,0 +1,115 @@
+"""Forced answers: what a model says at each equation of the chain, if it must answer there.
+
+The model is given a problem, some equations of its gold chain and ` ; z =`, and its next token is
+read (`forced_answers.cut_prompts`). Its accuracy is the model's own date of knowing, without any
+probe (early answering: Lanham et al., arXiv:2307.13702). `timing.forced` finds t_said in the rows.
+
+Method: problem and chain are passed once, an equation at a time; at each cut the few tokens that
+force the answer follow a copy of the cache.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.errors import located
+from think_to_talk.forced_answers.cut_prompts import CutPrompts
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.intervals import mean, share
+from think_to_talk.progress import progress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: What stands in `predictions` for a next token that is no digit.
+NO_DIGIT = -1
+
+
+def forced_answer_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Sequence[Mapping[str, Any]],
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    batch_size: int,
+    identity: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """A row per cut of the chain (schemas/forced_answer_row.schema.yaml).
+
+    facts: how the model may be run.
+    dataset: rows of a task, of which all are asked.
+    shots, bos: as of `tokens.prompts.tokenize`; the examples are cut as well.
+    batch_size: rows at a time.
+    identity: model, seed and task.
+    Raises InputError if rows do not tokenize alike, or if a digit has no token of its own.
+    """
+    with located(f"models.{identity['model']}"):
+        prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"])
+    if prompts.digits.missing:
+        warnings.warn(
+            f"no chain of thought of the test rows of {identity['task']} has the digits "
+            f"{prompts.digits.missing}: their tokens are unknown, and they are never read",
+            stacklevel=2,
+        )
+    passes = Passes(model, facts, prompts.prefix, batch_size)
+    answers = torch.tensor([int(row["original_answer"]) for row in dataset])
+    description = f"forced answers {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with progress(len(dataset), description, "rows") as bar:
+        found: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in prompts.cuts]
+        numbers = list(range(len(dataset)))
+        for batch, read in passes.in_batches(numbers, lambda n: _read(passes, prompts, n)):
+            for of_cut, what in zip(found, read, strict=True):
+                of_cut.append(what)
+            bar.update(len(batch))
+    for cut, parts in zip(prompts.cuts, found, strict=True):
+        probabilities, predictions = (torch.cat(part) for part in zip(*parts, strict=True))
+        right = probabilities.gather(1, answers[:, None])[:, 0]
+        most_likely = probabilities.argmax(dim=1)
+        n = len(dataset)
+        yield {
+            **identity,
+            "cut": cut.equations,
+            **cut.place,
+            "n": n,
+            **share("accuracy", int((predictions == answers).sum()), n),
+            **share("digit_accuracy", int((most_likely == answers).sum()), n),
+            **mean("probability", right.tolist()),
+            **mean("digit_mass", probabilities.sum(dim=1).clamp(max=1).tolist()),
+            "predictions": predictions.tolist(),
+            "answer": answers.tolist(),
+        }
+
+
+@torch.inference_mode()
+def _read(
+    passes: Passes, prompts: CutPrompts, numbers: list[int]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Per cut, the probabilities of the digits [rows, 10], and the next token's digit [rows].
+
+    numbers: of the rows of a batch.
+    """
+    ids = prompts.ids[numbers]
+    keep = passes.facts.continues_cache
+    context, passed = passes.prefix(len(numbers), ids.shape[1]), 0
+    found = {}
+    for cut in sorted(prompts.cuts, key=lambda cut: cut.kept):
+        end = prompts.n_problem + cut.kept
+        if end > passed:
+            _, context = passes.forward(ids[:, passed:end], 1, context, keep_cache=keep)
+            passed = end
+        suffix = cut.suffix[numbers]
+        logits, _ = passes.forward(suffix, 1, context.repeated(1, suffix.shape[1]))
+        last = logits[:, -1].cpu()
+        digit_of = torch.full((last.shape[-1],), NO_DIGIT)
+        for digit, tokens in enumerate(prompts.digits.ids):
+            digit_of[list(tokens)] = digit
+        probabilities = prompts.digits.log_probabilities(last).exp()
+        found[cut.equations] = probabilities, digit_of[last.argmax(dim=-1)]
+    return [found[cut.equations] for cut in prompts.cuts]
