@@ -48,6 +48,7 @@ rule all:
         probe_figures(),
         logit_lens_figures(),
         forced_answer_tables(),
+        forced_answer_figures(),
         intervention_figures(),
         intervention_tables(),
         control_tables(),

@@ -105,6 +105,38 @@ rule logit_lens_overview:
         "../workflow_scripts/logit_lens_overview.py"
 
 
+rule forced_answers_overview:
+    """Draw forced answers along the symbols beside the best probes of the answer, per task."""
+    input:
+        probes=of_tasks(PROBES, study.forced_tasks),
+        forced=of_tasks(FORCED_ANSWERS, study.forced_tasks),
+    output:
+        figure_files(
+            "seed-{seed}/forced_answers",
+            "forced_answers",
+            subcategory="all levels",
+            labels={"figure": "forced answers", "seed": "{seed}"},
+        ),
+    log:
+        log_file("forced_answers_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("forced_answers_overview/{model}/seed-{seed}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=lambda wildcards: study.forced_tasks(wildcards.model),
+        threshold=config["timing"]["threshold"],
+        code=script_version("forced_answers_overview.py"),
+    script:
+        "../workflow_scripts/forced_answers_overview.py"
+
+
 rule patching_heatmap:
     """Draw where patched hidden states change answers, and where probes read them."""
     input:
@@ -189,6 +221,16 @@ def logit_lens_figures():
     ]
 
 
+def forced_answer_figures():
+    """The figures of forced answers; none if the config switches them off."""
+    return [
+        path
+        for model in study.models
+        if study.forced_tasks(model)
+        for path in figures_of_seeds(model, ["forced_answers"])
+    ]
+
+
 def intervention_figures():
     """The figures of interventions; none if the config switches them off."""
     paths = []
@@ -213,5 +255,6 @@ rule all_figures:
     input:
         probe_figures(),
         logit_lens_figures(),
+        forced_answer_figures(),
         intervention_figures(),
         control_figures(),

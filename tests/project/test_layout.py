@@ -69,6 +69,7 @@ MAY_HASH = {
     "heatmap": _FIGURES,
     "overview": _FIGURES,
     "logit_lens_overview": _FIGURES,
+    "forced_answers_overview": _FIGURES,
     "patching_heatmap": _FIGURES,
     "interventions_overview": {*_FIGURES, "interventions"},
     "control": {*_FIGURES, "intervals", "controls"},
@@ -92,7 +93,9 @@ MUST_NOT_HASH = {
         "figures/controls.py",
         "figures/control_curves.py",
         "figures/logit_lens.py",
+        "figures/forced_answers.py",
     ),
+    "forced_answers_overview": ("figures/heatmap.py", "figures/overview.py"),
     "logit_lens_overview": (
         "figures/heatmap.py",
         "figures/overview.py",

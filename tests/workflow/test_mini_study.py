@@ -117,7 +117,7 @@ def test_the_table_and_figures_of_all_models_are_there(finished_mini):
         for figure in (task, "overview"):
             for kind in ("png", "svg"):
                 assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
-    figures = ["patching/level-1", "interventions", "logit_lens"]
+    figures = ["patching/level-1", "interventions", "logit_lens", "forced_answers"]
     for model, figure in itertools.product(("tiny", "local"), figures):
         for kind in ("png", "svg"):
             assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
@@ -155,6 +155,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished_mini):
             "decoding local, seed 1, general test",
         ),
         ("probes/local/seed-1/general.log", "probing local, seed 1, general: 100%"),
+        ("forced_answers/local/seed-1/general.log", "forced answers local, seed 1, general: 100%"),
         ("logit_lens/local/seed-1/general.log", "logit lens of local, seed 1, general: 100%"),
         ("patching/local/seed-1/level-1.log", "patching local, seed 1, level-1: 100%"),
     ],

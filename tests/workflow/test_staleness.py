@@ -8,14 +8,15 @@ import pytest
 TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer"}
 CONTROLS_ON = {"control", "control_table"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
-FORCED_ON = {"forced_answers", "forced_answers_table"}
-PROBES_ON = {"probes", "patching_heatmap", "logit_lens_overview", *CONTROLS_ON, *TIMING_ON}
+FORCED_ON = {"forced_answers", "forced_answers_table", "forced_answers_overview"}
+OVERVIEWS = {"logit_lens_overview", "forced_answers_overview"}
+PROBES_ON = {"probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
 PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
-    *("heatmap", "overview", "logit_lens_overview"),
+    *("heatmap", "overview", *OVERVIEWS),
     *("patching_heatmap", "interventions_overview"),
 }
 #: What shows all models.
@@ -24,7 +25,7 @@ TABLES = {
     "explorer",
 }
 #: What shows all tasks of a model.
-OVER_TASKS = {*TABLES, "overview", "logit_lens_overview", "control", "interventions_overview"}
+OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, "control", "interventions_overview"}
 #: What the text of a task says depends on no seed.
 SEEDLESS = {"ceilings", *TABLES}
 
@@ -35,7 +36,7 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): {"logit_lens_overview", "forced_answers_table", *TIMING_ON},
+    ("timing__threshold", 0.8): {"forced_answers_table", *OVERVIEWS, *TIMING_ON},
     ("logit_lens", False): set(),
     ("forced_answers", False): set(),
     ("interventions__window", 2): PATCHING_ON,
@@ -53,7 +54,7 @@ CHANGED_CODE = {
     "think_to_talk/logit_lens/head.py": LENS_ON,
     "think_to_talk/logit_lens/reading.py": LENS_ON,
     "think_to_talk/forced_answers/reading.py": FORCED_ON,
-    "think_to_talk/timing/forced.py": {"forced_answers_table"},
+    "think_to_talk/timing/forced.py": {"forced_answers_table", "forced_answers_overview"},
     "think_to_talk/interventions/specs.py": PATCHING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
@@ -62,7 +63,8 @@ CHANGED_CODE = {
     "think_to_talk/figures/heatmap.py": {"heatmap"},
     "think_to_talk/figures/overview.py": {"overview"},
     "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
-    "think_to_talk/figures/accuracy_curve.py": {"overview", "logit_lens_overview"},
+    "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
+    "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
     "think_to_talk/figures/controls.py": CONTROLS_ON,
@@ -100,8 +102,9 @@ def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(m
     # Interventions take hidden states of their own.
     without = ["tokens", "model_check", "forced", "patching", "inconsistent", "interventions"]
     expected = of_model(every_job, "local", without)
-    heatmap = ("patching_heatmap", "results/summary/figures/local/seed-1/patching/level-1.png")
-    assert mini.planned() == expected | {heatmap}
+    # Their figures also show probes.
+    figures = of_rules(every_job, {"patching_heatmap", "forced_answers_overview"})
+    assert mini.planned() == expected | of_model(figures, "local")
 
 
 @pytest.mark.parametrize(("key", "value"), [("shots", 1), ("bos", "none")])

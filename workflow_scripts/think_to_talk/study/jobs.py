@@ -32,6 +32,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "logit_lens": seeds * lens,
         "logit_lens_overview": seeds if lens else 0,
         "forced_answers": seeds * forced,
+        "forced_answers_overview": seeds if forced else 0,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
         "inconsistent_chains": seeds * inconsistent,

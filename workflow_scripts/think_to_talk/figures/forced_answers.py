@@ -1,0 +1,81 @@
+"""The figure of forced answers: what the model says at each equation, beside what probes read.
+
+At the end of each equation of the chain it draws the share of right forced answers, with Wilson
+intervals, and the probability mass on digits; behind them the best layer's probe of the answer
+(`timing.best_probes`). The rows come from `forced_answers.reading` and `probes.fitting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from think_to_talk.figures.accuracy_curve import draw_accuracy
+from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows
+from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.forced import first_said
+from think_to_talk.timing.roles import ANSWER, ROLE_COLOURS, variable_roles
+from think_to_talk.timing.symbol_axis import on_symbol_axis
+
+_COLOUR = ROLE_COLOURS[ANSWER][0]
+
+_LINES = "grey line: threshold; star: the first cut above it (t said)"
+
+
+def draw_forced_answers(
+    probes: Mapping[str, ProbeRows], forced: Mapping[str, ProbeRows], threshold: float, title: str
+) -> Figure:
+    """Forced answers along the symbols, one panel per task.
+
+    probes: {task: probe rows}.
+    forced: {task: rows of forced answers} of the same tasks.
+    threshold: the accuracy that t said and t* must exceed.
+    title: names model and seed.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.6 + 1.35 * len(forced)), layout="constrained")
+        panels = figure.subplots(len(forced), 1, squeeze=False, sharey=True)[:, 0]
+        for panel, (task, rows) in zip(panels, forced.items(), strict=True):
+            _draw_task(panel, probes[task], rows, threshold)
+            panel.axhline(threshold, color="0.6", linewidth=0.6)
+            panel.set_title(task, loc="left")
+            panel.set_ylabel("accuracy")
+        panels[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
+        panels[-1].set_xlabel(f"{AXIS}\n{_LINES}")
+        figure.suptitle(f"What the model says if it must answer there: {title}", fontsize=9)
+    return figure
+
+
+def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: float) -> None:
+    on_axis = on_symbol_axis(probes)
+    cot_start = draw_symbol_axis(panel, on_axis)
+    for variable, role in variable_roles(probes).items():
+        if role == ANSWER:
+            best = list(best_layers(on_axis, variable).values())
+            draw_accuracy(panel, best, cot_start, "0.5", {"label": "best probe of the answer"})
+    said = [row for row in forced if row["symbol_index"] is not None]
+    x = [row["symbol_index"] - cot_start for row in said]
+    accuracy = [row["accuracy"] for row in said]
+    low = [row["accuracy"] - row["accuracy_ci_low"] for row in said]
+    high = [row["accuracy_ci_high"] - row["accuracy"] for row in said]
+    marks: dict[str, Any] = {
+        "color": _COLOUR,
+        "marker": "o",
+        "markersize": 3,
+        "linewidth": 1.1,
+        "capsize": 1.5,
+    }
+    panel.errorbar(x, accuracy, yerr=(low, high), label="forced answer", **marks)
+    mass = [row["digit_mass"] for row in said]
+    panel.plot(x, mass, color="0.3", linewidth=0.8, linestyle=(0, (1, 1.5)), label="mass on digits")
+    first = first_said(said, threshold)
+    if first:
+        place = first["symbol_index"] - cot_start
+        panel.plot([place], [first["accuracy"]], color=_COLOUR, marker="*", markersize=8)
+    panel.set_ylim(0, 1.08)
