@@ -5,9 +5,10 @@ import torch
 import yaml
 from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, tiny_model
-from support.checkpoints import byte_level, metaspace
+from support.checkpoints import bpe_tokenizer, byte_level, metaspace
 from support.facts import SLOWER_WAYS, facts_of, slower
 from support.repository import REPOSITORY
+from tokenizers import Regex, decoders, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from think_to_talk.errors import InputError
@@ -52,20 +53,20 @@ def random_model(config):
     return AutoModelForCausalLM.from_config(config).double().eval()
 
 
-def prompt_texts(row, shots):
-    """Per cut, what the model is given, written by hand."""
+def prompt_texts(row, shots, end=""):
+    """Per cut, what the model is given, written by hand; `end` follows the last `=`."""
     examples = cut_examples(first_shots(row["few_shot_context"], shots), IDENTITY["seed"])
     *equations, answer = row["scratchpad"].split(" , ")
     name = answer.split()[0]
     chains = [" ".join(["", " , ".join(equations[:n])]).rstrip() for n in range(len(equations) + 1)]
-    return [f"{examples}{row['source']}{chain} ; {name} =" for chain in chains]
+    return [f"{examples}{row['source']}{chain} ; {name} ={end}" for chain in chains]
 
 
 @torch.inference_mode()
-def one_at_a_time(model, tokenizer, rows, digit_ids, shots=SHOTS):
+def one_at_a_time(model, tokenizer, rows, digit_ids, shots=SHOTS, end=""):
     """Per cut, (probabilities of the digits [rows, 10], most likely token [rows]); no cache."""
     found = []
-    for prompts in zip(*(prompt_texts(row, shots) for row in rows), strict=True):
+    for prompts in zip(*(prompt_texts(row, shots, end) for row in rows), strict=True):
         ids = [torch.tensor([tokenizer(text)["input_ids"]]) for text in prompts]
         logits = torch.cat([model(each, use_cache=False).logits[:, -1] for each in ids]).double()
         found.append((logits.softmax(dim=-1)[:, digit_ids], logits.argmax(dim=-1)))
@@ -128,15 +129,36 @@ def test_the_slower_ways_give_the_same(tokenizer, rows, without, shots):
         assert a["probability"] == pytest.approx(b["probability"], rel=1e-6)
 
 
+def split_at(texts, pattern, behaviour):
+    """A byte-level tokenizer whose tokens are merged within the pieces of a text."""
+    pieces = pre_tokenizers.Split(pattern, behaviour)
+    whole = pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    return bpe_tokenizer(texts, whole, decoders.ByteLevel(), vocabulary_size=300)
+
+
 @pytest.mark.parametrize(
-    ("make", "written"), [(lambda _: symbol_tokenizer(), "{}"), (metaspace, "▁{}")]
+    ("make", "written", "end"),
+    [
+        (lambda _: symbol_tokenizer(), "{}", ""),
+        (metaspace, "▁{}", ""),
+        # A space is a token of its own, which stands before the digit.
+        (lambda texts: split_at(texts, Regex(r"\s"), "isolated"), "{}", " "),
+    ],
+    ids=["symbols", "metaspace", "spaces"],
 )
-def test_any_tokenizer_is_asked_where_its_digit_follows(splits, rows, make, written):
+def test_any_tokenizer_is_asked_where_its_digit_follows(splits, rows, make, written, end):
     tokenizer = make(texts(splits))
     model = random_model(LlamaConfig(**FAMILIES[0].to_diff_dict()))
     digits = ids_of_digits(tokenizer, written)
-    expected = one_at_a_time(model, tokenizer, rows, digits, 0)
+    expected = one_at_a_time(model, tokenizer, rows, digits, 0, end)
     check(forced(model, facts_of(model), tokenizer, rows, 0), expected, rows, digits)
+
+
+def test_rows_with_other_examples_are_refused(tokenizer, rows):
+    other = [{**rows[0], "few_shot_context": "a = 1 ; a =? a = 1\n" * SHOTS}]
+    model = random_model(FAMILIES[0])
+    with pytest.raises(InputError, match="or another few_shot_context"):
+        forced(model, facts_of(model), tokenizer, [*rows, *other])
 
 
 def test_rows_fit_their_schema_and_stand_at_the_end_of_an_equation(tokenizer, rows):
@@ -184,10 +206,17 @@ def test_the_prompts_begin_with_the_gold_chain(tokenizer, rows):
 
 
 def test_a_digit_that_shares_its_token_is_refused_with_the_key(splits, rows):
-    from support.checkpoints import bpe_tokenizer
-    from tokenizers import decoders, pre_tokenizers
-
-    lines = pre_tokenizers.Split("\n", "isolated")
-    tokenizer = bpe_tokenizer(texts(splits), lines, decoders.ByteLevel(), vocabulary_size=900)
-    with pytest.raises(InputError, match=r"models\.m: .*|rows of one task must tokenize alike"):
+    """Of the answer, with the newline."""
+    tokenizer = split_at(texts(splits), " ", "merged_with_next")
+    message = r"models\.m: the token 'Ġ\dĊ' .* more than a digit.*set forced_answers: false"
+    with pytest.raises(InputError, match=message):
         forced(random_model(FAMILIES[0]), None, tokenizer, rows)
+
+
+def test_a_token_may_hold_the_end_of_an_equation_and_its_separator(splits, rows):
+    """`e ,` is one token: the cut stands there."""
+    tokenizer = split_at(texts(splits), Regex(r" (?=[^,])|(?<=\d) |\n"), "isolated")
+    model = random_model(FAMILIES[0])
+    found = forced(model, facts_of(model), tokenizer, rows, 0)
+    assert [row["cut"] for row in found] == [0, 1, 2, 3, 4, 5]
+    assert [row["symbol"] for row in found] == ["?", ",", "#", "#", ",", "#"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from think_to_talk.errors import InputError
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
 from think_to_talk.formulas.datasets import generate_splits
 
@@ -25,6 +26,19 @@ def test_a_cut_chain_ends_with_its_answer(equations, chain):
     cut = cut_row(ROW, equations)
     assert (cut["scratchpad"], cut["target"]) == (chain, f" {chain}\n")
     assert {**cut, **{key: ROW[key] for key in ("scratchpad", "target")}} == ROW
+
+
+def test_spaces_are_those_of_the_chain():
+    row = {**ROW, "scratchpad": "b=7-e, e=4,b=3", "target": " b=7-e, e=4,b=3\n"}
+    assert n_cuts(row) == 3
+    cuts = [cut_row(row, equations)["scratchpad"] for equations in range(3)]
+    assert cuts == ["; b=3", "b=7-e; b=3", "b=7-e, e=4;b=3"]
+    assert cut_examples("e = 4 ; e =?e=4\n", 0) == "e = 4 ; e =?; e=4\n"
+
+
+def test_an_example_without_a_question_is_refused():
+    with pytest.raises(InputError, match=r"few_shot_context: example 2, 'e = 5', has no `=\?`"):
+        cut_examples("e = 4 ; e =? e = 4\ne = 5\n", 0)
 
 
 def test_there_is_a_cut_before_the_chain_and_after_each_equation_but_the_answer():

@@ -75,8 +75,12 @@ class CutPrompts:
         Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
         """
-        examples = cut_examples(first_shots(rows[0].get("few_shot_context", ""), shots), seed)
-        shown = [{**row, "few_shot_context": examples} for row in rows]
+        contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in rows]
+        cut = {context: cut_examples(context, seed) for context in set(contexts)}
+        shown = [
+            {**row, "few_shot_context": cut[context]}
+            for row, context in zip(rows, contexts, strict=True)
+        ]
         whole, layout = _tokenized(tokenizer, shown, bos)
         gold = torch.tensor([row.gold for row in whole])
         cuts, digits = zip(
@@ -135,4 +139,6 @@ def _end(layout: Layout, equations: int) -> int:
     last = max(
         s for s, n in enumerate(numbers) if n == equations - 1 and layout.symbols[s] not in ",;"
     )
-    return max(p for p, s in enumerate(layout.position_symbol) if s == last)
+    # A token may complete the separator, too.
+    tokens = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
+    return next(p for p, (symbol, completes) in tokens if symbol >= last and completes)

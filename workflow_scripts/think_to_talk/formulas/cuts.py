@@ -8,10 +8,13 @@ shows a model such chains, and few-shot examples that are cut show them to a pre
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
-_BETWEEN = " , "
+from think_to_talk.errors import InputError
+
+_SEPARATOR = re.compile(r"\s*,\s*")
 
 
 def n_cuts(row: Mapping[str, Any]) -> int:
@@ -19,7 +22,7 @@ def n_cuts(row: Mapping[str, Any]) -> int:
 
     The last equation is the answer itself.
     """
-    return len(row["scratchpad"].split(_BETWEEN))
+    return _n_cuts(row["scratchpad"])
 
 
 def cut_row(row: Mapping[str, Any], equations: int) -> dict[str, Any]:
@@ -33,18 +36,34 @@ def cut_examples(context: str, seed: int) -> str:
 
     context: examples, each of which ends with a newline.
     seed: of the places, which are equally likely; that of an example depends on its number alone.
+    Raises InputError for an example without a question.
     """
     examples = []
     for number, example in enumerate(context.splitlines()):
-        problem, question, chain = example.partition("=?")
-        chain = chain.strip()
-        place = random.Random(f"{seed} {number}").randrange(len(chain.split(_BETWEEN)))
-        examples.append(f"{problem}{question} {_cut(chain, place)}\n")
+        problem, question, rest = example.partition("=?")
+        if not question:
+            raise InputError(
+                f"few_shot_context: example {number + 1}, {example!r}, has no `=?`, expected a "
+                "problem, its question and its chain of thought"
+            )
+        chain = rest.lstrip()
+        place = random.Random(f"{seed} {number}").randrange(_n_cuts(chain))
+        space = rest.removesuffix(chain)
+        examples.append(f"{problem}{question}{space}{_cut(chain, place)}\n")
     return "".join(examples)
 
 
+def _n_cuts(chain: str) -> int:
+    return 1 + len(_SEPARATOR.findall(chain))
+
+
 def _cut(chain: str, equations: int) -> str:
-    """The first equations of a chain, then its answer."""
-    kept = chain.split(_BETWEEN)
-    assert 0 <= equations < len(kept), (chain, equations)
-    return f"{_BETWEEN.join(kept[:equations])} ; {kept[-1]}".strip()
+    """The first equations of a chain, then its answer; spaces are as in the chain."""
+    separators = list(_SEPARATOR.finditer(chain))
+    assert 0 <= equations <= len(separators), (chain, equations)
+    if not separators:
+        return f"; {chain}"
+    answer = chain[separators[-1].end() :]
+    separator = separators[max(equations - 1, 0)]
+    kept = chain[: separator.start()] if equations else ""
+    return (kept + separator[0].replace(",", ";") + answer).lstrip()

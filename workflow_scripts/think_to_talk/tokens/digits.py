@@ -113,8 +113,10 @@ def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[in
         if symbol not in completing or symbol - 1 not in completing:
             shared = next(
                 token
-                for token, last in zip(tokens, layout.position_symbol, strict=True)
-                if last >= symbol
+                for token, last, completes in zip(
+                    tokens, layout.position_symbol, layout.completes, strict=True
+                )
+                if completes and last >= symbol
             )
             raise InputError(
                 f"the token {shared!r} of the chain of thought holds more than a digit, expected a "
