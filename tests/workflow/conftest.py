@@ -19,8 +19,6 @@ MINI = {
     "hidden_states": {"shard_rows": 80},
     "probes": {"train_on": "all", "min_train_rows": 20},
     "controls": {"thresholds": [0.5]},
-    "logit_lens": True,
-    "forced_answers": True,
     "interventions": {"pairs": 8},
     "tasks": {
         "level-1": {"edits": {"first-formula": None, "random": None}},
@@ -72,10 +70,11 @@ def made_once(tmp_path_factory, name, make):
     return study
 
 
-@pytest.fixture(scope="session")
-def finished_mini(tmp_path_factory):
-    """A small study that has run: a trained and a local model, generated and existing datasets."""
+#: What the small study leaves off, so that the tests that run it whole take less time.
+SWITCHED_ON = {"logit_lens": True, "forced_answers": True}
 
+
+def _finished_mini(tmp_path_factory):
     def make(folder):
         study = mini_study(folder)
         # With a key, W&B would be online.
@@ -85,6 +84,25 @@ def finished_mini(tmp_path_factory):
         return study
 
     return made_once(tmp_path_factory, "mini", make)
+
+
+@pytest.fixture(scope="session")
+def finished_mini(tmp_path_factory):
+    """A small study that has run: a trained and a local model, generated and existing datasets."""
+    return _finished_mini(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def switched_on(tmp_path_factory):
+    """The same study, when it has run again with all that it leaves off."""
+
+    def make(folder):
+        study = _finished_mini(tmp_path_factory).copy(folder)
+        study.configure(**SWITCHED_ON)
+        study.snakemake()
+        return study
+
+    return made_once(tmp_path_factory, "switched-on", make)
 
 
 @pytest.fixture(scope="session")

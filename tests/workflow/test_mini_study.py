@@ -21,9 +21,6 @@ JSONL = {
     "generation_row": "results/*/seed-*/generations/**/*.jsonl",
     "probe_row": "results/*/seed-*/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
-    "logit_lens_row": "results/*/seed-*/logit_lens/*.jsonl",
-    "forced_answer_row": "results/*/seed-*/forced_answers/*.jsonl",
-    "said_row": "results/summary/forced_answers.jsonl",
     "patching_row": "results/*/seed-*/patching/*.jsonl",
     "inconsistent_chain_row": "results/*/seed-*/inconsistent_chains/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",
@@ -117,7 +114,7 @@ def test_the_table_and_figures_of_all_models_are_there(finished_mini):
         for figure in (task, "overview"):
             for kind in ("png", "svg"):
                 assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
-    figures = ["patching/level-1", "interventions", "logit_lens", "forced_answers"]
+    figures = ["patching/level-1", "interventions"]
     for model, figure in itertools.product(("tiny", "local"), figures):
         for kind in ("png", "svg"):
             assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
@@ -155,8 +152,6 @@ def test_every_job_has_a_log_and_a_benchmark(finished_mini):
             "decoding local, seed 1, general test",
         ),
         ("probes/local/seed-1/general.log", "probing local, seed 1, general: 100%"),
-        ("forced_answers/local/seed-1/general.log", "forced answers local, seed 1, general: 100%"),
-        ("logit_lens/local/seed-1/general.log", "logit lens of local, seed 1, general: 100%"),
         ("patching/local/seed-1/level-1.log", "patching local, seed 1, level-1: 100%"),
     ],
 )

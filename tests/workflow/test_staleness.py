@@ -75,6 +75,11 @@ CHANGED_CODE = {
 
 
 @pytest.fixture(scope="module")
+def finished_mini(switched_on):
+    return switched_on
+
+
+@pytest.fixture(scope="module")
 def every_job(finished_mini):
     return finished_mini.planned("--forceall")
 
