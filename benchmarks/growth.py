@@ -108,7 +108,7 @@ def probe(folder: str, point: dict[str, int], test_rows: int) -> dict[str, float
         split: (sorted(place.glob(f"{split}-*.safetensors")), place / f"{split}.jsonl")
         for split in ("probing_train", "test")
     }
-    settings = ProbeSettings("lbfgs", "all", 20, point.get("folds", FOLDS), LBFGS)
+    settings = ProbeSettings("lbfgs", "all", 20, FOLDS, LBFGS)
     before, start = peak_memory(), time.perf_counter()
     fit_task(
         splits["probing_train"][0],

@@ -211,23 +211,24 @@ def probe_figures():
     ]
 
 
-def logit_lens_figures():
-    """The figures of the logit lens; none if the config switches it off."""
+def switched_figures(figure, tasks):
+    """A figure of each model and seed that has tasks to draw; none if the config switches it off.
+
+    figure: its name. tasks: a function that gives the tasks of a model that it shows.
+    """
     return [
         path
         for model in study.models
-        if study.lens_tasks(model)
-        for path in figures_of_seeds(model, ["logit_lens"])
+        if tasks(model)
+        for path in figures_of_seeds(model, [figure])
     ]
 
 
-def forced_answer_figures():
-    """The figures of forced answers; none if the config switches them off."""
+def reading_figures():
+    """The figures of the logit lens and of forced answers."""
     return [
-        path
-        for model in study.models
-        if study.forced_tasks(model)
-        for path in figures_of_seeds(model, ["forced_answers"])
+        *switched_figures("logit_lens", study.lens_tasks),
+        *switched_figures("forced_answers", study.forced_tasks),
     ]
 
 
@@ -254,7 +255,6 @@ rule all_figures:
     """All figures of all models and seeds."""
     input:
         probe_figures(),
-        logit_lens_figures(),
-        forced_answer_figures(),
+        reading_figures(),
         intervention_figures(),
         control_figures(),

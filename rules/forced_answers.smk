@@ -21,9 +21,7 @@ rule forced_answers:
         mem_mb=decoding_memory_mb,
         runtime=minutes_of(needs.forced_work),
         # At each cut there is a copy of the cache.
-        batch_size=lambda wildcards: max(
-            1, needs.placement(wildcards.model).batch_size // 2
-        ),
+        batch_size=lambda wildcards: needs.placement(wildcards.model).halved_batch,
     params:
         checkpoint=checkpoint,
         shots=model_setting("shots"),

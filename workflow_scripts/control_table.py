@@ -14,7 +14,5 @@ with job.running(globals()) as this:
         table,
         headings,
         headings,
-        csv_file=this.output.csv,
-        markdown_file=this.output.markdown,
-        html_file=this.output.html,
+        **job.table_files(this.output),
     )

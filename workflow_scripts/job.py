@@ -156,6 +156,11 @@ class _Tee:
         return self._terminal.isatty()
 
 
+def table_files(output: Any) -> dict[str, str]:
+    """The files of a table beside its rows, as keyword arguments of `pages.tables.write_table`."""
+    return {f"{kind}_file": getattr(output, kind) for kind in ("csv", "markdown", "html")}
+
+
 def stem(path: str) -> str:
     """The name of a file without its suffix."""
     return Path(path).stem

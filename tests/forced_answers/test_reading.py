@@ -4,12 +4,12 @@ import pytest
 import torch
 import yaml
 from jsonschema import Draft202012Validator
-from support.architectures import FAMILIES, tiny_model
+from support.architectures import FAMILIES, random_model, tiny_model
 from support.checkpoints import bpe_tokenizer, byte_level, metaspace
 from support.facts import SLOWER_WAYS, facts_of, slower
 from support.repository import REPOSITORY
 from tokenizers import Regex, decoders, pre_tokenizers
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import LlamaConfig
 
 from think_to_talk.errors import InputError
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
@@ -43,14 +43,6 @@ def texts(splits):
 @pytest.fixture(scope="module")
 def tokenizer(splits):
     return byte_level(texts(splits))
-
-
-def random_model(config):
-    """In fp64, so that sums in another order choose the same tokens."""
-    config.initializer_range = 0.4
-    config.bos_token_id = config.eos_token_id = config.pad_token_id = None
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).double().eval()
 
 
 def prompt_texts(row, shots, end=""):

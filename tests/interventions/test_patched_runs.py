@@ -5,10 +5,9 @@ import itertools
 import pytest
 import torch
 from accelerate import dispatch_model
-from support.architectures import FAMILIES
+from support.architectures import FAMILIES, random_model
 from support.checkpoints import byte_level
 from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
-from transformers import AutoModelForCausalLM
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.counterfactuals import draw_pairs
@@ -39,14 +38,6 @@ def tokens(tasks):
     tokenizer = byte_level([row["source"] + row["target"] for row in rows])
     edit = Edit.from_config(["v0.1", "v1.1"], Template.from_config(task))
     return TokenizedPairs.of(tokenizer, list(draw_pairs(edit, 6, 3, rows)), 2)
-
-
-def random_model(config):
-    """In fp64, so that sums in another order choose the same tokens; not too near to zero."""
-    config.initializer_range = 0.4
-    config.bos_token_id = config.eos_token_id = config.pad_token_id = None
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config).double().eval()
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=lambda config: config.model_type)

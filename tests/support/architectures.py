@@ -146,6 +146,14 @@ def tiny_config(model_type):
     return config_class(**{**_tiny(values), **_OVERRIDES.get(model_type, {})})
 
 
+def random_model(config):
+    """In fp64, so that sums in another order choose the same tokens; not too near to zero."""
+    config.initializer_range = 0.4
+    config.bos_token_id = config.eos_token_id = config.pad_token_id = None
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).double().eval()
+
+
 def tiny_model(model_type, dtype=torch.float64):
     """A random model, whose weights are large enough that positions and rows differ."""
     config = tiny_config(model_type)

@@ -1,17 +1,36 @@
-"""A curve of accuracy along the symbols, with its intervals.
+"""Curves of accuracy along the symbols, with their intervals, a panel per task.
 
-The overview and the figure of the logit lens share it.
+The overview and the figures of the logit lens and of forced answers share them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from think_to_talk.figures.style import ProbeRows
+from think_to_talk.figures.style import WIDTH, ProbeRows
+
+
+def task_panels(
+    tasks: Collection[str], title: str, margin: float = 0.5
+) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel of accuracies per task, one below the other.
+
+    tasks: their names.
+    title: of the figure.
+    margin: inches beside the panels, for the title and the axis.
+    """
+    figure = Figure(figsize=(WIDTH, margin + 1.35 * len(tasks)), layout="constrained")
+    panels = list(figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0])
+    for panel, task in zip(panels, tasks, strict=True):
+        panel.set_title(task, loc="left")
+        panel.set_ylabel("accuracy")
+    figure.suptitle(title, fontsize=9)
+    return figure, panels
 
 
 def draw_accuracy(

@@ -14,8 +14,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy
-from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows
+from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
+from think_to_talk.figures.style import STYLE, ProbeRows
 from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.forced import first_said
@@ -38,17 +38,14 @@ def draw_forced_answers(
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.6 + 1.35 * len(forced)), layout="constrained")
-        panels = figure.subplots(len(forced), 1, squeeze=False, sharey=True)[:, 0]
+        said = f"What the model says if it must answer there: {title}"
+        figure, panels = task_panels(forced, said, margin=0.6)
         for panel, (task, rows) in zip(panels, forced.items(), strict=True):
             _draw_task(panel, probes[task], rows, threshold)
             panel.axhline(threshold, color="0.6", linewidth=0.6)
-            panel.set_title(task, loc="left")
-            panel.set_ylabel("accuracy")
         panels[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
         panels[-1].set_xlabel(f"{AXIS}\n{_LINES}")
-        figure.suptitle(f"What the model says if it must answer there: {title}", fontsize=9)
     return figure
 
 

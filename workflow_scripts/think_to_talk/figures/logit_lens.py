@@ -13,8 +13,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy
-from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows, variable_styles
+from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
+from think_to_talk.figures.style import STYLE, ProbeRows, variable_styles
 from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
@@ -37,16 +37,12 @@ def draw_logit_lens(
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.5 + 1.35 * len(lens)), layout="constrained")
-        panels = figure.subplots(len(lens), 1, squeeze=False, sharey=True)[:, 0]
+        figure, panels = task_panels(lens, f"What the model's own head reads: {title}")
         for panel, (task, rows) in zip(panels, lens.items(), strict=True):
             _draw_task(panel, probes[task], rows)
             panel.axhline(threshold, color="0.6", linewidth=0.6)
-            panel.set_title(task, loc="left")
-            panel.set_ylabel("accuracy")
         panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
         panels[-1].set_xlabel(f"{AXIS}; grey line: threshold of t*\n{_LINES}")
-        figure.suptitle(f"What the model's own head reads: {title}", fontsize=9)
     return figure
 
 

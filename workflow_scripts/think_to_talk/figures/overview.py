@@ -15,11 +15,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy
+from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
 from think_to_talk.figures.style import (
     HELDOUT_DASHES,
     STYLE,
-    WIDTH,
     ProbeRows,
     variable_styles,
 )
@@ -46,12 +45,9 @@ def draw_overview(
     ceilings: {name: rows of ceilings} of the tasks that have them.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.5 + 1.35 * len(tasks)), layout="constrained")
-        panels = figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0]
+        figure, panels = task_panels(tasks, f"When the answers become readable: {title}")
         for panel, (name, rows) in zip(panels, tasks.items(), strict=True):
             _draw_curves(panel, rows, threshold, ceilings.get(name, ()))
-            panel.set_title(name, loc="left")
-            panel.set_ylabel("accuracy")
         panels[0].text(
             0.0, 1.04, "chain of thought →", transform=panels[0].get_xaxis_transform(), fontsize=7
         )
@@ -61,7 +57,6 @@ def draw_overview(
         if ceilings:
             lines.append(CEILING)
         panels[-1].set_xlabel("\n".join(lines))
-        figure.suptitle(f"When the answers become readable: {title}", fontsize=9)
     return figure
 
 

@@ -10,7 +10,6 @@ force the answer follow a copy of the cache.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +51,7 @@ def forced_answer_rows(
     """
     with located(f"models.{identity['model']}"):
         prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"])
-    if prompts.digits.missing:
-        warnings.warn(
-            f"no chain of thought of the test rows of {identity['task']} has the digits "
-            f"{prompts.digits.missing}: their tokens are unknown, and they are never read",
-            stacklevel=2,
-        )
+    prompts.digits.warn_of_missing(identity["task"])
     passes = Passes(model, facts, prompts.prefix, batch_size)
     answers = torch.tensor([int(row["original_answer"]) for row in dataset])
     description = f"forced answers {identity['model']}, seed {identity['seed']}, {identity['task']}"
@@ -98,7 +92,7 @@ def _read(
     ids = prompts.ids[numbers]
     keep = passes.facts.continues_cache
     context, passed = passes.prefix(len(numbers), ids.shape[1]), 0
-    found = {}
+    digit_of, found = prompts.digits.digit_of, {}
     for cut in sorted(prompts.cuts, key=lambda cut: cut.kept):
         end = prompts.n_problem + cut.kept
         if end > passed:
@@ -107,9 +101,7 @@ def _read(
         suffix = cut.suffix[numbers]
         logits, _ = passes.forward(suffix, 1, context.repeated(1, suffix.shape[1]))
         last = logits[:, -1].cpu()
-        digit_of = torch.full((last.shape[-1],), NO_DIGIT)
-        for digit, tokens in enumerate(prompts.digits.ids):
-            digit_of[list(tokens)] = digit
         probabilities = prompts.digits.log_probabilities(last).exp()
-        found[cut.equations] = probabilities, digit_of[last.argmax(dim=-1)]
+        said = [digit_of.get(token, NO_DIGIT) for token in last.argmax(dim=-1).tolist()]
+        found[cut.equations] = probabilities, torch.tensor(said)
     return [found[cut.equations] for cut in prompts.cuts]

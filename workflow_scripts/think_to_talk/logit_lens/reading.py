@@ -8,7 +8,6 @@ cannot come from memorised values. The digits' tokens come from `tokens.digits`,
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,12 +62,7 @@ def lens_rows(
         texts = json.loads(test.shards.metadata["tokens"])
         digits = DigitTokens.of(gold, test.layout, test.problems, texts, "logit_lens")
         heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
-    if digits.missing:
-        warnings.warn(
-            f"no chain of thought of the test rows of {identity['task']} has the digits "
-            f"{digits.missing}: their tokens are unknown, and the logit lens never reads them",
-            stacklevel=2,
-        )
+    digits.warn_of_missing(identity["task"])
     n_positions = test.layout.n_positions
     row_bytes = len(test.rows) * test.hidden_size * model.dtype.itemsize
     # Not more logits than decoding has had room for: those of the chain, and of the token before.

@@ -162,6 +162,11 @@ class Placement:
     n_gpus: int = 1
 
     @property
+    def halved_batch(self) -> int:
+        """Rows at a time where a second copy of their cache is held."""
+        return max(1, self.batch_size // 2)
+
+    @property
     def weights(self) -> int:
         """Bytes of the model's weights, over all GPUs."""
         return self.n_gpus * self.memory.fixed_parts["weights"]

@@ -109,27 +109,25 @@ class StudyPlan:
 
     def lens_tasks(self, model: str) -> list[str]:
         """The tasks of which the logit lens reads a model's hidden states."""
-        if not self.config["logit_lens"] or self.models[model].is_untrained:
-            return []
-        return self.tasks_of(model)
+        return self._tasks_if(self.config["logit_lens"], model)
 
     def forced_tasks(self, model: str) -> list[str]:
         """The tasks whose answers a model is asked for in the middle of its chains."""
-        if not self.config["forced_answers"] or self.models[model].is_untrained:
-            return []
-        return self.tasks_of(model)
+        return self._tasks_if(self.config["forced_answers"], model)
 
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
-        if not self.interventions.patching or self.models[model].is_untrained:
-            return []
-        return [task for task in self.tasks_of(model) if self.tasks[task].edits]
+        tasks = self._tasks_if(self.interventions.patching, model)
+        return [task for task in tasks if self.tasks[task].edits]
 
     def inconsistent_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is shown chains with a wrong result."""
-        if not self.interventions.inconsistent_chains or self.models[model].is_untrained:
-            return []
-        return [task for task in self.tasks_of(model) if self.has_results(task)]
+        tasks = self._tasks_if(self.interventions.inconsistent_chains, model)
+        return [task for task in tasks if self.has_results(task)]
+
+    def _tasks_if(self, switch: bool, model: str) -> list[str]:
+        """A model's tasks if a switch is on; untrained copies are left out of what has one."""
+        return self.tasks_of(model) if switch and not self.models[model].is_untrained else []
 
     def has_results(self, task: str) -> bool:
         """Whether the chains of a task have results that the final answer follows from."""

@@ -99,7 +99,7 @@ def forced_work(sizes: Sizes, prompt: Prompt, rows: int, cuts: int, placement: P
     A batch passes problem and chain once, in as many parts as there are cuts, and at each cut the
     tokens that force an answer. In the worst case each cut passes all tokens before it again.
     """
-    batches = math.ceil(rows / max(1, placement.batch_size // 2))
+    batches = math.ceil(rows / placement.halved_batch)
     again = rows * cuts * _FORCING_TOKENS
     flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions + again)
     whole = rows * 2 * cuts * (prompt.prefix + prompt.positions + _FORCING_TOKENS)

@@ -7,6 +7,7 @@ answers read digits with them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,20 @@ class DigitTokens:
     def missing(self) -> list[int]:
         """The digits that no chain has, and whose tokens are unknown."""
         return [digit for digit, ids in enumerate(self.ids) if not ids]
+
+    @property
+    def digit_of(self) -> dict[int, int]:
+        """{token: its digit}."""
+        return {token: digit for digit, ids in enumerate(self.ids) for token in ids}
+
+    def warn_of_missing(self, task: str) -> None:
+        """Warn of digits that are never read, as no chain of the task has them."""
+        if self.missing:
+            warnings.warn(
+                f"no chain of thought of the test rows of {task} has the digits {self.missing}: "
+                "their tokens are unknown, and they are never read",
+                stacklevel=2,
+            )
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """The logarithm of each digit's probability [..., 10]; minus infinity without a token.
