@@ -35,6 +35,7 @@ include: "rules/figures.smk"
 include: "rules/pages.smk"
 include: "rules/plan.smk"
 include: "rules/wandb.smk"
+include: "rules/setup/start_up.smk"
 include: "rules/setup/lock.smk"
 include: "rules/setup/messages.smk"
 

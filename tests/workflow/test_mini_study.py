@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import statistics
 
 import pytest
 import yaml
@@ -31,6 +32,16 @@ JSONL = {
 def validator(name):
     path = REPOSITORY / f"schemas/{name}.schema.yaml"
     return Draft202012Validator(yaml.safe_load(path.read_text()))
+
+
+def test_jobs_begin_with_their_libraries_loaded(finished_mini):
+    """Importing torch takes seconds; a fork of a process that has it, milliseconds."""
+    logs = (finished_mini.folder / "results/logs").glob("hidden_states/**/*.log")
+    start_up = [
+        float(re.findall(r"after (\S+) s of start-up", log.read_text())[-1]) for log in logs
+    ]
+    assert len(start_up) > 5
+    assert statistics.median(start_up) < 0.5
 
 
 @pytest.mark.parametrize("name", JSONL)

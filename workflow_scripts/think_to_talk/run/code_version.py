@@ -46,6 +46,19 @@ def imported_sources(script: str | Path) -> list[Path]:
     return sorted(found)
 
 
+def imported_libraries(script: str | Path) -> set[tuple[str, str | None]]:
+    """What the script and its modules import from elsewhere: pairs of a module and a name in it.
+
+    The name is None where the module itself is imported.
+    """
+    return {
+        (module, name)
+        for source in imported_sources(script)
+        for module, name in _imported_names(source)
+        if module.split(".")[0] != _PACKAGE
+    }
+
+
 @cache
 def _run_tree(source: Path) -> ast.Module:
     """A source's syntax tree, without docstrings and what only a type checker reads."""
@@ -81,23 +94,31 @@ def _without_type_checkers(block: list[Any]) -> Iterator[ast.AST]:
 def _imports(source: Path, root: Path) -> tuple[Path, ...]:
     """Files of the package (in the folder `root`) that a source imports when it runs."""
     names: set[str] = set()
-    for node in ast.walk(_run_tree(source)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(
-                    f"{source}, line {node.lineno}: a relative import, which code versions do not "
-                    f"follow: name the module from {_PACKAGE} on"
-                )
-            module = node.module or ""
-            names.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
+    for module, name in _imported_names(source):
+        names |= {module, f"{module}.{name}"} if name else {module}
     return tuple(
         candidate
         for name in names
         for candidate in _files(root, name)
         if name.split(".")[0] == _PACKAGE and candidate.is_file()
     )
+
+
+@cache
+def _imported_names(source: Path) -> tuple[tuple[str, str | None], ...]:
+    """Pairs of a module that a source imports when it runs, and of a name in it, or None."""
+    names: list[tuple[str, str | None]] = []
+    for node in ast.walk(_run_tree(source)):
+        if isinstance(node, ast.Import):
+            names += [(alias.name, None) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(
+                    f"{source}, line {node.lineno}: a relative import, which code versions do not "
+                    f"follow: name the module from {_PACKAGE} on"
+                )
+            names += [(node.module or "", alias.name) for alias in node.names]
+    return tuple(names)
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:
