@@ -63,7 +63,7 @@ def imported_libraries(script: str | Path) -> set[tuple[str, str | None]]:
 def _run_tree(source: Path) -> ast.Module:
     """A source's syntax tree, without docstrings and what only a type checker reads."""
     tree = ast.parse(source.read_bytes(), str(source))
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
         for name in ("body", "orelse", "finalbody"):
@@ -71,6 +71,18 @@ def _run_tree(source: Path) -> ast.Module:
             if isinstance(block, list) and any(map(_is_for_type_checkers, block)):
                 setattr(node, name, list(_without_type_checkers(block)))
     return tree
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """A tree and all statements in it, each before those that it holds; expressions hold none."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            block = getattr(node, name, ())
+            if isinstance(block, list):
+                waiting += block
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
@@ -108,7 +120,7 @@ def _imports(source: Path, root: Path) -> tuple[Path, ...]:
 def _imported_names(source: Path) -> tuple[tuple[str, str | None], ...]:
     """Pairs of a module that a source imports when it runs, and of a name in it, or None."""
     names: list[tuple[str, str | None]] = []
-    for node in ast.walk(_run_tree(source)):
+    for node in _statements(_run_tree(source)):
         if isinstance(node, ast.Import):
             names += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
