@@ -1,7 +1,7 @@
 """What all rules share: the checked study, its wildcards, path patterns and code versions."""
 
 from snakemake.logging import logger
-from think_to_talk.run.code_version import code_version
+from think_to_talk.run.code_version import Code
 from think_to_talk.study import configuration
 from think_to_talk.study.needs import SIZES_CACHE, plan_study
 from think_to_talk.study.plan import SPLITS, STUDIED_SPLITS
@@ -15,6 +15,8 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 config = study.config
+
+code = Code(f"{workflow.basedir}/workflow_scripts", ".snakemake/code.json")
 
 # Every path pattern, in the order of the data.
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"
@@ -97,8 +99,7 @@ def script_version(script, *files):
     Snakemake watches script files only, and reruns on comments and formatting too: the default
     profile turns its own `code` trigger off in favour of this one.
     """
-    folder = f"{workflow.basedir}/workflow_scripts"
-    return code_version(f"{folder}/{script}", *(f"{folder}/{file}" for file in files))
+    return code.version(script, *files)
 
 
 def identity(*names):

@@ -14,7 +14,6 @@ import sys
 
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
-from think_to_talk.run.code_version import imported_libraries
 from think_to_talk.run.loaded_libraries import Loader, LoaderError, run_loader
 
 # Imports take the loader somewhat longer than a single job, which imports less.
@@ -22,9 +21,8 @@ _WORTHWHILE = 3
 
 
 def libraries(script):
-    """What a script of the study imports, beside the study's own package; none if it is none."""
-    path = Path(workflow.basedir, "workflow_scripts", Path(script).name)
-    return imported_libraries(path) if path.is_file() else set()
+    """What a script of a rule imports, beside the study's own package."""
+    return code.libraries(Path(script).name)
 
 
 def imports_torch(script):
@@ -128,3 +126,4 @@ def with_loaded_libraries(execute):
 
 
 workflow.execute = with_loaded_libraries(workflow.execute)
+code.keep()

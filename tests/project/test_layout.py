@@ -9,7 +9,7 @@ import shutil
 import pytest
 from support.repository import REPOSITORY
 
-from think_to_talk.run.code_version import imported_sources
+from think_to_talk.run.code_version import Code
 
 SCRIPTS = REPOSITORY / "workflow_scripts"
 PACKAGE = SCRIPTS / "think_to_talk"
@@ -193,7 +193,7 @@ def test_an_init_file_holds_a_docstring_only(source):
 
 def hashed_modules(script):
     """The modules of the package that a script's code version contains, but the docstrings'."""
-    sources = imported_sources(SCRIPTS / f"{script}.py")
+    sources = Code(SCRIPTS).sources(f"{script}.py")
     return {source for source in sources if PACKAGE in source.parents} - set(
         PACKAGE.rglob("__init__.py")
     )

@@ -1,16 +1,12 @@
 """Code versions: they change with behaviour, and with nothing else."""
 
+import ast
 import shutil
 
 import pytest
 from support.repository import REPOSITORY
 
-from think_to_talk.run.code_version import (
-    _behaviour,
-    _run_tree,
-    code_version,
-    imported_sources,
-)
+from think_to_talk.run.code_version import Code
 
 SCRIPTS = ["formulas", "tokens", "hidden_states", "probes", "timing", "heatmap"]
 
@@ -21,9 +17,8 @@ def scripts(tmp_path):
 
 
 def versions(scripts):
-    _run_tree.cache_clear()
-    _behaviour.cache_clear()
-    return {name: code_version(scripts / f"{name}.py") for name in SCRIPTS}
+    code = Code(scripts)
+    return {name: code.version(f"{name}.py") for name in SCRIPTS}
 
 
 def edit(path, old, new):
@@ -82,11 +77,15 @@ def package_of(folder, **modules):
     return script
 
 
+def version(script):
+    return Code(script.parent).version(script.name)
+
+
 @pytest.mark.parametrize("line", ["from . import second", "from .second import x"])
 def test_a_relative_import_is_refused(tmp_path, line):
     script = package_of(tmp_path, first=f"import os\n\n{line}\n", second="x = 1\n")
     with pytest.raises(ValueError, match=r"first\.py, line 3: a relative import"):
-        code_version(script)
+        version(script)
 
 
 @pytest.mark.parametrize(
@@ -101,15 +100,48 @@ def test_only_what_runs_is_followed(tmp_path, module, test):
     script = package_of(
         tmp_path, first=f"{module}\n\n{block.format(test, 'second')}", second="", third="x = 1\n"
     )
-    names = {source.stem for source in imported_sources(script)}
+    names = {source.stem for source in Code(script.parent).sources(script.name)}
     assert names == {"script", "__init__", "first", "third"}
-    before = code_version(script)
-    _run_tree.cache_clear()
-    _behaviour.cache_clear()
+    before = version(script)
     first = tmp_path / "think_to_talk" / "first.py"
     first.write_text(f"{module}\n\n{block.format(test, 'fourth')}")
-    assert code_version(script) == before
-    _run_tree.cache_clear()
-    _behaviour.cache_clear()
+    assert version(script) == before
     edit(tmp_path / "think_to_talk" / "third.py", "x = 1", "x = 2")
-    assert code_version(script) != before
+    assert version(script) != before
+
+
+def test_what_was_parsed_is_kept_and_gives_the_same_versions(scripts, tmp_path, monkeypatch):
+    kept = tmp_path / ".snakemake/code.json"
+    first = Code(scripts, kept)
+    before = {name: first.version(f"{name}.py") for name in SCRIPTS}
+    first.keep()
+    parsed = []
+    monkeypatch.setattr(
+        "think_to_talk.run.code_version._run_tree",
+        lambda content, path: parsed.append(path.name) or ast.parse(content),
+    )
+    second = Code(scripts, kept)
+    assert {name: second.version(f"{name}.py") for name in SCRIPTS} == before
+    assert second.libraries("probes.py") == first.libraries("probes.py")
+    assert parsed == []
+    edit(scripts / "think_to_talk/probes/lbfgs.py", "_HISTORY = 5", "_HISTORY = 12")
+    third = Code(scripts, kept)
+    changed = {name for name in SCRIPTS if third.version(f"{name}.py") != before[name]}
+    assert changed == {"probes"}
+    assert parsed == ["lbfgs.py"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"key": 1}', '{"key": [[1], 2]}'])
+def test_what_was_kept_may_be_damaged(scripts, tmp_path, content):
+    kept = tmp_path / "code.json"
+    kept.write_text(content)
+    code = Code(scripts, kept)
+    assert code.version("probes.py") == Code(scripts).version("probes.py")
+    code.keep()
+    assert len(kept.read_text()) > 100
+
+
+def test_a_script_s_libraries_are_those_of_its_modules_too(scripts):
+    libraries = Code(scripts).libraries("probes.py")
+    assert {("torch", None), ("safetensors", "safe_open"), ("scipy.stats", "binomtest")} < libraries
+    assert not any(module.startswith("think_to_talk") for module, _ in libraries)

@@ -48,6 +48,12 @@ def test_a_job_has_its_libraries_and_runs_as_a_program(loader, script, tmp_path)
     assert said == f"__main__ {[str(job)]} {tmp_path} True"
 
 
+def test_its_name_says_which_script_it_runs(loader, tmp_path):
+    job = tmp_path / "tmp1_2.forced_answers_table.py"
+    job.write_text("import sys; sys.exit(open('/proc/self/comm').read() != 'job:forced_answ\\n')")
+    assert run(loader, job) == 0
+
+
 def test_variables_are_those_of_the_job_and_no_others(loader, script, monkeypatch):
     monkeypatch.setenv("OF_THE_CONTROLLER", "1")
     job = script("import os, sys; sys.exit('OF_THE_CONTROLLER' in os.environ)")

@@ -19,9 +19,12 @@ NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"
 )
 
-#: Where a study keeps measured sizes of models, and where the tests keep those of all studies.
-SIZES = ".snakemake/model_sizes.json"
-KEPT_SIZES = Path(tempfile.gettempdir(), f"think-to-talk-tests-{os.getuid()}-model-sizes.json")
+#: What a study keeps for its next run, sizes of models and parsed code, and where the tests keep
+#: those of all studies. Keys say all that a value depends on.
+KEPT = {
+    name: Path(tempfile.gettempdir(), f"think-to-talk-tests-{os.getuid()}-{Path(name).name}")
+    for name in (".snakemake/model_sizes.json", ".snakemake/code.json")
+}
 
 #: Keys and tokens of somebody who runs a study, by the variables that hold them, as long as real
 #: ones. Not written out, since the study's folder holds a copy of this file.
@@ -81,7 +84,7 @@ class Study:
 
     def snakemake(self, *arguments, check=True):
         run = subprocess.run(**self._command(*arguments), capture_output=True)
-        _keep_sizes(self.folder)
+        _keep(self.folder)
         if check:
             assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
         return run
@@ -148,22 +151,23 @@ class Study:
 
 
 def copied_repository(folder):
-    """A copy of the repository; sizes of models that earlier studies measured are there already."""
+    """A copy of the repository, with what earlier studies have kept for the next."""
     shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED)
-    with FileLock(f"{KEPT_SIZES}.lock"):
-        if KEPT_SIZES.exists():
-            (folder / SIZES).parent.mkdir()
-            shutil.copy(KEPT_SIZES, folder / SIZES)
+    (folder / ".snakemake").mkdir()
+    for name, kept in KEPT.items():
+        with FileLock(f"{kept}.lock"):
+            if kept.exists():
+                shutil.copy(kept, folder / name)
     return folder
 
 
-def _keep_sizes(folder):
-    """Add what a study measured to what later ones know; the keys say all that it depends on."""
-    if not (folder / SIZES).exists():
-        return
-    with FileLock(f"{KEPT_SIZES}.lock"):
-        kept = json.loads(KEPT_SIZES.read_text()) if KEPT_SIZES.exists() else {}
-        KEPT_SIZES.write_text(json.dumps({**kept, **json.loads((folder / SIZES).read_text())}))
+def _keep(folder):
+    """Add what a study keeps to what later ones know."""
+    for name, kept in KEPT.items():
+        if (folder / name).exists():
+            with FileLock(f"{kept}.lock"):
+                known = json.loads(kept.read_text()) if kept.exists() else {}
+                kept.write_text(json.dumps({**known, **json.loads((folder / name).read_text())}))
 
 
 def own_environment():

@@ -21,11 +21,15 @@ def scripts_of(run):
     found = {}
     for process in sorted(jobs_of(run.pid)):
         try:
-            command = Path(f"/proc/{process}/cmdline").read_text()
+            # A fork has the command of the process that it is a fork of, and a name of its own.
+            name, command = (
+                Path(f"/proc/{process}/{of}").read_text() for of in ("comm", "cmdline")
+            )
         except OSError:
             continue
-        script = re.search(r"python[\d.]*\0\S*/scripts/tmp\w+\.(\w+)\.py", command)
-        if script:
+        started = re.search(r"python[\d.]*\0\S*/scripts/tmp\w+\.(\w+)\.py", command)
+        forked = re.match(r"job:(\w+)", name)
+        if script := started or forked:
             found[process] = script[1]
     return found
 
