@@ -19,7 +19,6 @@ from think_to_talk.files.schemas import StrictValidator
 from think_to_talk.study.config_files import check_values
 from think_to_talk.study.contradictions import UNTRAINED_SUFFIX, contradictions
 
-
 #: In C where PyYAML was built with libyaml: ten times as fast.
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
