@@ -16,8 +16,8 @@ from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 from think_to_talk.run.loaded_libraries import Loader, LoaderError, run_loader
 
-# Imports take the loader somewhat longer than a single job, which imports less.
-_WORTHWHILE = 3
+# The loader imports what all jobs need: longer than one job, which then waits for it.
+_WORTHWHILE = 5
 
 
 def libraries(script):
