@@ -29,6 +29,7 @@ include: "rules/timing.smk"
 include: "rules/logit_lens.smk"
 include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
+include: "rules/clocks.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
 include: "rules/figures.smk"
@@ -45,6 +46,7 @@ rule all:
     default_target: True
     input:
         rules.timing_table.output,
+        rules.clocks_table.output,
         rules.findings.output,
         probe_figures(),
         reading_figures(),

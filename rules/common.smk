@@ -40,6 +40,7 @@ PROBE_ROWS = "results/{model}/seed-{seed}/{probes}/{task}.jsonl"
 PROBE_WEIGHTS = "results/{model}/seed-{seed}/{probes}/{task}.safetensors"
 FORCED_ANSWERS = "results/{model}/seed-{seed}/forced_answers/{task}.jsonl"
 LOGIT_LENS = "results/{model}/seed-{seed}/logit_lens/{task}.jsonl"
+CLOCKS = "results/{model}/seed-{seed}/clocks.jsonl"
 TIMING = "results/{model}/seed-{seed}/timing/{task}.jsonl"
 PATCHING = "results/{model}/seed-{seed}/patching/{task}.jsonl"
 INCONSISTENT_CHAINS = "results/{model}/seed-{seed}/inconsistent_chains/{task}.jsonl"
@@ -110,3 +111,8 @@ def identity(*names):
 def of_results(pattern, results):
     """The file of each result of the study (`study.results`, `study.probed_results`), in order."""
     return [pattern.format(**result) for result in results]
+
+
+def of_tasks(pattern, tasks=study.tasks_of):
+    """An input function: the file of each task of the model and seed of the wildcards."""
+    return lambda wildcards: expand(pattern, **wildcards, task=tasks(wildcards.model))

@@ -1,11 +1,6 @@
 """Figures: per task, per model and seed, and of the interventions."""
 
 
-def of_tasks(pattern, tasks=study.tasks_of):
-    """An input function: the file of each task of the model and seed of the wildcards."""
-    return lambda wildcards: expand(pattern, **wildcards, task=tasks(wildcards.model))
-
-
 rule heatmap:
     """Draw the probe accuracy of a task over layers and positions."""
     input:
@@ -137,6 +132,39 @@ rule forced_answers_overview:
         "../workflow_scripts/forced_answers_overview.py"
 
 
+rule clocks_overview:
+    """Draw when values are determined, readable, said and used along the symbols, per task."""
+    input:
+        probes=of_tasks(PROBES),
+        clocks=CLOCKS,
+    output:
+        figure_files(
+            "seed-{seed}/clocks",
+            "clocks",
+            subcategory="all levels",
+            labels={"figure": "four clocks", "seed": "{seed}"},
+        ),
+    log:
+        log_file("clocks_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("clocks_overview/{model}/seed-{seed}")
+    wildcard_constraints:
+        model=one_of(PROBED_MODELS),
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=lambda wildcards: study.tasks_of(wildcards.model),
+        code=script_version("clocks_overview.py"),
+    script:
+        "../workflow_scripts/clocks_overview.py"
+
+
 rule patching_heatmap:
     """Draw where patched hidden states change answers, and where probes read them."""
     input:
@@ -198,14 +226,14 @@ rule interventions_overview:
 
 
 def probe_figures():
-    """The heat maps and overviews of all models and seeds, and of published probe rows."""
+    """Heat maps, overviews and clocks of all models and seeds, and of published probe rows."""
     seeds = {name: [rows.seed] for name, rows in study.published.items()}
     return [
         path
         for model in PROBED_MODELS
         for path in figures_of_seeds(
             model,
-            [*study.tasks_of(model), "overview"],
+            [*study.tasks_of(model), "overview", "clocks"],
             seeds.get(model, study.seeds),
         )
     ]

@@ -87,7 +87,7 @@ rule wandb_run:
             model=wildcards.model,
             figure=[
                 f"seed-{wildcards.seed}/{figure}"
-                for figure in [*study.tasks_of(wildcards.model), "overview"]
+                for figure in [*study.tasks_of(wildcards.model), "overview", "clocks"]
             ],
             format="png",
         ),

@@ -2,21 +2,31 @@
 
 import sys
 
+from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.run.failures import failure_report, unfinished
+from think_to_talk.timing.clocks import sentences
+
+# The clocks of so many variables are said in words; those of more, where they are.
+_MOST_SENTENCES = 30
 
 
 def show_results():
-    """Print the timing table, if there is one, and where the other results are."""
+    """Print the timing table, if there is one, the clocks, and where the other results are."""
     table = Path(rules.timing_table.output.markdown)
     if not table.exists():
         return
     places = {
+        "clocks": rules.clocks_table.output.markdown,
         "explorer of all results": rules.explorer.output.page,
         "findings": rules.findings.output.markdown,
         "tables and figures": f"{table.parent}/",
         "report in one file": "snakemake --report report.html",
     }
     print(f"\n{table.read_text(encoding='utf-8')}")
+    clocks = Path(rules.clocks_table.output.rows)
+    rows = read_jsonl(clocks) if clocks.exists() else []
+    if len(rows) <= _MOST_SENTENCES:
+        print("\n".join([*sentences(rows), ""]))
     for what, where in places.items():
         print(f"{what + ':':<26}{where}")
 

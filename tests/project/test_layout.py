@@ -59,6 +59,9 @@ MAY_HASH = {
     "published_probes": {*_DATA, "intervals", "tokens", "probes"},
     "timing": {*_DATA, "timing"},
     "timing_table": {*_DATA, "timing", "pages"},
+    "clocks": {*_DATA, "timing"},
+    "clocks_table": {*_DATA, "timing", "pages"},
+    "clocks_overview": _FIGURES,
     "logit_lens": {*_MODELS, "intervals", "hidden_states", "probes", "logit_lens"},
     "forced_answers": {*_MODELS, "intervals", "hidden_states", "forced_answers"},
     "forced_answers_table": {*_DATA, "timing", "pages"},
@@ -96,6 +99,7 @@ MUST_NOT_HASH = {
         "figures/forced_answers.py",
     ),
     "forced_answers_overview": ("figures/heatmap.py", "figures/overview.py"),
+    "clocks_overview": ("figures/heatmap.py", "figures/overview.py", "figures/accuracy_curve.py"),
     "logit_lens_overview": (
         "figures/heatmap.py",
         "figures/overview.py",

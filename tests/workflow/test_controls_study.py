@@ -106,6 +106,7 @@ def test_an_untrained_copy_is_not_trained_and_stores_no_weights(finished):
     stored = [path for path in copy.rglob("*") if path.is_file()]
     assert {path.relative_to(copy).parts[1] for path in stored} == {
         *("model_check.json", "tokens", "hidden_states", "generations", "probes", "timing"),
+        "clocks.jsonl",
     }
 
 

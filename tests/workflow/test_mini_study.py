@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import statistics
+from operator import itemgetter
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ JSONL = {
     "generation_row": "results/*/seed-*/generations/**/*.jsonl",
     "probe_row": "results/*/seed-*/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
+    "clock_row": "results/summary/clocks.jsonl",
     "patching_row": "results/*/seed-*/patching/*.jsonl",
     "inconsistent_chain_row": "results/*/seed-*/inconsistent_chains/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",
@@ -52,6 +54,18 @@ def test_json_lines_fit_their_schema(finished_mini, name):
     for file in files:
         for row in read_jsonl(file):
             check.validate(row)
+
+
+def test_each_variable_has_its_clocks(finished_mini):
+    summary = finished_mini.folder / "results/summary"
+    timing, clocks = (read_jsonl(summary / f"{name}.jsonl") for name in ("timing", "clocks"))
+    key = itemgetter("model", "task", "variable")
+    assert sorted(map(key, clocks)) == sorted(map(key, timing))
+    for row in clocks:
+        # The existing dataset and the general few-shot set have no pairs.
+        patched = row["task"] == "level-1" and row["variable"] == 1
+        assert (row["pairs"] is not None) == patched, row["sentence"]
+        assert row["cuts"] is None
 
 
 def test_each_model_is_checked_and_nothing_is_found_about_it(finished_mini):
@@ -122,7 +136,7 @@ def test_the_table_and_figures_of_all_models_are_there(finished_mini):
         ("local", task) for task in ("level-1", "general", "existing")
     }
     for model, task in studied:
-        for figure in (task, "overview"):
+        for figure in (task, "overview", "clocks"):
             for kind in ("png", "svg"):
                 assert (summary / f"figures/{model}/seed-1/{figure}.{kind}").stat().st_size > 5000
     figures = ["patching/level-1", "interventions"]

@@ -45,7 +45,7 @@ def test_published_rows_stand_beside_the_study_s_own(with_published_rows):
         for column in ("t_star", "t_star_equation", "acc_before", "t_text", "n_test"):
             assert row[column] == own[column], (key, column)
     figures = study.folder / "results/summary/figures/theirs/seed-7"
-    assert {path.stem for path in figures.glob("*.svg")} == {*TASKS, "overview"}
+    assert {path.stem for path in figures.glob("*.svg")} == {*TASKS, "overview", "clocks"}
     page = (study.folder / "results/summary/explorer.html").read_text()
     assert page.count(json.dumps("theirs")) >= len(TASKS)
 
@@ -54,6 +54,7 @@ def test_published_rows_rerun_nothing_of_the_study_s_models(with_published_rows)
     rules = {rule for rule, _ in with_published_rows.planned()}
     assert rules == {
         *("published_probes", "timing", "heatmap", "overview"),
+        *("clocks", "clocks_overview", "clocks_table"),
         *("timing_table", "findings", "explorer"),
     }
 

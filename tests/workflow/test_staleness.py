@@ -5,27 +5,29 @@ import time
 
 import pytest
 
-TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer"}
+CLOCKS_ON = {"clocks", "clocks_table", "clocks_overview"}
+TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", "explorer", *CLOCKS_ON}
 CONTROLS_ON = {"control", "control_table"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
-FORCED_ON = {"forced_answers", "forced_answers_table", "forced_answers_overview"}
+SAID_ON = {"forced_answers_table", "forced_answers_overview", *CLOCKS_ON}
+FORCED_ON = {"forced_answers", *SAID_ON}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview"}
 PROBES_ON = {"probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
-PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON}
+PATCHING_ON = {"patching", "patching_heatmap", "explorer", *EFFECTS_ON, *CLOCKS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
-    *("heatmap", "overview", *OVERVIEWS),
+    *("heatmap", "overview", "clocks_overview", *OVERVIEWS),
     *("patching_heatmap", "interventions_overview"),
 }
 #: What shows all models.
 TABLES = {
-    *("timing_table", "forced_answers_table", "interventions_table", "findings", "control_table"),
-    "explorer",
+    *("timing_table", "clocks_table", "forced_answers_table", "interventions_table"),
+    *("findings", "control_table", "explorer"),
 }
 #: What shows all tasks of a model.
-OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, "control", "interventions_overview"}
+OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control", "interventions_overview"}
 #: What the text of a task says depends on no seed.
 SEEDLESS = {"ceilings", *TABLES}
 
@@ -38,7 +40,7 @@ CHANGED_KEYS = {
     ("probes__learning_rate", 0.5): set(),
     ("timing__threshold", 0.8): {"forced_answers_table", *OVERVIEWS, *TIMING_ON},
     ("logit_lens", False): set(),
-    ("forced_answers", False): set(),
+    ("forced_answers", False): CLOCKS_ON,
     ("interventions__window", 2): PATCHING_ON,
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
@@ -54,7 +56,8 @@ CHANGED_CODE = {
     "think_to_talk/logit_lens/head.py": LENS_ON,
     "think_to_talk/logit_lens/reading.py": LENS_ON,
     "think_to_talk/forced_answers/reading.py": FORCED_ON,
-    "think_to_talk/timing/forced.py": {"forced_answers_table", "forced_answers_overview"},
+    "think_to_talk/timing/forced.py": SAID_ON,
+    "think_to_talk/timing/clocks.py": CLOCKS_ON,
     "think_to_talk/interventions/specs.py": PATCHING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
@@ -62,6 +65,7 @@ CHANGED_CODE = {
     "think_to_talk/figures/style.py": FIGURES | CONTROLS_ON,
     "think_to_talk/figures/heatmap.py": {"heatmap"},
     "think_to_talk/figures/overview.py": {"overview"},
+    "think_to_talk/figures/clocks.py": {"clocks_overview"},
     "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
     "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
     "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
@@ -155,6 +159,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
         "findings",
         "heatmap",
         "overview",
+        *CLOCKS_ON,
         *LENS_ON,
         *FORCED_ON,
         "inconsistent_pairs",
@@ -205,9 +210,9 @@ def test_the_page_of_the_study_follows_what_results_depend_on(mini):
 
 def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
     mini.configure(interventions__patching=False)
-    assert {rule for rule, _ in mini.planned()} == {"explorer", *EFFECTS_ON}
+    assert {rule for rule, _ in mini.planned()} == {"explorer", *EFFECTS_ON, *CLOCKS_ON}
     mini.configure(interventions__inconsistent_chains=False)
-    assert {rule for rule, _ in mini.planned()} == {"explorer", "findings"}
+    assert {rule for rule, _ in mini.planned()} == {"explorer", "findings", *CLOCKS_ON}
 
 
 def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):

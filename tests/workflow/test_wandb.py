@@ -179,7 +179,7 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         assert sorted(recorded, key=str) == sorted(probes, key=str)
 
         figures = keyed.folder / f"results/summary/figures/{model}/seed-1"
-        for name in (*tasks, "overview"):
+        for name in (*tasks, "overview", "clocks"):
             image = files / summary[f"figures/{name}.path"]
             assert image.read_bytes() == (figures / f"{name}.png").read_bytes()
         assert len(list(files.rglob("*.png"))) == len(tasks) + 1

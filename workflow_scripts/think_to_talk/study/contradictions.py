@@ -67,7 +67,9 @@ UNTRAINED_SUFFIX = ".untrained"
 #: What there is in `results/` that is not a model's, and figures that are not a task's.
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summary")
 
-_RESERVED_TASKS = ("forced_answers", "interventions", "logit_lens", "overview", "patching")
+_RESERVED_TASKS = (
+    *("clocks", "forced_answers", "interventions", "logit_lens", "overview", "patching"),
+)
 
 
 def contradictions(config: Mapping[str, Any]) -> Iterator[str]:

@@ -126,8 +126,9 @@ class StudyPlan:
         return [task for task in tasks if self.has_results(task)]
 
     def _tasks_if(self, switch: bool, model: str) -> list[str]:
-        """A model's tasks if a switch is on; untrained copies are left out of what has one."""
-        return self.tasks_of(model) if switch and not self.models[model].is_untrained else []
+        """A model's tasks if a switch is on; none of untrained copies and published rows."""
+        has_switches = model in self.models and not self.models[model].is_untrained
+        return self.tasks_of(model) if switch and has_switches else []
 
     def has_results(self, task: str) -> bool:
         """Whether the chains of a task have results that the final answer follows from."""
