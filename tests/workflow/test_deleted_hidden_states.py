@@ -7,12 +7,19 @@ LENS = "results/local/seed-1/logit_lens/existing.jsonl"
 STATES = "results/local/seed-1/hidden_states/existing"
 
 
-@pytest.fixture
-def deleted(mini):
+@pytest.fixture(scope="module")
+def made_without(finished_mini, tmp_path_factory):
     """A study that has made one task again without keeping its hidden states."""
-    mini.configure(keep_hidden_states=False, models__local__layers=[0])
-    mini.snakemake(TIMING)
-    return mini
+    study = finished_mini.copy(tmp_path_factory.mktemp("made_without") / "study")
+    study.configure(keep_hidden_states=False, models__local__layers=[0])
+    study.snakemake(TIMING)
+    return study
+
+
+@pytest.fixture
+def deleted(made_without, tmp_path):
+    """A copy of it, to be changed."""
+    return made_without.copy(tmp_path / "study")
 
 
 def test_whether_they_are_kept_reruns_nothing(mini):
