@@ -7,7 +7,7 @@ wrap a private method, `Workflow.execute`, which runs the jobs of a checked DAG;
 jobs per second that its scheduler reads is changed too.
 """
 
-from think_to_talk.run.lock import locked
+from think_to_talk.run.lock import locked, prepared
 
 
 def needs_lock(executor_plugin, **_settings):
@@ -16,35 +16,26 @@ def needs_lock(executor_plugin, **_settings):
     return workflow.execution_settings.lock and not dry_run
 
 
-def with_container_gpus(execute):
-    """`Workflow.execute`, with the GPUs of a container declared first."""
-
-    def execute_with_gpus(executor_plugin, **settings):
-        if in_container() and not workflow.subprocess_exec:
-            show_gpus(executor_plugin)
-        return execute(executor_plugin=executor_plugin, **settings)
-
-    return execute_with_gpus
+def declare_container_gpus(executor_plugin, **_settings):
+    """Declare the GPUs of a container, before any job starts."""
+    if in_container() and not workflow.subprocess_exec:
+        show_gpus(executor_plugin)
 
 
-def with_waiting_scheduler(execute):
-    """`Workflow.execute`, whose scheduler waits until a job ends before it looks for others.
+def have_scheduler_wait(**_settings):
+    """Have the scheduler wait until a job ends before it looks for others.
 
     With a limit of jobs per second it looks again a second after each time that it looked, so n
     times a second after n jobs (snakemake/snakemake#3744). The default limit, 100 jobs a second, is
     never reached; one that a user sets is kept.
     """
-
-    def execute_waiting(**settings):
-        limit = workflow.scheduling_settings.max_jobs_per_timespan
-        if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-            workflow.scheduling_settings.max_jobs_per_timespan = None
-        return execute(**settings)
-
-    return execute_waiting
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
-workflow.execute = with_waiting_scheduler(with_container_gpus(workflow.execute))
+for prepare in (declare_container_gpus, have_scheduler_wait):
+    workflow.execute = prepared(workflow.execute, prepare)
 if workflow.is_main_process:
     workflow.execute = locked(
         workflow.execute,

@@ -39,6 +39,8 @@ def test_a_full_disk_is_one_error_at_each_stage_and_more_room_is_all_it_takes(
             errors = set(re.findall(r"^error: (\S+): No space left on device \(make", shown, re.M))
             rules = set(re.findall(r"^Error in rule (\S+):", shown, re.M))
             assert errors
+            # An error of a job is its rule's, and of no other line of the workflow.
+            assert not re.search(r"Error in file .*rules/setup/", shown)
             assert not list(results.rglob(".partial-*"))
             check_files(study, finished_mini)
             failed |= rules

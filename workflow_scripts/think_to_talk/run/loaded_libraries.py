@@ -5,8 +5,8 @@ work. Here one process, the *loader*, imports what the jobs of a run import, wit
 the study's code. Each job is then a fork of it: a process of its own, with the environment,
 terminal and log that it would have, which shares the libraries' memory.
 
-`rules/setup/start_up.smk` has Snakemake start jobs through `Loader.start`. This file is also the
-loader's own program. A job's parent is its *keeper*, a fork that does nothing but wait for it, so
+`run/start_up.py` has Snakemake start jobs through `Loader.start`. This file is also the loader's
+own program. A job's parent is its *keeper*, a fork that does nothing but wait for it, so
 that the loader is free for the next:
 
     controller ── loader ── keeper ── job        (one keeper and one job per request)
@@ -104,8 +104,9 @@ class Loader:
         return LoadedJob(int(process), ours)
 
     def close(self) -> None:
-        """End the loader. Jobs that run go on."""
+        """End the loader, also while it imports. Jobs that run go on."""
         self._control.close()
+        self._process.kill()
         self._process.wait()
 
 
@@ -197,7 +198,8 @@ def _main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _import(json.loads(control.recv(_LONGEST)))
-    control.send(_READY)
+    with suppress(BrokenPipeError):
+        control.send(_READY)
     job = _next_job(control)
     _become(str(job["script"]), job["environment"])  # type: ignore[arg-type]
     runpy.run_path(str(job["script"]), run_name="__main__")

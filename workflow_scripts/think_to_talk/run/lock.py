@@ -78,6 +78,16 @@ def locked(
     return execute_locked
 
 
+def prepared(execute: Callable[..., None], prepare: Callable[..., None]) -> Callable[..., None]:
+    """A function that calls `prepare`, then `execute`, both with its keyword arguments."""
+
+    def execute_prepared(**settings: Any) -> None:
+        prepare(**settings)
+        return execute(**settings)
+
+    return execute_prepared
+
+
 @contextmanager
 def folder_lock(state: Path, results: Path) -> Iterator[None]:
     """Hold the folder's lock, after removing what a killed Snakemake and its jobs left.
