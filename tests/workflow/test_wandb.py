@@ -182,7 +182,7 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         for name in (*tasks, "overview", "clocks"):
             image = files / summary[f"figures/{name}.path"]
             assert image.read_bytes() == (figures / f"{name}.png").read_bytes()
-        assert len(list(files.rglob("*.png"))) == len(tasks) + 1
+        assert len(list(files.rglob("*.png"))) == len(tasks) + 2
 
     # Nothing of W&B's is anywhere but below the study's results.
     home = Path(keyed.environment["HOME"])
@@ -200,7 +200,8 @@ def test_with_a_key_and_no_mode_runs_are_sent_which_is_said_once(keyed):
         received = {path for path, _ in server.received}
         for table_name in ("timing", "probes"):
             assert sum(f"table/{table_name}" in path for path in received) == 2
-        assert sum(path.endswith(".png") for path in received) == 4 + 2
+        # Of each model a figure per task, the overview and the clocks.
+        assert sum(path.endswith(".png") for path in received) == 4 + 2 * 2
 
         # There is nothing to do, nor to send, any more.
         server.received.clear()
