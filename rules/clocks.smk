@@ -36,8 +36,7 @@ rule clocks:
 
 def all_clock_rows():
     """The clocks of all models and seeds, and of published probe rows."""
-    rows = [CLOCKS.format(**result) for result in study.probed_results()]
-    return list(dict.fromkeys(rows))
+    return list(dict.fromkeys(of_results(CLOCKS, study.probed_results())))
 
 
 rule clocks_table:

@@ -1,6 +1,6 @@
 """Lock: one run per folder; leftovers of a killed run are removed before jobs start.
 
-Each job is a Snakemake process of its own, under the lock of the run that started it.
+A job of a cluster is a Snakemake process of its own, under the lock of the run that submitted it.
 Snakemake 9 has no hook before jobs start (checked with 9.27.1; `onstart` runs after the DAG has been
 compared with the files on disk, and in a dry run not at all). This file and start_up.smk therefore
 wrap a private method, `Workflow.execute`, which runs the jobs of a checked DAG; here the limit of

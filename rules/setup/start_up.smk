@@ -9,6 +9,7 @@ Linux. This replaces a private method of Snakemake, `PythonScript.execute_script
 """
 
 import sys
+from functools import cache
 
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
@@ -31,6 +32,7 @@ def starts_loaded(executor_plugin, **_settings):
     )
 
 
+@cache
 def libraries(script):
     """What a script of a rule imports, beside the study's own package."""
     return code.libraries(Path(script).name)

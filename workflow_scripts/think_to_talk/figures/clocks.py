@@ -24,6 +24,9 @@ from think_to_talk.timing.symbol_axis import on_symbol_axis
 #: {clock: the column that is null, or 0, where it was not measured}.
 _MEASURED = {"t_star_heldout": "heldout", "t_said": "cuts", "t_used": "pairs"}
 
+#: How words in place of a line are written.
+_NOTE: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 6}
+
 #: How far a lane's variables are apart, in lanes.
 _SPREAD = 0.2
 
@@ -55,7 +58,7 @@ def _draw_task(panel: Axes, probes: ProbeRows, clocks: ProbeRows) -> None:
     for lane, clock in enumerate(CLOCKS):
         measured = [row for row in clocks if row[_MEASURED.get(clock, "task")]]
         if not measured:
-            panel.text(end, lane, "not measured", ha="right", va="center", color="0.5", fontsize=6)
+            panel.text(end, lane, "not measured", color="0.5", **_NOTE)
         for row in measured:
             height = lane + _SPREAD * (clocks.index(row) - (len(clocks) - 1) / 2)
             style = styles[row["variable"]]
@@ -63,7 +66,7 @@ def _draw_task(panel: Axes, probes: ProbeRows, clocks: ProbeRows) -> None:
                 at = _place(on_axis, row[clock]) - cot_start
                 _draw_date(panel, at, end, height, style)
             elif clock != "t_text":
-                panel.text(end, height, "never", ha="right", va="center", **_never(style))
+                panel.text(end, height, "never", color=style.colour, **_NOTE)
     panel.set_yticks(range(len(CLOCKS)), list(CLOCKS.values()))
     panel.set_ylim(len(CLOCKS) - 0.5, -0.5)
     panel.tick_params(axis="y", length=0)
@@ -76,10 +79,6 @@ def _draw_task(panel: Axes, probes: ProbeRows, clocks: ProbeRows) -> None:
         bbox_to_anchor=(1.0, 0.5),
         frameon=False,
     )
-
-
-def _never(style: VariableStyle) -> dict[str, Any]:
-    return {"color": style.colour, "fontsize": 6}
 
 
 def _draw_date(panel: Axes, at: int, end: int, height: float, style: VariableStyle) -> None:

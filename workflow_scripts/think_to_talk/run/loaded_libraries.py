@@ -37,6 +37,12 @@ from pathlib import Path
 _LONGEST = 2**20
 _READY = b"ready"
 
+#: What tells the libraries of linear algebra how many threads to use, when they are loaded.
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
+)
+
 
 class LoaderError(Exception):
     """The loader has ended, or cannot take this job."""
@@ -75,7 +81,7 @@ class Loader:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1")},
+                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
             )
         self._control.send(json.dumps(sorted(names, key=str)).encode())
 
@@ -130,10 +136,6 @@ def run_loader(begin: Callable[[], Loader | None]) -> Iterator[Callable[[], Load
     finally:
         for loader in filter(None, begun):
             loader.close()
-
-
-#: What tells the libraries of linear algebra how many threads to use, when they are loaded.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def _import(names: Iterable[tuple[str, str | None]]) -> None:

@@ -15,13 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from think_to_talk.run.loaded_libraries import Loader, LoaderError, run_loader
-
-#: What tells the libraries of linear algebra how many threads to use.
-_THREAD_VARIABLES = (
-    *("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
-)
+from think_to_talk.run.loaded_libraries import THREAD_VARIABLES, Loader, LoaderError, run_loader
 
 #: What says where temporary files go.
 _FOLDER_VARIABLES = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
@@ -108,6 +102,6 @@ def _environment(script: Any) -> dict[str, str]:
     folder = script.resources.get("tmpdir")
     return {
         **os.environ,
-        **dict.fromkeys(_THREAD_VARIABLES, str(script.threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(script.threads)),
         **(dict.fromkeys(_FOLDER_VARIABLES, folder) if folder else {}),
     }
