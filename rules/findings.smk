@@ -25,7 +25,7 @@ rule findings:
         templates={
             task: problem_template(task)
             for task in dict.fromkeys(result["task"] for result in study.results())
-            if task in GENERATED_TASKS
+            if task in GENERATED_TASKS and study.tasks[task].chain == "full"
         },
         threshold=config["timing"]["threshold"],
         code=script_version("findings.py"),

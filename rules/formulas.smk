@@ -99,6 +99,7 @@ rule dataset:
         runtime=10,
     params:
         schema=configuration.load_schema("dataset_row", f"{workflow.basedir}/schemas"),
+        chain=lambda wildcards: study.tasks[wildcards.task].chain,
         code=script_version("dataset.py"),
     script:
         "../workflow_scripts/dataset.py"

@@ -9,5 +9,6 @@ from think_to_talk.formulas.templates import Template
 with job.running(globals()) as this:
     edit = Edit.from_config(this.params.places, Template.from_config(this.params.task))
     splits = read_all(this.input.splits)
-    pairs = draw_pairs(edit, this.params.pairs, int(this.wildcards.seed), splits)
+    seed, chain = int(this.wildcards.seed), this.params.task["chain"]
+    pairs = draw_pairs(edit, this.params.pairs, seed, splits, chain)
     write_jsonl(this.output[0], pairs)

@@ -14,7 +14,7 @@ from transformers import LlamaConfig
 from think_to_talk.errors import InputError
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.reading import forced_answer_rows
-from think_to_talk.formulas.cuts import cut_examples
+from think_to_talk.formulas.cuts import cut_examples, shortened
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.intervals import share
@@ -97,6 +97,20 @@ def test_they_are_those_of_one_prompt_at_a_time(config, tokenizer, rows):
     model, digits = random_model(config), ids_of_digits(tokenizer)
     expected = one_at_a_time(model, tokenizer, rows, digits)
     check(forced(model, facts_of(model), tokenizer, rows), expected, rows, digits)
+
+
+@pytest.mark.parametrize("equations", [0, 2])
+def test_chains_that_are_cut_already_are_asked_as_whole_ones_are(tokenizer, rows, equations):
+    """At the last of their cuts, the prompt is the row's own up to the answer."""
+    model = random_model(FAMILIES[0])
+    whole = forced(model, facts_of(model), tokenizer, rows, shots=0)
+    cut = [shortened(row, equations) for row in rows]
+    found = forced(model, facts_of(model), tokenizer, cut, shots=0)
+    assert len(found) == equations + 1
+    for a, b in zip(found, whole, strict=False):
+        # Another digit than the answer may not stand in so few short chains.
+        assert a["accuracy"] == b["accuracy"]
+        assert a["probability"] == pytest.approx(b["probability"], rel=1e-5)
 
 
 @pytest.mark.parametrize("model_type", ["mamba", "lfm2", "gemma3_text"])

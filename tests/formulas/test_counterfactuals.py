@@ -132,6 +132,19 @@ def test_an_inconsistent_chain_is_right_but_for_one_result(tasks, level):
                     stated[letter] = right
 
 
+def test_the_chains_of_pairs_are_what_the_task_asks_for(tasks):
+    task = {**tasks["level-3"], "chain": "none"}
+    splits = [row for rows in generate_splits(task, SIZES, 42).values() for row in rows]
+    change = Edit.from_config(task["edits"]["first-formula"], Template.from_config(task))
+    whole, _ = pairs_of(tasks, "level-3", "first-formula", n=20)
+    for pair, of_whole in zip(draw_pairs(change, 20, 42, splits, "none"), whole, strict=True):
+        assert pair["source"] == of_whole["source"]
+        for row in (pair, base_row(pair)):
+            asked = row["source"].split(" ; ")[1][0]
+            assert row["target"] == f" {asked} = {row['original_answer']}\n"
+            assert row["few_shot_context"] == splits[-1]["few_shot_context"]
+
+
 def test_a_distractor_is_no_intermediate_variable(tasks):
     assert intermediate_variables(Template.from_config(tasks["level-4"])) == [1]
     assert intermediate_variables(Template.from_config(tasks["level-5"])) == [0, 1]

@@ -3,7 +3,7 @@
 import pytest
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts, shortened
 from think_to_talk.formulas.datasets import generate_splits
 
 ROW = {
@@ -26,6 +26,42 @@ def test_a_cut_chain_ends_with_its_answer(equations, chain):
     cut = cut_row(ROW, equations)
     assert (cut["scratchpad"], cut["target"]) == (chain, f" {chain}\n")
     assert {**cut, **{key: ROW[key] for key in ("scratchpad", "target")}} == ROW
+
+
+@pytest.mark.parametrize(
+    ("chain", "expected"),
+    [
+        ("full", ROW["scratchpad"]),
+        ("none", "b = 3"),
+        (0, "; b = 3"),
+        (2, "b = 7 - e , e = 4 ; b = 3"),
+        (3, "b = 7 - e , e = 4 , b = 7 - 4 ; b = 3"),
+    ],
+)
+def test_a_task_may_ask_for_a_part_of_the_chain(chain, expected):
+    row = shortened(ROW, chain)
+    assert row == {**ROW, "scratchpad": expected, "target": f" {expected}\n"}
+    # A chain that is cut can be cut again.
+    if chain not in ("full", "none"):
+        assert n_cuts(row) == chain + 1
+        assert cut_row(row, chain) == row
+
+
+def test_examples_have_such_chains_too_as_far_as_they_have_the_equations():
+    context = "e = 4 ; e =? e = 4\nb = 7 - e , e = 4 ; b =? b = 7 - e , e = 4 , b = 3\n"
+    row = {**ROW, "few_shot_context": context}
+    assert shortened(row, "full") == row
+    assert shortened(row, "none")["few_shot_context"] == (
+        "e = 4 ; e =? e = 4\nb = 7 - e , e = 4 ; b =? b = 3\n"
+    )
+    assert shortened(row, 2)["few_shot_context"] == (
+        "e = 4 ; e =? ; e = 4\nb = 7 - e , e = 4 ; b =? b = 7 - e , e = 4 ; b = 3\n"
+    )
+
+
+def test_more_equations_than_a_chain_has_are_refused():
+    with pytest.raises(InputError, match=r"^chain: 4 equations are asked for .*'b = 7 - e.* has 3"):
+        shortened(ROW, 4)
 
 
 def test_spaces_are_those_of_the_chain():

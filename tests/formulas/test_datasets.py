@@ -51,6 +51,24 @@ def test_rows_have_the_documented_keys_and_the_first_shots_as_context(tasks):
             assert row.get("few_shot_context", shots) == shots
 
 
+@pytest.mark.parametrize(
+    ("chain", "written"),
+    [("none", r" . = \d\n"), (2, r" . = \d [+-] . , . = \d [+-] \d ; . = \d\n")],
+)
+def test_the_chains_of_all_splits_and_examples_are_what_the_task_asks_for(tasks, chain, written):
+    whole = datasets.generate_splits(tasks["level-3"], SMALL_SIZES, 42)
+    cut = datasets.generate_splits({**tasks["level-3"], "chain": chain}, SMALL_SIZES, 42)
+    for split, rows in cut.items():
+        for row, of_whole in zip(rows, whole[split], strict=True):
+            assert re.fullmatch(written, row["target"])
+            assert row["target"] == f" {row['scratchpad']}\n"
+            # They are the same problems.
+            assert row["source"] == of_whole["source"]
+            assert row["intermediate_answers"] == of_whole["intermediate_answers"]
+            for shot in row.get("few_shot_context", "").splitlines(keepends=True):
+                assert re.fullmatch(written, shot.partition("=?")[2])
+
+
 def test_the_same_seed_gives_the_same_bytes_on_every_machine(tasks):
     rows = datasets.generate_splits(tasks["level-5"], SMALL_SIZES, 42)
     digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -92,6 +92,23 @@ def test_a_row_that_contradicts_itself_is_refused(tmp_path, schema, changes, key
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["b = 6", "; b = 6", "b = 1 + a , a = 3 + 2 ; b = 6"])
+def test_a_chain_may_be_cut_or_left_out(tmp_path, schema, text):
+    row = {**ROW, **chain(text)}
+    assert read(tmp_path / "rows.jsonl", schema, row) == [ROW, row]
+
+
+def test_the_chains_are_what_the_task_asks_for(tmp_path, schema):
+    path = tmp_path / "rows.jsonl"
+    row = {**ROW, "few_shot_context": ROW["source"] + ROW["target"]}
+    read(path, schema, row)
+    cut = read_dataset(path, schema, 3)[1]
+    written = "b = 1 + a , a = 3 + 2 , a = 5 ; b = 6"
+    assert cut == {**row, **chain(written), "few_shot_context": f"{ROW['source']} {written}\n"}
+    with pytest.raises(InputError, match=f"^{path}: chain: 6 equations are asked for"):
+        read_dataset(path, schema, 6)
+
+
 def test_crlf_is_a_newline_at_the_end_of_lines_and_within_strings(tmp_path, schema):
     row = {**ROW, "few_shot_context": f"{ROW['source']}{ROW['target']}"}
     windows = {

@@ -7,7 +7,7 @@ import pytest
 from think_to_talk.study.contradictions import contradictions
 
 FILES = {"test": "absent/a.jsonl", "probing_train": "absent/b.jsonl"}
-DATASET = {"files": FILES, "shots": 3, "edits": {}, "ask": "last"}
+DATASET = {"files": FILES, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
 
 #: {change of the default study: (place, value, first message)}.
 CHANGES = {
@@ -15,6 +15,11 @@ CHANGES = {
     "a folder's name": (("models", "summary"), "tiny", "models.summary: this name is taken by a"),
     "no such file": (("tasks", "x"), DATASET, "tasks.x.files.test: absent/a.jsonl: no such file"),
     "few problems": (("splits", "test"), 10**7, "tasks.level-1: the template has"),
+    "few equations": (
+        ("tasks", "level-1", "chain"),
+        5,
+        "tasks.level-1: chain: 5 equations are asked for before the answer; '",
+    ),
     "few examples": (("splits", "train"), 2, "tasks.level-1: shots: 3 examples are asked for"),
     "unknown edit": (
         ("tasks", "level-1", "edits"),
@@ -77,6 +82,19 @@ def test_a_model_is_not_trained_on_an_existing_dataset(config):
     config["models"]["tiny"]["training"]["tasks"] = ["x"]
     assert "models.tiny.training.tasks: x has no template to draw problems from" in list(
         contradictions(config)
+    )
+
+
+def test_a_model_is_not_trained_to_answer_one_problem_in_two_ways(config):
+    config["tasks"]["answer"] = {**config["tasks"]["level-3"], "chain": "none", "edits": {}}
+    training = config["models"]["tiny"]["training"]
+    training["tasks"] = ["level-1", "answer"]
+    assert list(contradictions(config)) == []
+    training["tasks"] = ["level-3", "level-1", "answer"]
+    (message,) = contradictions(config)
+    assert message.startswith(
+        "models.tiny.training.tasks: level-3 and answer have the same problems, but "
+        "tasks.level-3.chain is full and tasks.answer.chain is none: "
     )
 
 

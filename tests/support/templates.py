@@ -18,4 +18,5 @@ KEYS = [
 
 def template(equations, order="reversed", **entry):
     defaults = {"operators": ["+", "-"], "values": [0, 9], "letters": 26, "ask": "last"}
-    return {**defaults, "draw": "even", "shots": 3, "equations": equations, "order": order, **entry}
+    defaults |= {"draw": "even", "chain": "full", "shots": 3}
+    return {**defaults, "equations": equations, "order": order, **entry}

@@ -71,7 +71,19 @@ def made_once(tmp_path_factory, name, make):
 
 
 #: What the small study leaves off, so that the tests that run it whole take less time.
-SWITCHED_ON = {"logit_lens": True, "forced_answers": True}
+SWITCHED_ON = {
+    "logit_lens": True,
+    "forced_answers": True,
+    **{
+        f"tasks__{name}": {
+            "equations": ["v0 = num ± num", "v1 = num ± v0"],
+            "order": "reversed",
+            "chain": chain,
+            "edits": {"second-formula": ["v0.2"]},
+        }
+        for name, chain in {"answer": "none", "cut": 2}.items()
+    },
+}
 
 
 def _finished_mini(tmp_path_factory):

@@ -1,19 +1,35 @@
-"""What a study makes if it switches on what it leaves off: the logit lens and forced answers."""
+"""What a study makes if it switches on what it leaves off.
+
+The logit lens and forced answers, and tasks whose chains are cut or left out.
+"""
 
 import json
+import re
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from support.repository import REPOSITORY
 
+from think_to_talk.files.jsonl import read_jsonl
+
 #: {schema of a row: the files that hold such rows}.
 JSONL = {
     "logit_lens_row": "results/*/seed-*/logit_lens/*.jsonl",
     "forced_answer_row": "results/*/seed-*/forced_answers/*.jsonl",
     "said_row": "results/summary/forced_answers.jsonl",
+    "probe_row": "results/local/seed-1/probes/*.jsonl",
+    "timing_row": "results/summary/timing.jsonl",
+    "clock_row": "results/summary/clocks.jsonl",
+    "patching_row": "results/local/seed-1/patching/*.jsonl",
+    "intervention_row": "results/summary/interventions.jsonl",
 }
-TASKS = {"tiny": ["level-1"], "local": ["existing", "general", "level-1"]}
+TASKS = {"tiny": ["level-1"], "local": ["answer", "cut", "existing", "general", "level-1"]}
+#: {task: (its chains as regular expression, the places where they can be cut)}.
+CHAINS = {
+    "answer": (r" . = \d\n", [0]),
+    "cut": (r" . = \d [+-] . , . = \d [+-] \d ; . = \d\n", [0, 1, 2]),
+}
 
 
 @pytest.mark.parametrize("name", JSONL)
@@ -46,3 +62,26 @@ def test_the_table_of_forced_answers_has_a_row_per_model_and_task(switched_on):
     ]
     found = {(row["model"], row["task"]) for row in rows}
     assert found == {(model, task) for model, tasks in TASKS.items() for task in tasks}
+
+
+@pytest.mark.parametrize("task", CHAINS)
+def test_a_task_with_another_chain_is_studied_like_any_other(switched_on, task):
+    chain, cuts = CHAINS[task]
+    results = switched_on.folder / "results"
+    for split, n in (("test", 40), ("probing_train", 80)):
+        rows = read_jsonl(results / f"formulas/seed-1/{task}/{split}.jsonl")
+        assert len(rows) == n
+        assert all(re.fullmatch(chain, row["target"]) for row in rows)
+    n_chain = len(rows[0]["target"].split()) + 1
+    probes = read_jsonl(results / f"local/seed-1/probes/{task}.jsonl")
+    assert max(row["relative_position"] for row in probes) < 2 * n_chain
+    timing = read_jsonl(results / "summary/timing.jsonl")
+    assert sum(row["task"] == task for row in timing) == 2
+    forced = read_jsonl(results / f"local/seed-1/forced_answers/{task}.jsonl")
+    assert [row["cut"] for row in forced] == cuts
+    patching = read_jsonl(results / f"local/seed-1/patching/{task}.jsonl")
+    assert {row["kind"] for row in patching} == {"sliding", "directed"}
+    # No chain states a result that the answer follows from, and no finding is about it.
+    assert not (results / f"local/seed-1/inconsistent_chains/{task}.jsonl").exists()
+    findings = read_jsonl(results / "summary/findings.jsonl")
+    assert {row["finding"] for row in findings if row["task"] == task} == {"chains-correct"}

@@ -124,7 +124,8 @@ def _cut(
     tokens = enumerate(zip(cut_layout.position_symbol, cut_layout.completes, strict=True))
     position = next(p for p, (symbol, completes) in tokens if symbol == answer and completes)
     before = position - cut_layout.n_problem
-    common = min(before, gold.shape[1])
+    # A task's chains may be cut here: the last token before the answer is read all the same.
+    common = min(before - 1, gold.shape[1])
     alike = (ids[:, :common] == gold[:, :common]).all(dim=0)
     kept = int(alike.long().cumprod(dim=0).sum())
     place = layout.place(_end(layout, equations))

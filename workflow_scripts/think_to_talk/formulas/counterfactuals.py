@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.cuts import Chain, shortened
 from think_to_talk.formulas.problems import Problem
 from think_to_talk.formulas.sampling import draw_problems
 from think_to_talk.formulas.templates import Form, Template
@@ -64,7 +65,11 @@ def possible_forms(template: Template, variable: int) -> list[Form]:
 
 
 def draw_pairs(
-    change: Change, pairs: int, seed: int, splits: Iterable[Mapping[str, Any]]
+    change: Change,
+    pairs: int,
+    seed: int,
+    splits: Iterable[Mapping[str, Any]],
+    chain: Chain = "full",
 ) -> Iterator[dict[str, Any]]:
     """Draw pairs; all bases and variants are distinct, and none is in the task's splits.
 
@@ -76,6 +81,7 @@ def draw_pairs(
     pairs: how many to draw.
     seed: the study's.
     splits: the rows of all splits.
+    chain: of the problems' chains, as of `cuts.shortened`.
     Raises InputError if fewer pairs can be drawn.
     """
     rows = list(splits)
@@ -96,7 +102,7 @@ def draw_pairs(
             variant = choose.choice(free)
             taken.add(variant.source)
             drawn += 1
-            yield _pair_row(variant, base, context)
+            yield _pair_row(*(_row(problem, context, chain) for problem in (variant, base)))
     if drawn < pairs:
         raise InputError(
             f"only {drawn} of {pairs} pairs can be drawn: ask for fewer (interventions.pairs), "
@@ -104,6 +110,9 @@ def draw_pairs(
         )
 
 
-def _pair_row(variant: Problem, base: Problem, context: str) -> dict[str, Any]:
-    row, base_row = ({**problem.row(), "few_shot_context": context} for problem in (variant, base))
-    return {**row, **{f"base_{key}": value for key, value in base_row.items()}}
+def _row(problem: Problem, context: str, chain: Chain) -> dict[str, Any]:
+    return {**shortened(problem.row(), chain), "few_shot_context": context}
+
+
+def _pair_row(variant: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    return {**variant, **{f"base_{key}": value for key, value in base.items()}}

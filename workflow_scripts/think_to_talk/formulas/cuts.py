@@ -2,19 +2,24 @@
 
 In a cut chain ` z = 0 + o , o = 4 + 5 ; z = 9`, the `;` means "answer now". `forced_answers` asks a
 model for its answer there (early answering: Lanham et al., arXiv:2307.13702), `models.training`
-shows a model such chains, and few-shot examples that are cut show them to a pretrained one.
+shows a model such chains, and few-shot examples that are cut show them to a pretrained one. The
+chains of a whole task may be cut, or left out but for the answer, ` z = 9`.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from think_to_talk.errors import InputError
 
-_SEPARATOR = re.compile(r"\s*,\s*")
+#: Of the chains of a task: whole, the answer alone, or cut after so many equations.
+Chain = str | int
+
+_SEPARATOR = re.compile(r"\s*[,;]\s*")
 
 
 def n_cuts(row: Mapping[str, Any]) -> int:
@@ -27,8 +32,52 @@ def n_cuts(row: Mapping[str, Any]) -> int:
 
 def cut_row(row: Mapping[str, Any], equations: int) -> dict[str, Any]:
     """The row with its chain cut after so many equations, from 0 to `n_cuts(row)` - 1."""
-    chain = _cut(row["scratchpad"], equations)
-    return {**row, "scratchpad": chain, "target": f" {chain}\n"}
+    return _with_chain(row, _cut(row["scratchpad"], equations))
+
+
+def shortened(row: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
+    """The row with the chain that its task asks for, in its few-shot examples, too.
+
+    row: with its whole chain.
+    chain: `full`; `none` for the answer alone; or the number of equations before `;` and answer. An
+        example that has fewer equations keeps all but its answer's.
+    Raises InputError if the row's chain has fewer equations.
+    """
+    if chain == "full":
+        return dict(row)
+    equations = n_cuts(row) - 1
+    if isinstance(chain, int) and chain > equations:
+        raise InputError(
+            f"chain: {chain} equations are asked for before the answer; {row['scratchpad']!r} has "
+            f"{equations}"
+        )
+    shown = _with_chain(row, _shortened(row["scratchpad"], chain))
+    if "few_shot_context" in row:
+        shown["few_shot_context"] = _shortened_examples(row["few_shot_context"], chain)
+    return shown
+
+
+def shortened_example(row: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
+    """The row of a few-shot example with such a chain; `chain` is as of `shortened`."""
+    return _with_chain(row, _shortened(row["scratchpad"], chain))
+
+
+# All rows of a task have the same examples.
+@lru_cache(maxsize=8)
+def _shortened_examples(context: str, chain: Chain) -> str:
+    return "".join(
+        f"{question}{_shortened(written, chain)}\n" for question, written in _examples(context)
+    )
+
+
+def _shortened(written: str, chain: Chain) -> str:
+    """A chain as a task asks for it; `chain` is as of `shortened`."""
+    if chain == "full":
+        return written
+    if chain == "none":
+        return _SEPARATOR.split(written)[-1]
+    assert isinstance(chain, int)
+    return _cut(written, min(chain, _n_cuts(written) - 1))
 
 
 def cut_examples(context: str, seed: int) -> str:
@@ -39,6 +88,17 @@ def cut_examples(context: str, seed: int) -> str:
     Raises InputError for an example without a question.
     """
     examples = []
+    for number, (question, chain) in enumerate(_examples(context)):
+        place = random.Random(f"{seed} {number}").randrange(_n_cuts(chain))
+        examples.append(f"{question}{_cut(chain, place)}\n")
+    return "".join(examples)
+
+
+def _examples(context: str) -> Iterator[tuple[str, str]]:
+    """(text up to the chain, chain) of each few-shot example.
+
+    Raises InputError for an example without a question.
+    """
     for number, example in enumerate(context.splitlines()):
         problem, question, rest = example.partition("=?")
         if not question:
@@ -47,18 +107,25 @@ def cut_examples(context: str, seed: int) -> str:
                 "problem, its question and its chain of thought"
             )
         chain = rest.lstrip()
-        place = random.Random(f"{seed} {number}").randrange(_n_cuts(chain))
-        space = rest.removesuffix(chain)
-        examples.append(f"{problem}{question}{space}{_cut(chain, place)}\n")
-    return "".join(examples)
+        yield f"{problem}{question}{rest.removesuffix(chain)}", chain
+
+
+def _with_chain(row: Mapping[str, Any], chain: str) -> dict[str, Any]:
+    return {**row, "scratchpad": chain, "target": f" {chain}\n"}
 
 
 def _n_cuts(chain: str) -> int:
-    return 1 + len(_SEPARATOR.findall(chain))
+    return 1 + len(_SEPARATOR.findall(_equations(chain)))
+
+
+def _equations(chain: str) -> str:
+    """A chain without the `;` of one that is cut before its first equation."""
+    return chain.removeprefix(";").lstrip()
 
 
 def _cut(chain: str, equations: int) -> str:
     """The first equations of a chain, then its answer; spaces are as in the chain."""
+    chain = _equations(chain)
     separators = list(_SEPARATOR.finditer(chain))
     assert 0 <= equations <= len(separators), (chain, equations)
     if not separators:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from think_to_talk.formulas.cuts import shortened, shortened_example
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.templates import Template
 
@@ -41,6 +42,10 @@ def generate_splits(
         split: draw_rows(shots if split == "train" else problems, sizes[split], seed + offset, seen)
         for split, offset in SPLIT_SEED_OFFSETS.items()
     }
+    chain = task["chain"]
+    for split, rows in splits.items():
+        cut = shortened_example if split == "train" else shortened
+        splits[split] = [cut(row, chain) for row in rows]
     context = "".join(row["source"] + row["target"] for row in splits["train"][: task["shots"]])
     for split in PROMPTED_SPLITS:
         for row in splits[split]:

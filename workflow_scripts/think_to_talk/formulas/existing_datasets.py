@@ -11,16 +11,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import InputError, located
 from think_to_talk.files.external import read_checked
+from think_to_talk.formulas.cuts import Chain, shortened
 from think_to_talk.formulas.equations import read_equation, substituted
 
 
-def read_dataset(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+def read_dataset(
+    path: str | Path, schema: Mapping[str, Any], chain: Chain = "full"
+) -> list[dict[str, Any]]:
     """Read a split of an existing dataset.
 
     path: a file in JSON Lines.
     schema: the JSON schema of one row.
+    chain: of the rows that are returned, as of `cuts.shortened`; `full` is as in the file.
     Raises InputError, which names file, line and key, if a row does not fit the schema, if its keys
     contradict each other, if an equation does not hold with the row's labels, or if rows differ in
     their number of variables.
@@ -30,7 +34,8 @@ def read_dataset(path: str | Path, schema: Mapping[str, Any]) -> list[dict[str, 
     for number, row in enumerate(rows, start=1):
         for key, problem in _contradictions(row, n_variables):
             raise InputError(f"{path}, line {number}, key {key!r}: {problem}")
-    return rows
+    with located(str(path)):
+        return [shortened(row, chain) for row in rows]
 
 
 def _contradictions(row: Mapping[str, Any], n_variables: int) -> Iterator[tuple[str, str]]:
@@ -72,7 +77,9 @@ def _false_statements(
             "original_answer",
             f"{row['original_answer']!r}, intermediate_answers gives {asked} = {values[asked]}",
         )
-    for key, text in (("source", problem), ("scratchpad", row["scratchpad"])):
+    # A chain may be cut: `z = 0 + o ; z = 9`, or `; z = 9`.
+    chain = row["scratchpad"].removeprefix(";").replace(";", ",")
+    for key, text in (("source", problem), ("scratchpad", chain)):
         defined = set()
         for equation in text.split(","):
             name, error = _checked(equation.strip(), values)

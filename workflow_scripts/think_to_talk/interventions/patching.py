@@ -12,6 +12,7 @@ and equations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -179,7 +180,7 @@ def _accuracies(
 def answered_variable(pairs: Rows, answer: Answer) -> int | None:
     """The variable that equals an equation's last number in all pairs; None if there is none."""
     rows = [*map(base_row, pairs), *pairs]
-    written = [row["scratchpad"].split(",")[answer.equation] for row in rows]
+    written = [re.split("[,;]", row["scratchpad"])[answer.equation] for row in rows]
     numbers = [int([symbol for symbol in text if symbol.isdigit()][-1]) for text in written]
     for variable in range(len(rows[0]["intermediate_answers"])):
         if numbers == [row["intermediate_answers"][variable] for row in rows]:

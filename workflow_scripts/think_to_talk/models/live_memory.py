@@ -123,7 +123,8 @@ class LiveMemory(TorchDispatchMode):
 class ShapesOnly(TorchFunctionMode):
     """Functions of torch that must not look at values, which tensors on the meta device have not.
 
-    Attention is what its fused kernels hold: none of its weights [heads, tokens, tokens].
+    Attention is what its fused kernels hold: none of its weights [heads, tokens, tokens]. An expert
+    that looks its tokens up in a one-hot code gets every token, once: no routing holds more.
 
     on_gpu: whether the kernels are those of a GPU.
     """
@@ -131,6 +132,8 @@ class ShapesOnly(TorchFunctionMode):
     def __init__(self, on_gpu: bool) -> None:
         super().__init__()
         self.on_gpu = on_gpu
+        #: Storages of one-hot codes.
+        self._codes: set[int] = set()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -143,7 +146,19 @@ class ShapesOnly(TorchFunctionMode):
             return _UnknownSizes([0] * args[0].numel())
         if func is torch.Tensor.split and isinstance(args[1], _UnknownSizes):
             return args[0].tensor_split(len(args[1]), **kwargs)
+        if func is torch.nn.functional.one_hot:
+            return self._encode(*args, **kwargs)
+        if func is torch.where and len(args) == 1 and _key(args[0]) in self._codes:
+            tokens = max(args[0].shape)
+            return args[0].new_empty((tokens, args[0].ndim), dtype=torch.long).unbind(1)
         return func(*args, **kwargs)
+
+    def _encode(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """A one-hot code, whose views are known by its storage."""
+        code = torch.nn.functional.one_hot(*args, **kwargs)
+        self._codes.add(_key(code))
+        weakref.finalize(code.untyped_storage(), self._codes.discard, _key(code))
+        return code
 
     def _attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any

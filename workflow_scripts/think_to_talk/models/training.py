@@ -28,7 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from think_to_talk.files.atomic import adding_to, write_text
 from think_to_talk.files.jsonl import read_jsonl
-from think_to_talk.formulas.cuts import cut_row, n_cuts
+from think_to_talk.formulas.cuts import cut_row, n_cuts, shortened
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
@@ -87,7 +87,8 @@ def training_examples(
     """
     examples = {}
     for name, task in tasks.items():
-        drawn = list(draw_rows(Template.from_config(task), rows, seed, set(held_out)))
+        whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
+        drawn = [shortened(row, task["chain"]) for row in whole]
         places = range(n_cuts(drawn[0])) if cut else ()
         cuts = [encode(tokenizer, [cut_row(row, place) for row in drawn]) for place in places]
         examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)

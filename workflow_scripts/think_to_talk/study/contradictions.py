@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.cuts import shortened
 from think_to_talk.formulas.datasets import task_templates
 from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.sampling import ProblemSpace, draw_problems
@@ -49,6 +51,12 @@ def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None
         )
 
 
+def check_chain(task: Mapping[str, Any]) -> None:
+    """Raise InputError if the task's chain is cut after more equations than its problems have."""
+    for problem in islice(draw_problems(Template.from_config(task), 0, set()), 100):
+        shortened(problem.row(), task["chain"])
+
+
 def check_edits(task: Mapping[str, Any]) -> None:
     """Raise InputError for an edit of a task's config entry that its template does not allow."""
     for name, places in task["edits"].items():
@@ -60,6 +68,9 @@ def check_edits(task: Mapping[str, Any]) -> None:
         except InputError as error:
             raise InputError(f"edits.{name}: {error}") from None
 
+
+#: Keys of a task on which its problems do not depend.
+_NOT_OF_PROBLEMS = ("chain", "edits", "few_shot", "shots")
 
 #: The name of a model's untrained copy ends in this.
 UNTRAINED_SUFFIX = ".untrained"
@@ -86,6 +97,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         if task.is_generated:
             try:
                 check_satisfiable(task.values, config["splits"])
+                check_chain(task.values)
                 check_edits(task.values)
             except InputError as error:
                 yield f"tasks.{name}: {error}"
@@ -138,12 +150,30 @@ def _training_contradictions(
     for task in training.tasks:
         if not tasks[task].is_generated:
             yield f"{where}.training.tasks: {task} has no template to draw problems from"
+    yield from _two_chains(training.tasks, tasks, where)
     if training.hidden_size % (2 * training.heads):
         yield (
             f"{where}.training: hidden_size {training.hidden_size} must be a multiple of "
             f"2 x heads ({2 * training.heads})"
         )
     saved_layers(model.layers, training.layers)
+
+
+def _two_chains(names: Sequence[str], tasks: Mapping[str, TaskEntry], where: str) -> Iterator[str]:
+    """Tasks of a training that answer the same problems in different ways."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name not in tasks:
+            continue
+        problems = {k: v for k, v in tasks[name].values.items() if k not in _NOT_OF_PROBLEMS}
+        first = seen.setdefault(json.dumps(problems, sort_keys=True), name)
+        if tasks[first].chain != tasks[name].chain:
+            yield (
+                f"{where}.training.tasks: {first} and {name} have the same problems, but "
+                f"tasks.{first}.chain is {tasks[first].chain} and tasks.{name}.chain is "
+                f"{tasks[name].chain}: nothing tells the model which to write; train a model for "
+                "each"
+            )
 
 
 def _unknown_names(names: Sequence[str], known: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -39,6 +39,7 @@ class TaskEntry(Entry):
     shots: examples in the few-shot context of each row.
     edits: {edit: the numbers of a problem that it redraws}.
     ask: the variable that is asked about, `last` or `any`.
+    chain: of thought, `full`, `none`, or the equations after which it is cut.
     equations: of the template, one per variable; none for an existing dataset.
     files: {split: file of the existing dataset}; none for a template.
     """
@@ -47,6 +48,7 @@ class TaskEntry(Entry):
     shots: int
     edits: Mapping[str, Sequence[str]]
     ask: str
+    chain: str | int
     equations: Sequence[str] = ()
     files: Mapping[str, str] | None = None
 
@@ -72,8 +74,11 @@ class TaskEntry(Entry):
 
     @property
     def intermediate_variables(self) -> list[int]:
-        """The variables whose results in the chain of thought the final answer follows from."""
-        if not self.is_generated or self.ask == "any":
+        """The variables whose results in the chain of thought the final answer follows from.
+
+        There are none if the chain is cut or left out.
+        """
+        if not self.is_generated or self.ask == "any" or self.chain != "full":
             return []
         return intermediate_variables(self.template)
 

@@ -16,6 +16,7 @@ from typing import Any
 from think_to_talk.controls.kinds import CONTROLS
 from think_to_talk.errors import InputError
 from think_to_talk.files.external import count_lines, read_external
+from think_to_talk.formulas.cuts import shortened
 from think_to_talk.formulas.datasets import (
     PROMPTED_SPLITS,
     SPLIT_SEED_OFFSETS,
@@ -186,16 +187,14 @@ class StudyPlan:
         entry = self.tasks[task]
         if entry.files is not None:
             row = _first_row(Path(entry.files["test"]))
-            return row["few_shot_context"], row["source"], row["target"]
-        problems, examples = task_templates(entry.values)
-        seed = self.seeds[0]
-        shots = draw_rows(examples, entry.shots, seed, set())
-        row = draw_rows(problems, 1, seed, set())[0]
-        return (
-            "".join(shot["source"] + shot["target"] for shot in shots),
-            row["source"],
-            row["target"],
-        )
+        else:
+            problems, examples = task_templates(entry.values)
+            seed = self.seeds[0]
+            shots = draw_rows(examples, entry.shots, seed, set())
+            row = draw_rows(problems, 1, seed, set())[0]
+            row["few_shot_context"] = "".join(shot["source"] + shot["target"] for shot in shots)
+        row = shortened(row, entry.chain)
+        return row["few_shot_context"], row["source"], row["target"]
 
     def trusted_models(self) -> list[str]:
         """The models whose own code may be run; untrained copies are named by their model."""
@@ -221,8 +220,8 @@ def _first_row(path: Path) -> dict[str, Any]:
     """The first row of an existing dataset, of which all others have the layout."""
     row = next(read_external(path))
     row.setdefault("few_shot_context", "")
-    wanted = {"source": str, "target": str, "intermediate_questions": list, "few_shot_context": str}
-    for key, kind in wanted.items():
+    texts = dict.fromkeys(("source", "target", "scratchpad", "few_shot_context"), str)
+    for key, kind in {**texts, "intermediate_questions": list}.items():
         if not isinstance(row.get(key), kind):
             raise InputError(f"{path}, line 1, key {key!r}: expected a {kind.__name__}")
     return row
