@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,7 +17,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-_OPERATIONS = torch.ops.aten
+_LOCAL_SCALAR = torch.ops.aten._local_scalar_dense.default
+_NONZERO = torch.ops.aten.nonzero.default
+_GROUPED_PRODUCT = torch.ops.aten._grouped_mm.default
+_SAFE_SOFTMAX = torch.ops.aten._safe_softmax.default
 
 
 class LiveMemory(TorchDispatchMode):
@@ -37,8 +41,8 @@ class LiveMemory(TorchDispatchMode):
         self._known = list(known)
         #: The number of each storage that is alive; 0 for those that are not counted.
         self._numbers = {_key(tensor): 0 for tensor in self._known}
-        #: {an operation and its arguments: shape, stride and dtype of its output}.
-        self._shapes: dict[Any, tuple[Any, ...]] = {}
+        #: {an operation and its arguments: shape, stride and dtype of its output, and its flops}.
+        self._known_calls: dict[Any, tuple[Any, ...]] = {}
         #: (number of a storage, bytes), negative where it is freed.
         self._events: list[tuple[int, int]] = []
 
@@ -56,39 +60,28 @@ class LiveMemory(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run one operation."""
-        if func is _OPERATIONS._local_scalar_dense.default and args[0].is_meta:
+        kwargs = kwargs or {}
+        if func is _LOCAL_SCALAR and args[0].is_meta:
             # Asked whether a mask has no padding, for example: it has none.
             return args[0].dtype == torch.bool
-        if func is _OPERATIONS.nonzero.default and args[0].is_meta:
-            # There is room for all of them.
-            output = args[0].new_empty((args[0].numel(), args[0].ndim), dtype=torch.long)
-        elif func is _OPERATIONS._grouped_mm.default and args[0].is_meta:
-            # On the meta device it asks for bfloat16.
-            output = args[0].new_empty((*args[0].shape[:-1], args[1].shape[-1]))
-        else:
-            output = self._make(func, args, kwargs or {})
-        if func is _OPERATIONS._safe_softmax.default:
+        if func is _SAFE_SOFTMAX:
             # Within this operation. It is freed on return.
             hidden = torch.empty_like(args[0], dtype=torch.bool)
             self._add(hidden)
+        key = _call(func, args, kwargs)
+        if key in self._known_calls:
+            # Blocks repeat their operations.
+            shape, stride, dtype, flops = self._known_calls[key]
+            output = torch.empty_strided(shape, stride, dtype=dtype, device="meta")
+        else:
+            output = _output(func, args, kwargs)
+            flops = _flops(func, args, kwargs, output)
+            if key and output.is_meta and _key(output) not in self._numbers:
+                self._known_calls[key] = (output.shape, output.stride(), output.dtype, flops)
         for tensor in output if isinstance(output, tuple | list) else (output,):
             if isinstance(tensor, torch.Tensor):
                 self._add(tensor)
-        self.flops += _flops(func, args, kwargs or {}, output)
-        return output
-
-    def _make(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The output of an operation. Blocks repeat their operations: a shape is computed once."""
-        returns = func._schema.returns
-        if len(returns) != 1 or str(returns[0].type) != "Tensor" or returns[0].alias_info:
-            return func(*args, **kwargs)
-        key = (func, *map(_described, args), *map(_described, kwargs.items()))
-        if key in self._shapes:
-            shape, stride, dtype = self._shapes[key]
-            return torch.empty_strided(shape, stride, dtype=dtype, device="meta")
-        output = func(*args, **kwargs)
-        if output.is_meta and _key(output) not in self._numbers:
-            self._shapes[key] = (output.shape, output.stride(), output.dtype)
+        self.flops += flops
         return output
 
     def _add(self, tensor: torch.Tensor) -> None:
@@ -204,6 +197,31 @@ def tensors_in(value: Any, seen: set[int] | None = None) -> Iterator[torch.Tenso
         yield from tensors_in(vars(value), seen)
 
 
+def _output(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation returns, where there may be no values."""
+    if func is _NONZERO and args[0].is_meta:
+        # There is room for all of them.
+        return args[0].new_empty((args[0].numel(), args[0].ndim), dtype=torch.long)
+    if func is _GROUPED_PRODUCT and args[0].is_meta:
+        # On the meta device it asks for bfloat16.
+        return args[0].new_empty((*args[0].shape[:-1], args[1].shape[-1]))
+    return func(*args, **kwargs)
+
+
+def _call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the new tensor of an operation depends on; None if it returns another thing."""
+    if not _makes_a_tensor(func):
+        return None
+    return (func, *map(_described, args), *map(_described, kwargs.items()))
+
+
+@cache
+def _makes_a_tensor(func: Any) -> bool:
+    """Whether an operation returns one tensor, and none of its arguments."""
+    returns = func._schema.returns
+    return len(returns) == 1 and str(returns[0].type) == "Tensor" and not returns[0].alias_info
+
+
 def _described(value: Any) -> Any:
     """What the shape of an operation's output depends on, of one argument."""
     if isinstance(value, torch.Tensor):
@@ -218,7 +236,7 @@ def _key(tensor: torch.Tensor) -> int:
 
 
 def _flops(func: Any, args: tuple[Any, ...], kwargs: Any, output: Any) -> int:
-    if func is _OPERATIONS._grouped_mm.default:
+    if func is _GROUPED_PRODUCT:
         # Each row is multiplied with the matrix of its group.
         return 2 * output.numel() * args[0].shape[-1]
     counter = flop_registry.get(func._overloadpacket)

@@ -59,6 +59,9 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     dtype = stored_dtype(config) if request["dtype"] == "auto" else request["dtype"]
     model = build(config, dtype, request["trust_remote_code"])
+    # Looking for garbage among what libraries and the model have made takes long, in each pass.
+    gc.collect()
+    gc.freeze()
     parameters = list(model.parameters())
     count = sum(parameter.numel() for parameter in parameters)
     assumed = ""
@@ -222,12 +225,7 @@ def main() -> None:
     answers = sys.stdout
     # Nothing that libraries print comes between the answers.
     with contextlib.redirect_stdout(sys.stderr):
-        found = []
-        for request in json.load(sys.stdin):
-            # What libraries have made by now stays: looking for garbage in it takes long.
-            gc.collect()
-            gc.freeze()
-            found.append(answer(request))
+        found = [answer(request) for request in json.load(sys.stdin)]
     json.dump(found, answers)
 
 
