@@ -97,6 +97,7 @@ rule patching:
             "window": study.interventions.window,
             "stride": study.interventions.stride,
             "specs": study.interventions.specs,
+            "random_donor": study.interventions.random_donor,
         },
         code=script_version("patching.py"),
     script:

@@ -18,6 +18,7 @@ def test_patching_without_probes_and_without_solved_pairs_is_an_empty_heat_map()
         {
             **IDENTITY,
             "kind": "sliding",
+            "donor": "paired",
             "rows": "solved",
             "edit": edit,
             "layers": [layer, layer + 1],

@@ -145,6 +145,15 @@ def test_the_chains_of_pairs_are_what_the_task_asks_for(tasks):
             assert row["few_shot_context"] == splits[-1]["few_shot_context"]
 
 
+def test_an_edit_changes_the_answer_unless_all_it_changes_are_distractors(tasks):
+    template = Template.from_config(tasks["level-4"])
+    kinds = {
+        places: Edit.from_config(places, template).is_of_distractors
+        for places in (("v0.1",), ("v0.1", "v0.2"), ("v0.1", "v1.2"), ("v2.1",))
+    }
+    assert list(kinds.values()) == [True, True, False, False]
+
+
 def test_a_distractor_is_no_intermediate_variable(tasks):
     assert intermediate_variables(Template.from_config(tasks["level-4"])) == [1]
     assert intermediate_variables(Template.from_config(tasks["level-5"])) == [0, 1]

@@ -8,6 +8,7 @@ import torch
 import yaml
 from jsonschema import Draft202012Validator
 from scipy.stats import binomtest
+from scipy.stats import t as student
 from support.checkpoints import smollm2_folder, train_small
 from support.facts import facts_of
 from support.repository import REPOSITORY
@@ -144,6 +145,10 @@ def test_solved_pairs_are_those_that_both_runs_get_right(rows):
 def test_what_must_follow_follows(rows):
     solved = [row for row in rows if row["rows"] == "solved"]
     for row in solved:
+        if row["spec"] in ("everything before", "all"):
+            assert row["logit_difference"] == pytest.approx(1, abs=1e-4)
+        if row["kind"] == "sliding" and row["equation"] == -1 and row["layers"] == [2]:
+            assert row["logit_difference"] == pytest.approx(0, abs=1e-4)
         # All that comes before the position that is read, or all of the run.
         if row["spec"] in ("everything before", "all"):
             assert row["success"] == 1
@@ -156,6 +161,66 @@ def test_what_must_follow_follows(rows):
     assert {row["variable"] for row in solved if row["answer_equation"] == 4} == {1}
     assert {row["variable"] for row in solved if row["answer_equation"] in (1, 3)} == {0}
     assert {row["variable"] for row in solved if row["answer_equation"] == 0} == {None}
+
+
+def test_the_logit_difference_says_how_far_a_patch_moves_the_model(rows, model, edits):
+    network, _, tokenizer = model
+    solved = [row for row in rows if row["rows"] == "solved" and row["edit"] == "second-formula"]
+    row = next(row for row in solved if row["spec"] == "problem")
+    pairs = [edits["second-formula"][i] for i in row["pairs"]]
+    texts = {
+        "base": [pair["base_source"] + pair["base_target"] for pair in pairs],
+        "edited": [pair["source"] + pair["target"] for pair in pairs],
+    }
+    ids = {run: torch.tensor(tokenizer(text)["input_ids"]) for run, text in texts.items()}
+    read = ids["base"].shape[1] - 3
+    states = {}
+
+    def keep(layer):
+        return lambda _m, _a, out: states.__setitem__(layer, out)
+
+    blocks = network.model.layers
+    handles = [block.register_forward_hook(keep(i)) for i, block in enumerate(blocks)]
+    handles.append(
+        blocks[0].register_forward_pre_hook(lambda _m, args: keep("in")(_m, args, args[0]))
+    )
+    with torch.inference_mode():
+        logits = {"base": network(ids["base"]).logits[:, read]}
+    for handle in handles:
+        handle.remove()
+    positions = row["positions"]
+
+    def put(layer):
+        def hook(_m, _a, out):
+            new = out.clone()
+            new[:, positions] = states[layer][:, positions]
+            return new
+
+        return hook
+
+    with torch.inference_mode():
+        logits["edited"] = network(ids["edited"]).logits[:, read]
+        handles = [block.register_forward_hook(put(i)) for i, block in enumerate(blocks)]
+        handles.append(
+            blocks[0].register_forward_pre_hook(lambda _m, args: (put("in")(_m, args, args[0]),))
+        )
+        logits["patched"] = network(ids["edited"]).logits[:, read]
+    for handle in handles:
+        handle.remove()
+    gold = {run: of_run[:, read + 1] for run, of_run in ids.items()}
+    difference = {
+        run: (of_run.gather(1, gold["base"][:, None]) - of_run.gather(1, gold["edited"][:, None]))
+        for run, of_run in logits.items()
+    }
+    moved = (difference["patched"] - difference["edited"]) / (
+        difference["base"] - difference["edited"]
+    )
+    assert row["logit_difference"] == pytest.approx(moved.mean().item(), rel=1e-3)
+    half = student.ppf(0.975, len(pairs) - 1) * moved.std().item() / len(pairs) ** 0.5
+    assert row["logit_difference_ci_high"] - row["logit_difference"] == pytest.approx(
+        half, rel=1e-3
+    )
+    assert {r["logit_difference"] for r in rows if r["rows"] == "all"} == {None}
 
 
 def test_the_grid_asks_for_each_number_of_the_chain_from_the_span_on(rows):

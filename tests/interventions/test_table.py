@@ -30,6 +30,7 @@ def patching_row(edit, layers, equation, answer, rows, success, n=50, **changes)
     return {
         **IDENTITY,
         "edit": edit,
+        "donor": "paired",
         "kind": "sliding",
         "spec": "",
         "source": "base",

@@ -106,7 +106,15 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("controls/thresholds", [0], "controls.thresholds.0: 0 is less than or equal to the"),
         ("controls/thresholds", [0.5, 0.5], "controls.thresholds: [0.5, 0.5] has non-unique"),
         ("tasks/level-1/edits", {"a": ["v1.2"]}, "edits.a: 'v1.2': v1's equation has no number"),
-        ("tasks/level-4/edits", {"a": ["v0.1"]}, "edits.a: ['v0.1'] never change the answer"),
+        (
+            "tasks/level-1",
+            {
+                "equations": ["v0 = num", "v1 = v0 - v0"],
+                "order": "in_order",
+                "edits": {"a": ["v0.1"]},
+            },
+            "edits.a: ['v0.1']: no other numbers there change the answer",
+        ),
         ("tasks/level-1/edits", {"a/b": ["v1.1"]}, "tasks.level-1.edits: 'a/b' does not match"),
         ("interventions/pair", 3, "interventions.pair: unknown key; did you mean 'pairs'?"),
         ("interventions/specs", {"a": {}}, "specs.a: 'span' is a required property"),

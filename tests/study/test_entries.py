@@ -79,7 +79,7 @@ def test_an_untrained_copy_has_the_checkpoint_of_its_model_and_is_shown_gold_cha
 
 def test_a_task_has_a_template_or_files(config):
     files = {"test": "a.jsonl", "probing_train": "b.jsonl"}
-    values = {"files": files, "shots": 3, "edits": {}, "ask": "last"}
+    values = {"files": files, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
     config["tasks"]["existing"] = values
     tasks = entries.task_entries(config)
     assert not tasks["existing"].is_generated

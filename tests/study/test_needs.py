@@ -13,6 +13,7 @@ from think_to_talk.study.plan import StudyPlan
 ROW = {
     "source": "z = 4 - o , o = 4 ; z =?",
     "target": " z = 4 - o , o = 4 , z = 4 - o , z = 4 - 4 , z = 0\n",
+    "scratchpad": "z = 4 - o , o = 4 , z = 4 - o , z = 4 - 4 , z = 0",
     "intermediate_questions": ["o =", "z ="],
     "few_shot_context": "a = 1 ; a =? a = 1\n",
 }
@@ -28,7 +29,9 @@ def existing(config, tmp_path, line, shots="all"):
     path = tmp_path / "data.jsonl"
     path.write_bytes(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
     files = {"test": str(path), "probing_train": str(path)}
-    config["tasks"] = {"there": {"files": files, "shots": 3, "edits": {}, "ask": "last"}}
+    config["tasks"] = {
+        "there": {"files": files, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
+    }
     config["models"]["tiny"]["shots"] = shots
     return Needs(StudyPlan(config))
 

@@ -39,7 +39,13 @@ def forced(*accuracies):
 
 def patch(equation, success, variable=1, answer_equation=2, layers=(1,), **others):
     first = {0: 15, 1: 21, 2: 25, -3: 0}[equation]
-    row = {"kind": "sliding", "rows": "solved", "n": 30, "positions": [first + 1, first]}
+    row = {
+        "kind": "sliding",
+        "donor": "paired",
+        "rows": "solved",
+        "n": 30,
+        "positions": [first + 1, first],
+    }
     place = {"equation": equation, "variable": variable, "answer_equation": answer_equation}
     return {**row, **place, "layers": list(layers), "success": success, **others}
 
@@ -81,6 +87,7 @@ def test_all_dates_of_a_variable_stand_in_its_row():
         (patch(-3, 1.0, answer_equation=1), "an earlier word on the value"),
         (patch(-3, 1.0, rows="all"), "pairs that the model does not solve"),
         (patch(-3, 1.0, kind="directed"), "no window of the grid"),
+        (patch(-3, 1.0, donor="random"), "an unrelated problem"),
         (patch(-3, 1.0, variable=0), "another variable"),
         (patch(-3, 0.9), "the threshold itself is not enough"),
         (patch(-3, None, n=0), "no pairs"),

@@ -19,6 +19,7 @@ HERE = {
     "snakemake -n": "",
     "snakemake --unlock": "",
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
+    "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
     "snakemake --cores 1 plan --configfile studies/paper.yaml": "",
     # 324 of its jobs need a GPU.
     "snakemake --profile profiles/slurm --configfile studies/paper.yaml": "--dry-run",

@@ -1,7 +1,7 @@
 """Confidence intervals of shares: probe accuracies, success rates of interventions, controls.
 
 Wilson's score interval (Wilson, 1927) stays within [0, 1], also for few rows or shares near 0 or 1.
-Means of probabilities have Student's interval, cut at 0 and 1.
+Means have Student's interval, that of probabilities cut at 0 and 1.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ def share(name: str, hits: int, n: int) -> dict[str, float | None]:
     return {name: hits / n if n else None, f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
-def mean(name: str, values: Sequence[float]) -> dict[str, float | None]:
-    """The columns of a mean of probabilities, as of `share`; no interval for a single value."""
+def mean(
+    name: str, values: Sequence[float], bounds: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, float | None]:
+    """The columns of a mean, as of `share`; no interval for a single value.
+
+    bounds: of the values, and so of the interval; those of a probability unless given.
+    """
     if not values:
         return dict.fromkeys((name, f"{name}_ci_low", f"{name}_ci_high"))
     middle, low, high = fmean(values), None, None
     if len(values) > 1:
         half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-        low, high = max(0.0, middle - half), min(1.0, middle + half)
+        low, high = max(bounds[0], middle - half), min(bounds[1], middle + half)
     return {name: middle, f"{name}_ci_low": low, f"{name}_ci_high": high}

@@ -1,7 +1,8 @@
 """Figure of the effect of interventions on final answers, from the table of interventions.
 
-Left, activation patching: a line per part of the problem or chain whose hidden states are patched.
-Right, inconsistent chains: a line per variable whose result in the chain is wrong.
+Left, activation patching: a line per part of the problem or chain whose hidden states are patched;
+crosses where they are an unrelated problem's, or where the edit is a distractor's. Right,
+inconsistent chains: a line per variable whose result in the chain is wrong.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def draw_effects(table: Rows, title: str) -> Figure:
     solved = [row for row in table if row["pairs"] == "solved"]
     tasks = list(dict.fromkeys(row["task"] for row in solved))
     patching = [row for row in solved if row["intervention"] == "patching"]
+    controls = [row for row in solved if row["intervention"] in ("random_donor", "distractor")]
     chains = [row for row in solved if row["intervention"] == "inconsistent_chain"]
     specs = list(dict.fromkeys(row["spec"] for row in patching))
-    edits = list(dict.fromkeys(row["edit"] for row in patching))
+    edits = list(dict.fromkeys(row["edit"] for row in [*patching, *controls]))
     longest = max(len(specs), len(_variables(chains)))
     with matplotlib.rc_context(STYLE):
         figure = Figure(
@@ -41,10 +43,14 @@ def draw_effects(table: Rows, title: str) -> Figure:
         grid = figure.subplots(len(tasks), 2, squeeze=False, sharex=True, width_ratios=(3, 2))
         for (left, right), task in zip(grid, tasks, strict=True):
             _draw_patching(left, [r for r in patching if r["task"] == task], specs, edits)
+            _draw_controls(left, [r for r in controls if r["task"] == task], specs, edits)
             _draw_chains(right, [r for r in chains if r["task"] == task])
             left.set_title(f"{task}: after patching the", loc="left")
         grid[0, 1].set_title("after a wrong result in the chain for", loc="left")
-        grid[-1, 0].set_xlabel("share of pairs with the other run's answer (hollow: their own)")
+        crosses = "; cross: changed by a control's patch" if controls else ""
+        grid[-1, 0].set_xlabel(
+            f"share of pairs with the other run's answer (hollow: their own{crosses})"
+        )
         grid[-1, 1].set_xlabel("the chain's answer (hollow: the problem's)")
         handles = [
             matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4)
@@ -68,6 +74,17 @@ def _draw_patching(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequenc
                 _draw_shares(panel, row, specs.index(row["spec"]) + shift, colour, marker)
     panel.set_yticks(range(len(specs)), specs)
     _finish(panel, len(specs))
+
+
+def _draw_controls(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequence[str]) -> None:
+    """The share of answers that a control's patch changes, to whatever."""
+    for row in rows:
+        if row["n"] and row["spec"] in specs:
+            number = edits.index(row["edit"])
+            colour, _ = EDIT_STYLES[number % len(EDIT_STYLES)]
+            shift = 0.22 * (number - (len(edits) - 1) / 2)
+            height = specs.index(row["spec"]) + shift
+            panel.plot(1 - row["kept"], height, color=colour, marker="x", markersize=3.5)
 
 
 def _draw_chains(panel: Axes, rows: Rows) -> None:

@@ -31,13 +31,19 @@ _HEAT: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": "cividis"}
 def draw_patching(patching: Rows, probes: Rows) -> Figure:
     """Success rate over equations and windows of layers, and probe accuracy on the same axes.
 
+    Of a distractor's edit, after which no answer can be the source's: the rate of changed answers.
+
     A row of panels per number of the chain that is read from the patched run, a column per edit.
     Rates are over pairs that the model solves without patching.
 
     patching: all rows of patching of one task.
     probes: all probe rows of the same task.
     """
-    sliding = [row for row in patching if row["kind"] == "sliding" and row["rows"] == "solved"]
+    sliding = [
+        row
+        for row in patching
+        if row["kind"] == "sliding" and row["donor"] == "paired" and row["rows"] == "solved"
+    ]
     asked = sorted({row["answer_equation"] for row in sliding})
     edits = list(dict.fromkeys(row["edit"] for row in sliding))
     axes = _EquationAxes.of(probes, sliding)
@@ -61,9 +67,12 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
             panels[0].set_ylabel(f"{axes.names[answer]}{asks}\n\nlayer", fontsize=6)
         grid[0, 0].set_title("readable: probe accuracy", loc="left")
         for panel, edit in zip(grid[0, 1:], edits, strict=True):
-            panel.set_title(f"used: {edit}", loc="left")
+            of_edit = [row for row in sliding if row["edit"] == edit]
+            panel.set_title(f"{_measured(of_edit)}: {edit}", loc="left")
         bar = figure.colorbar(image, ax=list(grid.flat), fraction=0.02, pad=0.01, aspect=40)
-        bar.set_label("probe accuracy, or success rate of patching")
+        bar.set_label(
+            "probe accuracy, or rate of patches that succeed (distractor: change anything)"
+        )
         first = patching[0]
         figure.suptitle(
             f"{first['task']}: {first['model']}, seed {first['seed']}. In each row the last number "
@@ -109,7 +118,7 @@ class _EquationAxes:
         values = np.full((len(middles), len(self.equations)), np.nan)
         for row in rows:
             place = middles.index(_middle(row)), self.equations.index(row["equation"])
-            values[place] = row["success"]
+            values[place] = row["other"] if row["success"] is None else row["success"]
         return self._draw(panel, middles, values)
 
     def _draw(self, panel: Axes, layers: Sequence[float], values: np.ndarray) -> Any:
@@ -135,6 +144,11 @@ class _EquationAxes:
         labels = [self.names[equation] for equation in self.equations]
         panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize=5)
         panel.tick_params(length=1.5, pad=1)
+
+
+def _measured(rows: Rows) -> str:
+    """What the panels of an edit show."""
+    return "changed" if all(row["success"] is None for row in rows) else "used"
 
 
 def _annotate_empty(panel: Axes, text: str) -> None:

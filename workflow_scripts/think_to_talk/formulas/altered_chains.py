@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from think_to_talk.formulas.counterfactuals import draw_pairs, possible_forms, usable, values_of
+from think_to_talk.formulas.counterfactuals import (
+    draw_pairs,
+    needed_variables,
+    possible_forms,
+    usable,
+    values_of,
+)
 from think_to_talk.formulas.problems import Problem
 from think_to_talk.formulas.templates import Template
 
@@ -54,17 +60,7 @@ def intermediate_variables(template: Template) -> list[int]:
     These are the variables that the last one depends on, in any alternative, except copies of
     another variable: the result of a copy can be read off its equation.
     """
-    needed: set[int] = set()
-    waiting = [len(template.alternatives) - 1]
-    while waiting:
-        used = {
-            name
-            for form in possible_forms(template, waiting.pop())
-            for name in form.operands
-            if name is not None
-        }
-        waiting.extend(used - needed)
-        needed |= used
+    needed = needed_variables(template) - {len(template.alternatives) - 1}
     copies = {
         variable
         for variable in needed

@@ -1,4 +1,4 @@
-"""Counterfactual pairs: a problem (the base) and a variant of it with another final answer.
+"""Counterfactual pairs: a problem (the base) and a variant of it, mostly with another answer.
 
 `formulas.edits` makes variants by redrawing numbers of the problem, with the values that follow
 from them. `formulas.altered_chains` keeps the problem, but its chain of thought states a wrong
@@ -31,7 +31,7 @@ class Change(Protocol):
         """The template of the problems that it changes."""
 
     def variants(self, problem: Problem) -> list[Problem]:
-        """All variants of a problem: values in range, and another final answer."""
+        """All variants of a problem, their values in range."""
 
 
 def values_of(problem: Problem, given: Mapping[int, int] | None = None) -> tuple[int, ...]:
@@ -51,17 +51,32 @@ def values_of(problem: Problem, given: Mapping[int, int] | None = None) -> tuple
 def usable(changed: Sequence[Problem], problem: Problem, template: Template) -> list[Problem]:
     """The changed problems whose values are in range and whose final answer differs."""
     answer = problem.values[problem.asked]
+    return [new for new in in_range(changed, template) if new.values[new.asked] != answer]
+
+
+def in_range(changed: Sequence[Problem], template: Template) -> list[Problem]:
+    """The changed problems whose values are in range."""
     return [
         new
         for new in changed
         if all(template.low <= value <= template.high for value in new.values)
-        and new.values[new.asked] != answer
     ]
 
 
 def possible_forms(template: Template, variable: int) -> list[Form]:
     """All right-hand sides that a variable's equation may have."""
     return [form for forms in template.alternatives[variable] for form in forms]
+
+
+def needed_variables(template: Template) -> set[int]:
+    """The variables that the answer depends on, in any alternative, itself included."""
+    n = len(template.alternatives)
+    needed = set(range(n)) if template.ask_any else {n - 1}
+    for variable in reversed(range(n)):
+        if variable in needed:
+            forms = possible_forms(template, variable)
+            needed |= {name for form in forms for name in form.operands if name is not None}
+    return needed
 
 
 def draw_pairs(

@@ -1,7 +1,8 @@
 """Edits: the numbers of a problem that are redrawn for a counterfactual pair.
 
 The config names the numbers of an edit; `formulas.counterfactuals` draws pairs with it, and
-`interventions.patching` patches hidden states between the two problems of a pair.
+`interventions.patching` patches hidden states between the two problems of a pair. An edit changes
+the answer; that of a distractor, a variable on which the answer does not depend, never does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.counterfactuals import possible_forms, usable, values_of
+from think_to_talk.formulas.counterfactuals import (
+    in_range,
+    needed_variables,
+    possible_forms,
+    usable,
+    values_of,
+)
 from think_to_talk.formulas.problems import Problem
 from think_to_talk.formulas.templates import Template
 
@@ -48,8 +55,17 @@ class Edit:
             )
         return cls(template, tuple(_read_place(place, template) for place in places))
 
+    @property
+    def is_of_distractors(self) -> bool:
+        """Whether the answer depends on no variable that it changes."""
+        needed = needed_variables(self.template)
+        return all(variable not in needed for variable, _ in self.places)
+
     def variants(self, problem: Problem) -> list[Problem]:
-        """All problems with another number at every place."""
+        """All problems with another number at every place, their values in range.
+
+        Their answer is another one; of distractors, it is the same.
+        """
         low, high = self.template.low, self.template.high
         others = [
             [number for number in range(low, high + 1) if number != problem.numbers[v][which]]
@@ -62,6 +78,8 @@ class Edit:
                 numbers[variable][which] = number
             new = replace(problem, numbers=tuple(map(tuple, numbers)))
             changed.append(replace(new, values=values_of(new)))
+        if self.is_of_distractors:
+            return in_range(changed, self.template)
         return usable(changed, problem, self.template)
 
 

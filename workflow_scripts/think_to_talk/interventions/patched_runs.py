@@ -27,27 +27,65 @@ from think_to_talk.interventions.tokenized_pairs import RUNS
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """Predicted next tokens of the runs of some pairs, as token ids.
+class Answers:
+    """What a run of each pair says next, in some places.
 
-    unpatched: {run: [pairs, chain tokens]}, the prediction of each token of the chain.
-    patched: for each spec [pairs, forced lengths].
+    tokens: [pairs, places] ids of the most likely tokens.
+    differences: [pairs, places] of the logits of the two runs' gold tokens there, base less edited.
     """
 
-    unpatched: dict[str, torch.Tensor]
-    patched: list[torch.Tensor]
+    tokens: torch.Tensor
+    differences: torch.Tensor
+
+    @classmethod
+    def of(cls, logits: torch.Tensor, gold: Mapping[str, torch.Tensor]) -> Answers:
+        """Read logits [pairs, places, vocabulary]; gold: {run: [pairs, places]} ids."""
+        base, edited = (
+            logits.gather(-1, gold[run].to(logits.device)[..., None])[..., 0] for run in RUNS
+        )
+        return cls(logits.argmax(dim=-1).cpu(), (base - edited).float().cpu())
+
+    @classmethod
+    def joined(cls, parts: Iterable[Answers]) -> Answers:
+        """Those of the pairs of all parts, in their order."""
+        parts = list(parts)
+        return cls(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.differences for part in parts]),
+        )
+
+    def at(self, places: Sequence[int]) -> Answers:
+        """A copy of those in some of the places."""
+        return Answers(self.tokens[:, list(places)], self.differences[:, list(places)])
+
+    def put(self, place: int, other: Answers, other_place: int) -> None:
+        """Replace those in a place by others."""
+        self.tokens[:, place] = other.tokens[:, other_place]
+        self.differences[:, place] = other.differences[:, other_place]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the runs of some pairs say.
+
+    unpatched: {run: answers in place of each token of the chain}.
+    patched: for each spec, after each forced length.
+    """
+
+    unpatched: dict[str, Answers]
+    patched: list[Answers]
 
     def __len__(self) -> int:
         """Number of pairs."""
-        return len(self.unpatched[RUNS[0]])
+        return len(self.unpatched[RUNS[0]].tokens)
 
     @classmethod
     def joined(cls, parts: Iterable[Outputs]) -> Outputs:
         """The outputs of the pairs of all parts, in their order."""
         parts = list(parts)
         return cls(
-            {run: torch.cat([part.unpatched[run] for part in parts]) for run in RUNS},
-            [torch.cat(spec) for spec in zip(*(part.patched for part in parts), strict=True)],
+            {run: Answers.joined(part.unpatched[run] for part in parts) for run in RUNS},
+            [Answers.joined(spec) for spec in zip(*(part.patched for part in parts), strict=True)],
         )
 
 
@@ -82,14 +120,15 @@ class Patcher:
     ) -> Outputs:
         """The outputs of one batch of pairs; arguments as of `outputs`."""
         states: dict[str, dict[int, torch.Tensor]] = {}
+        gold = {run: ids[:, n_problem:] for run, ids in runs.items()}
         unpatched = {}
         for run, ids in runs.items():
             copied = {layer for spec in specs if spec.source == run for layer in spec.layers}
             starts = {self._start(spec) for spec in specs if spec.target == run and spec.layers}
             layers = sorted(copied | (starts - {0}))
-            states[run], unpatched[run] = self._unpatched(ids, n_problem, layers)
-        # Tokens before the patched positions are the unpatched ones; passes overwrite the others.
-        patched = [unpatched[spec.target][:, list(spec.forced)] for spec in specs]
+            states[run], unpatched[run] = self._unpatched(ids, n_problem, layers, gold)
+        # Answers before the patched positions are the unpatched ones; passes replace the others.
+        patched = [unpatched[spec.target].at(spec.forced) for spec in specs]
         for source in RUNS:
             active = [
                 (spec, result)
@@ -100,27 +139,31 @@ class Patcher:
         return Outputs(unpatched, patched)
 
     def _unpatched(
-        self, ids: torch.Tensor, n_problem: int, layers: Sequence[int]
-    ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
-        """Hidden states {layer: [rows, positions, hidden]} and next tokens [rows, chain tokens]."""
+        self,
+        ids: torch.Tensor,
+        n_problem: int,
+        layers: Sequence[int],
+        gold: Mapping[str, torch.Tensor],
+    ) -> tuple[dict[int, torch.Tensor], Answers]:
+        """Hidden states {layer: [rows, positions, hidden]}, and answers to each chain token."""
         states: dict[int, torch.Tensor] = {}
         read = torch.arange(n_problem - 1, ids.shape[1] - 1)
         prefix = self.passes.prefix(len(ids), ids.shape[1])
         logits, _ = self.passes.forward(ids, read, prefix, layers=layers, hook=states.__setitem__)
-        return states, logits.argmax(dim=-1).cpu()
+        return states, Answers.of(logits, gold)
 
     def _patch_from(
         self,
         states: Mapping[str, Mapping[int, torch.Tensor]],
         runs: Mapping[str, torch.Tensor],
         n_problem: int,
-        active: list[tuple[Spec, torch.Tensor]],
+        active: list[tuple[Spec, Answers]],
     ) -> None:
         """Compute the results of specs with the same source, which are written in place.
 
         states: {run: {layer: [pairs, positions, hidden]}} of the unpatched runs.
         runs, n_problem: as of `outputs`.
-        active: specs with their results [pairs, forced lengths].
+        active: specs with their results after each forced length.
         """
         if not active:
             return
@@ -139,34 +182,34 @@ class Patcher:
             waiting = list(group)
             while waiting:
                 some, waiting = waiting[:together], waiting[together:]
-                self._patched_pass(states, ids, n_problem, context, some)
+                self._patched_pass(states, runs, n_problem, context, some)
 
     def _start(self, spec: Spec) -> int:
         """The layer at which a spec's passes start: 0, unless the blocks below can be skipped."""
         facts = self.passes.facts
         return min(spec.layers) if facts.starts_at_layer and facts.continues_cache else 0
 
-    def _beginning(self, item: tuple[Spec, torch.Tensor]) -> tuple[int, int]:
+    def _beginning(self, item: tuple[Spec, Answers]) -> tuple[int, int]:
         """The first position that is patched, and the layer at which the pass starts."""
         return min(item[0].positions), self._start(item[0])
 
     def _patched_pass(
         self,
         states: Mapping[str, Mapping[int, torch.Tensor]],
-        ids: torch.Tensor,
+        runs: Mapping[str, torch.Tensor],
         n_problem: int,
         context: Context,
-        group: Sequence[tuple[Spec, torch.Tensor]],
+        group: Sequence[tuple[Spec, Answers]],
     ) -> None:
         """One pass of pairs times specs, from the first patched position and layer of all of them.
 
-        states: as of `_patch_from`.
-        ids: [pairs, positions] of the patched run.
+        states, runs, n_problem: as of `_patch_from`.
         context: the tokens before the first patched position.
         group: specs with the same first position and layer, with their results.
         """
         start, layer = self._beginning(group[0])
         source, target = states[group[0][0].source], states[group[0][0].target]
+        ids = runs[group[0][0].target]
         n_rows, n_specs = len(ids), len(group)
         reading = {n_problem - 1 + t for spec, _ in group for t in spec.forced}
         read = sorted(position for position in reading if position >= start)
@@ -192,12 +235,14 @@ class Patcher:
             hook=replace,
             start=started,
         )
-        predicted = logits.argmax(dim=-1).cpu().unflatten(0, (n_rows, n_specs))
+        following = torch.tensor(read) + 1
+        gold = {run: of_run[:, following] for run, of_run in runs.items()}
         place = {position: i for i, position in enumerate(read)}
         for i, (spec, result) in enumerate(group):
+            said = Answers.of(logits.unflatten(0, (n_rows, n_specs))[:, i], gold)
             for j, t in enumerate(spec.forced):
                 if n_problem - 1 + t in place:
-                    result[:, j] = predicted[:, i, place[n_problem - 1 + t]]
+                    result.put(j, said, place[n_problem - 1 + t])
 
 
 def _replaced_positions(

@@ -8,6 +8,11 @@ other way round), at the layers and positions of a spec. An answer then becomes 
 (success), stays the patched run's (unchanged), or becomes something else; rates come with Wilson
 95 % intervals. As in the paper (Kudo et al., arXiv:2412.01113), extended by a grid over all layers
 and equations.
+
+Beside the rates, the normalised logit difference (Zhang and Nanda, arXiv:2309.16042) says how far a
+patch moves the model, also where its answer does not change: 0 as unpatched, 1 as the source's run.
+Two controls: patches from a random donor, an unrelated problem with another answer, and edits of a
+distractor, on which no answer depends, so that a patch must change nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,8 +28,9 @@ import torch
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
-from think_to_talk.intervals import share
-from think_to_talk.interventions.patched_runs import Outputs, Patcher
+from think_to_talk.intervals import mean, share
+from think_to_talk.interventions.donors import donors
+from think_to_talk.interventions.patched_runs import Answers, Outputs, Patcher
 from think_to_talk.interventions.specs import Answer, Spec, answers, directed, from_config, sliding
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
@@ -40,11 +47,13 @@ class PatchingSettings:
     window: layers that the sliding grid patches together.
     stride: layers between windows of the grid.
     specs: the study's additional specs, {name: entry}.
+    random_donor: whether each patch is also tried from an unrelated problem.
     """
 
     window: int
     stride: int
     specs: Mapping[str, Mapping[str, Any]]
+    random_donor: bool = False
 
     def all_specs(self, layout: Layout, n_layers: int) -> list[Spec]:
         """The sliding grid, the directed specs and the study's additional ones."""
@@ -67,9 +76,10 @@ def patching_rows(
     batch_size: int,
     identity: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """A row per edit, spec, answer and choice of pairs; see schemas/patching_row.schema.yaml.
+    """A row per edit, donor, spec, answer and choice of pairs.
 
-    Pairs whose two problems have the same number in place of an answer are left out of its rates.
+    See schemas/patching_row.schema.yaml. Pairs whose two problems have the same number in place of
+    an answer are left out of its rates, unless the edit is a distractor's: it never changes any.
 
     facts: how the model may be run.
     edits: {name: pair rows}.
@@ -79,12 +89,18 @@ def patching_rows(
     identity: model, seed and task.
     """
     n_layers = model.config.get_text_config().num_hidden_layers
-    total = sum(map(len, edits.values()))
+    tried = [
+        (edit, donor, pairs)
+        for edit, numbered in edits.items()
+        for donor, pairs in donors(numbered, settings.random_donor)
+    ]
     description = f"patching {identity['model']}, seed {identity['seed']}, {identity['task']}"
-    with progress(total, description, "pairs") as bar:
-        for edit, pairs in edits.items():
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+    with progress(sum(len(pairs) for *_, pairs in tried), description, "pairs") as bar:
+        for edit, donor, pairs in tried:
+            tokens = TokenizedPairs.of(tokenizer, list(pairs.values()), shots, bos)
             specs = settings.all_specs(tokens.layout, n_layers)
+            if donor == "random":
+                specs = [spec for spec in specs if spec.source == "base"]
             patcher = Patcher(Passes(model, facts, tokens.prefix, batch_size))
             batches = []
             for batch in patcher.outputs(tokens.runs, tokens.layout.n_problem, specs):
@@ -92,38 +108,44 @@ def patching_rows(
                 bar.update(len(batch))
             outputs = Outputs.joined(batches)
             for row in _rows_of_edit(pairs, tokens, specs, outputs, tokenizer):
-                yield {**identity, "edit": edit, **row}
+                yield {**identity, "edit": edit, "donor": donor, **row}
 
 
 def _rows_of_edit(
-    pairs: Rows,
+    numbered: Mapping[int, Mapping[str, Any]],
     tokens: TokenizedPairs,
     specs: Sequence[Spec],
     outputs: Outputs,
     tokenizer: PreTrainedTokenizerBase,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one edit, without its name and the identity: per spec, answer and choice of pairs.
+    """Rows of one edit and donor, without their names: per spec, answer and choice of pairs.
 
-    pairs, tokens, outputs: of the same pairs of problems.
+    numbered: {number: pair}. tokens, outputs: of the same pairs of problems.
     """
+    numbers, pairs = torch.tensor(list(numbered)), list(numbered.values())
     answer_at = {answer.forced: answer for answer in answers(tokens.layout)}
     variables = {forced: answered_variable(pairs, answer) for forced, answer in answer_at.items()}
     equations = tokens.layout.equations()
-    gold, unpatched = tokens.chains, outputs.unpatched
-    ids = torch.cat([part.unique() for part in (*outputs.patched, *unpatched.values())]).unique()
+    gold = tokens.chains
+    unpatched = {run: answers.tokens for run, answers in outputs.unpatched.items()}
+    said = (*(answers.tokens for answers in outputs.patched), *unpatched.values())
+    ids = torch.cat([part.unique() for part in said]).unique()
     text = dict(zip(ids.tolist(), tokenizer.batch_decode(ids[:, None]), strict=True))
+    distractor = torch.equal(gold["base"], gold["edited"])
     for spec, patched in zip(specs, outputs.patched, strict=True):
         touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
         equation = touched.pop() if len(touched) == 1 else None
         for column, t in enumerate(spec.forced):
-            differs = gold["base"][:, t] != gold["edited"][:, t]
+            differs = (gold["base"][:, t] != gold["edited"][:, t]) | distractor
             solved = differs.clone()
             for run in RUNS:
                 solved &= unpatched[run][:, t] == gold[run][:, t]
             if not differs.any():
                 continue
+            moved = [] if distractor else _moved(patched, outputs.unpatched, spec, column, solved)
             for which, mask in (("solved", solved), ("all", differs)):
-                found = patched[mask, column]
+                found = patched.tokens[mask, column]
+                rates = _rates(found, gold[spec.source][mask, t], gold[spec.target][mask, t])
                 yield {
                     "kind": spec.kind,
                     "spec": spec.name,
@@ -136,9 +158,11 @@ def _rows_of_edit(
                     "variable": variables.get(t),
                     "rows": which,
                     "n": len(found),
-                    **_rates(found, gold[spec.source][mask, t], gold[spec.target][mask, t]),
+                    **(_without_success(rates) if distractor else rates),
+                    # Of all pairs, some have no distance between the runs to divide by.
+                    **mean("logit_difference", moved if which == "solved" else [], (-inf, inf)),
                     **_accuracies(unpatched, gold, mask, t),
-                    "pairs": torch.nonzero(mask).flatten().tolist(),
+                    "pairs": numbers[mask].tolist(),
                     "outputs": [text[token].strip() for token in found.tolist()],
                 }
 
@@ -157,6 +181,32 @@ def _rates(
         **share("unchanged", int(unchanged.sum()), n),
         **share("other", int((~success & ~unchanged).sum()), n),
     }
+
+
+def _without_success(rates: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The rates where source and target have the same number: none can become the source's."""
+    return {key: None if key.startswith("success") else value for key, value in rates.items()}
+
+
+def _moved(
+    patched: Answers,
+    unpatched: Mapping[str, Answers],
+    spec: Spec,
+    column: int,
+    solved: torch.Tensor,
+) -> list[float]:
+    """How far a patch moves the logit difference: 0 as unpatched, 1 as in the source's run.
+
+    patched, unpatched: of the pairs. column: of the spec's forced lengths. solved: [pairs] which
+    pairs both runs solve: there the logit of a run's own number is the highest. Of these, pairs
+    whose differences are all 0 (ties in a coarse dtype) are left out.
+    """
+    source, target = (
+        unpatched[run].differences[solved, spec.forced[column]]
+        for run in (spec.source, spec.target)
+    )
+    moved = (patched.differences[solved, column] - target) / (source - target)
+    return moved[source != target].tolist()
 
 
 def _accuracies(

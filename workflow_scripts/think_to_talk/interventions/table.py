@@ -54,7 +54,7 @@ def rows_of_patching(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str
         if row["kind"] != "sliding":
             yield {
                 **_identity(row),
-                "intervention": "patching",
+                "intervention": _intervention(row),
                 "spec": row["spec"],
                 "edit": row["edit"],
                 "variable": None,
@@ -76,6 +76,14 @@ def rows_of_inconsistent_chains(chains: Iterable[Mapping[str, Any]]) -> Iterator
             "base_accuracy": None,
             "edited_accuracy": None,
         }
+
+
+def _intervention(row: Mapping[str, Any]) -> str:
+    """What a row of patching is: of pairs, or one of the two controls."""
+    if row["donor"] == "random":
+        return "random_donor"
+    # Both runs have the same answer: there is none that it could become.
+    return "distractor" if row["n"] and row["success"] is None else "patching"
 
 
 def _identity(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,10 @@ def check_edits(task: Mapping[str, Any]) -> None:
             edit = Edit.from_config(places, Template.from_config(task))
             problems = islice(draw_problems(edit.template, 0, set()), 100)
             if not any(map(edit.variants, problems)):
-                raise InputError(f"{places} never change the answer")
+                raise InputError(
+                    f"{places}: no other numbers there change the answer and keep all values in "
+                    "range; name others"
+                )
         except InputError as error:
             raise InputError(f"edits.{name}: {error}") from None
 

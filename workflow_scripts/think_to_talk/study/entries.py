@@ -205,6 +205,7 @@ class InterventionsEntry(Entry):
     pairs: int
     window: int
     stride: int
+    random_donor: bool
     specs: Mapping[str, Any]
 
 

@@ -198,7 +198,8 @@ class Needs:
         _, source, target = self.study.sample(task)
         equations = source.count(",") + target.count(",") + 3
         windows = 1 + self.sizes(model).num_hidden_layers // interventions.stride
-        runs = interventions.pairs * len(entry.edits) * equations * windows
+        donors = 1 + interventions.random_donor
+        runs = interventions.pairs * donors * len(entry.edits) * equations * windows
         return self.work(model, task, runs).without_divergence()
 
     def inconsistent_work(self, model: str, task: str) -> Work:

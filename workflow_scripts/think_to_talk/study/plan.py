@@ -220,8 +220,11 @@ def _first_row(path: Path) -> dict[str, Any]:
     """The first row of an existing dataset, of which all others have the layout."""
     row = next(read_external(path))
     row.setdefault("few_shot_context", "")
-    texts = dict.fromkeys(("source", "target", "scratchpad", "few_shot_context"), str)
-    for key, kind in {**texts, "intermediate_questions": list}.items():
+    wanted = {
+        **{"source": str, "target": str, "intermediate_questions": list},
+        **{"few_shot_context": str, "scratchpad": str},
+    }
+    for key, kind in wanted.items():
         if not isinstance(row.get(key), kind):
             raise InputError(f"{path}, line 1, key {key!r}: expected a {kind.__name__}")
     return row

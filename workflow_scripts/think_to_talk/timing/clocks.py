@@ -110,6 +110,7 @@ def _grid(patching_rows: Rows, variable: int) -> list[Mapping[str, Any]]:
         row
         for row in patching_rows
         if row["kind"] == "sliding"
+        and row["donor"] == "paired"
         and row["rows"] == "solved"
         and row["variable"] == variable
         and 0 not in row["layers"]

@@ -142,7 +142,7 @@ def _patching(rows: Rows) -> dict[str, Any]:
     last layer, equation, score, ci_low, ci_high]`, `score` being the success rate. `whole`: `edit`,
     `spec`, `n`, `score`, `ci_low`, `ci_high` of patches of whole parts, and of the config's own.
     """
-    solved = [row for row in rows if row["rows"] == "solved"]
+    solved = [row for row in rows if row["rows"] == "solved" and row["donor"] == "paired"]
     grids: dict[tuple[str, int], dict[str, Any]] = {}
     for row in solved:
         if row["kind"] != "sliding":
