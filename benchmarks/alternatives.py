@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.tokens.prompts import first_shots
+
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 #: The levels of the paper: per variable, an alternative of operand kinds (a number, or the variable
 #: with that index), and whether the equations are written last first.
@@ -214,3 +217,33 @@ def patched_answers(
         for handle in handles:
             handle.remove()
     return torch.cat(answers)
+
+
+@torch.inference_mode()
+def forced_digits(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Mapping[str, Any]],
+    shots: int,
+    seed: int,
+    batch_size: int,
+) -> list[list[int]]:
+    """The digit that a model says at each cut of each row's chain, -1 for none; whole prompts.
+
+    tokenizer: with digits as tokens of their own, behind the token of a space.
+    """
+    digits = {tokenizer.convert_tokens_to_ids(str(digit)): digit for digit in range(10)}
+    said = []
+    for cut in range(n_cuts(rows[0])):
+        found: list[int] = []
+        for start in range(0, len(rows), batch_size):
+            prompts = []
+            for row in rows[start : start + batch_size]:
+                examples = cut_examples(first_shots(row["few_shot_context"], shots), seed)
+                chain = cut_row(row, cut)["target"]
+                prompts.append(examples + row["source"] + chain[: chain.rindex("=") + 2])
+            ids = torch.tensor(tokenizer(prompts)["input_ids"])
+            logits = model(ids, use_cache=False, logits_to_keep=1).logits[:, -1]
+            found += [digits.get(token, -1) for token in logits.argmax(dim=-1).tolist()]
+        said.append(found)
+    return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from answering import forced_answers
 from bench import Bench
 from decoding import hidden_states_smollm2, hidden_states_tiny
 from interventions import patching
@@ -23,4 +24,5 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "sgd": sgd,
     "shards": shards,
     "patching": patching,
+    "forced-answers": forced_answers,
 }

@@ -23,4 +23,7 @@ def study_config():
             config_files.check_file(os.path.relpath(file))
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    if not workflow.modifier.skip_configfile:
+        # Snakemake merges the overlays again, behind the file: its tasks and models come first.
+        config.clear()
     return config_file

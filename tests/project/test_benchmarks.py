@@ -40,6 +40,7 @@ def test_all_parts_are_in_one_table(everything):
         "sgd",
         "shards",
         "patching",
+        "forced answers",
         "growth",
         "paper size",
         "paper scale",

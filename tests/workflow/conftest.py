@@ -74,6 +74,7 @@ def made_once(tmp_path_factory, name, make):
 SWITCHED_ON = {
     "logit_lens": True,
     "forced_answers": True,
+    "interventions__random_donor": True,
     **{
         f"tasks__{name}": {
             "equations": ["v0 = num ± num", "v1 = num ± v0"],

@@ -64,6 +64,24 @@ def test_the_table_of_forced_answers_has_a_row_per_model_and_task(switched_on):
     assert found == {(model, task) for model, tasks in TASKS.items() for task in tasks}
 
 
+def test_tasks_of_the_config_file_come_before_those_of_an_overlay(switched_on):
+    rows = read_jsonl(switched_on.folder / "results/summary/timing.jsonl")
+    of_local = dict.fromkeys(row["task"] for row in rows if row["model"] == "local")
+    assert next(iter(of_local)) == "level-1"
+    assert set(of_local) == set(TASKS["local"])
+
+
+def test_each_patch_is_also_tried_from_a_random_donor(switched_on):
+    table = read_jsonl(switched_on.folder / "results/summary/interventions.jsonl")
+    tried = {
+        kind: {
+            (row["model"], row["task"], row["spec"]) for row in table if row["intervention"] == kind
+        }
+        for kind in ("patching", "random_donor")
+    }
+    assert tried["patching"] == tried["random_donor"] != set()
+
+
 @pytest.mark.parametrize("task", CHAINS)
 def test_a_task_with_another_chain_is_studied_like_any_other(switched_on, task):
     chain, cuts = CHAINS[task]

@@ -47,10 +47,13 @@ def draw_effects(table: Rows, title: str) -> Figure:
             _draw_chains(right, [r for r in chains if r["task"] == task])
             left.set_title(f"{task}: after patching the", loc="left")
         grid[0, 1].set_title("after a wrong result in the chain for", loc="left")
-        crosses = "; cross: changed by a control's patch" if controls else ""
-        grid[-1, 0].set_xlabel(
-            f"share of pairs with the other run's answer (hollow: their own{crosses})"
-        )
+        label = "share of pairs with the other run's answer (hollow: their own)"
+        if controls:
+            label += (
+                "\ncrosses: with another answer than their own, after the same patch from an"
+                "\nunrelated problem, or from one that differs in a distractor"
+            )
+        grid[-1, 0].set_xlabel(label)
         grid[-1, 1].set_xlabel("the chain's answer (hollow: the problem's)")
         handles = [
             matplotlib.lines.Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4)

@@ -65,10 +65,11 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
                 axes.finish(panel, answer)
             asks = "" if variable is None else f": {variable_symbol(variable)}"
             panels[0].set_ylabel(f"{axes.names[answer]}{asks}\n\nlayer", fontsize=6)
-        grid[0, 0].set_title("readable: probe accuracy", loc="left")
+        size = 8 if len(edits) < 4 else 6
+        grid[0, 0].set_title("readable: probe accuracy", loc="left", fontsize=size)
         for panel, edit in zip(grid[0, 1:], edits, strict=True):
             of_edit = [row for row in sliding if row["edit"] == edit]
-            panel.set_title(f"{_measured(of_edit)}: {edit}", loc="left")
+            panel.set_title(f"{_measured(of_edit)}: {edit}", loc="left", fontsize=size)
         bar = figure.colorbar(image, ax=list(grid.flat), fraction=0.02, pad=0.01, aspect=40)
         bar.set_label(
             "probe accuracy, or rate of patches that succeed (distractor: change anything)"

@@ -17,9 +17,13 @@ Numbered = dict[int, Mapping[str, Any]]
 def donors(
     pairs: Sequence[Mapping[str, Any]], random_donor: bool
 ) -> Iterator[tuple[str, Numbered]]:
-    """(donor, pairs) of an edit: `paired`, as they are, and `random`, if that is asked for."""
+    """(donor, pairs) of an edit: `paired`, as they are, and `random`, if that is asked for.
+
+    Edits of distractors, which are a control themselves, have no random donors.
+    """
     yield "paired", dict(enumerate(pairs))
-    unrelated = with_random_donors(pairs) if random_donor else {}
+    of_distractors = all(pair["target"] == pair["base_target"] for pair in pairs)
+    unrelated = with_random_donors(pairs) if random_donor and not of_distractors else {}
     if unrelated:
         yield "random", unrelated
 

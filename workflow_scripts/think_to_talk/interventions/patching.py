@@ -131,6 +131,7 @@ def _rows_of_edit(
     said = (*(answers.tokens for answers in outputs.patched), *unpatched.values())
     ids = torch.cat([part.unique() for part in said]).unique()
     text = dict(zip(ids.tolist(), tokenizer.batch_decode(ids[:, None]), strict=True))
+    # An edit of a distractor changes no number of the chain.
     distractor = torch.equal(gold["base"], gold["edited"])
     for spec, patched in zip(specs, outputs.patched, strict=True):
         touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
