@@ -34,7 +34,7 @@ def with_random_donors(pairs: Sequence[Mapping[str, Any]]) -> Numbered:
     It is that of the next pair (their order is random) whose base problem has another answer than
     this pair's edited problem. A pair for which there is none is left out.
     """
-    found = {}
+    found: Numbered = {}
     for number, pair in enumerate(pairs):
         others = (pairs[(number + step) % len(pairs)] for step in range(1, len(pairs)))
         donor = next(
