@@ -27,6 +27,7 @@ from think_to_talk.pages.explorer.chart_parts import (
     only,
     tooltip,
 )
+from think_to_talk.pages.explorer.lanes import LANES
 
 
 def charts() -> dict[str, dict[str, Any]]:
@@ -34,6 +35,7 @@ def charts() -> dict[str, dict[str, Any]]:
     made = {
         "map": _probe_map(),
         "curves": _curves(),
+        "clocks": _clocks(),
         "readable": _equation_map("probe accuracy of each layer, best within the equation"),
         "used": _equation_map("success rate of patching these layers at this equation"),
         "whole": _whole_parts(),
@@ -144,6 +146,48 @@ def _curves() -> Any:
         ceiling,
         tau,
         *begin("place"),
+    )
+
+
+def _clocks() -> Any:
+    """Lanes of the clocks along the symbols: from each date (`date`) on, a line to the chain's end.
+
+    Heights are in lanes, the first of which is 0. `lane` is a place of a lane, `label` its name,
+    and `note` the words in place of a line. `chosen` is what the keyboard is at.
+    """
+    x = named("place", None, labelAngle=0)
+    down = alt.Scale(domain=[len(LANES) - 0.5, -0.5], nice=False)
+    y, top = (alt.Y(f"{field}:Q", axis=None, scale=down) for field in ("height", "top"))
+    definition = ("lane", "clock"), ("definition", "definition")
+    meaning = tooltip(*definition)
+    dates = tooltip(*definition, ("label", "variable"), ("date", "date"))
+    lanes = only("lane").mark_rect(stroke="white")
+    # Shaded: the chain of thought.
+    shade = alt.condition("datum.in_chain", alt.value("#e4e4e4"), alt.value("#f3f3f3"))
+    lanes = lanes.encode(x, top, alt.Y2("bottom"), color=shade, tooltip=meaning)
+    labels = only("label").mark_text(align="right", baseline="middle", dx=-8, fontSize=11)
+    labels = labels.encode(alt.XValue(0), y, text="lane:N", tooltip=meaning)
+    begun = only("date")
+    # Another channel than fill, whose scale would name the colour.
+    colour = alt.Stroke("colour:N", scale=None)
+    line = begun.mark_rule(strokeWidth=3).encode(x, alt.X2("end"), y, stroke=colour, tooltip=dates)
+    marks = begun.mark_point(size=170, filled=False, fill="white", opacity=1, strokeWidth=2)
+    marks = marks.encode(x, y, stroke=colour, tooltip=dates)
+    names = begun.mark_text(fontSize=10).encode(x, y, text="variable:N", tooltip=dates)
+    notes = only("note").mark_text(align="right", baseline="middle", dx=-6, fontSize=10)
+    notes = notes.encode(alt.XValue("width"), y, text="text:N", tooltip=dates)
+    chosen = only("chosen").mark_rect(fill=None, stroke=MARK, strokeWidth=2)
+    chosen = chosen.encode(top, alt.Y2("bottom"))
+    return finished(
+        "When each variable is determined by the text, readable, said and used, along the symbols",
+        lanes,
+        *begin("place"),
+        line,
+        marks,
+        names,
+        notes,
+        labels,
+        chosen,
     )
 
 
