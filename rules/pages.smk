@@ -4,7 +4,8 @@ from think_to_talk.run.packages import required_packages
 
 # The files of the explorer's page that are not Python modules.
 EXPLORER_PARTS = [
-    f"think_to_talk/pages/explorer/page.{kind}" for kind in ("html", "css", "js")
+    f"think_to_talk/pages/explorer/{file}"
+    for file in ("page.html", "page.css", "clocks.js", "examples.js", "page.js")
 ]
 # The packages whose versions are recorded with the results.
 PACKAGES = required_packages(
@@ -33,7 +34,9 @@ rule explorer:
     input:
         probes=of_results(PROBES, study.probed_results()),
         timing=of_results(TIMING, study.probed_results()),
+        clocks=of_results(CLOCKS, study.probed_results()),
         patching=of_results(PATCHING, study.results(study.patched_tasks)),
+        generations=of_results(filled(GENERATIONS, split="test"), study.results()),
         ceilings=ceilings_of(
             *dict.fromkeys(result["task"] for result in study.probed_results())
         ),
@@ -57,6 +60,7 @@ rule explorer:
     params:
         results=study.probed_results(),
         patched=study.results(study.patched_tasks),
+        generated=study.results(),
         threshold=config["timing"]["threshold"],
         packages=PACKAGES,
         code=script_version("explorer.py", *EXPLORER_PARTS),

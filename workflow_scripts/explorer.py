@@ -3,7 +3,7 @@
 import job
 from think_to_talk.files.atomic import write_text
 from think_to_talk.files.jsonl import read_by_stem
-from think_to_talk.pages.explorer.data import read_results, study_data
+from think_to_talk.pages.explorer.data import by_result, read_results, study_data
 from think_to_talk.pages.explorer.page import explorer_page
 from think_to_talk.run.provenance import provenance
 
@@ -12,8 +12,9 @@ with job.running(globals()) as this:
         this.params.results,
         this.input.probes,
         this.input.timing,
-        this.params.patched,
-        this.input.patching,
+        this.input.clocks,
+        by_result(this.params.patched, this.input.patching),
+        by_result(this.params.generated, this.input.generations),
         read_by_stem(this.input.ceilings),
     )
     study = study_data(results, this.params.threshold)

@@ -8,8 +8,17 @@ import pytest
 
 from think_to_talk.figures import style as figures_style
 from think_to_talk.pages.explorer.data import result_data, study_data
+from think_to_talk.pages.explorer.examples import (
+    N_EXAMPLES,
+    NO_PREDICTION,
+    choose_examples,
+    encode_predictions,
+    last_number,
+)
+from think_to_talk.pages.explorer.lanes import LANES
 from think_to_talk.pages.explorer.page import explorer_page
 from think_to_talk.timing.best_probes import best_layers, first_readable
+from think_to_talk.timing.clocks import CLOCKS, clock_rows
 from think_to_talk.timing.roles import ROLE_COLOURS, variable_roles
 from think_to_talk.timing.table import timing_rows
 
@@ -56,9 +65,26 @@ CEILINGS = [
 ]
 
 
-def data(rows, ceilings=()):
+#: The first test row is wrong about B, the second right.
+GENERATIONS = [
+    {
+        "row": row,
+        "source": "b = 4 + a , a = 3 ; b =?",
+        "generation": f"b = 4 + a , a = 3 , b = {written}",
+        "scratchpad": "b = 4 + a , a = 3 , b = 7",
+        "correct": written == 7,
+        "aligned": written == 7,
+        "ended": True,
+        "n_tokens": 14,
+    }
+    for row, written in enumerate((8, 7))
+]
+
+
+def data(rows, ceilings=(), clocks=(), generations=GENERATIONS):
     timing = timing_rows(rows, [{"correct": True}], 0.9, IDENTITY, ceilings)
-    return study_data([result_data(IDENTITY, rows, timing, [], ceilings)], 0.9)
+    result = result_data(IDENTITY, rows, timing, [], ceilings, clocks, generations)
+    return study_data([result], 0.9)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -88,9 +114,9 @@ def test_every_probe_is_in_its_place():
         layer = result["layers"].index(row["layer"])
         score = variable["score"][layer][row["position"]]
         assert score == (None if row["score"] is None else pytest.approx(row["score"], abs=5e-5))
-        said = row["predictions"][0] if row["predictions"] else -1
-        assert variable["readings"][layer][row["position"]] == said
-        assert variable["value"] == row["answer"][0]
+        said = [readings[row["position"]] for readings in variable["readings"][layer]]
+        assert said == list(map(str, row["predictions"] or ".."))
+        assert variable["values"] == row["answer"]
 
 
 def test_variables_are_named_and_coloured_by_their_roles():
@@ -125,7 +151,7 @@ def test_held_out_accuracy_is_beside_the_accuracy_under_the_same_keys():
         if row["variable"] == 1:
             layer = [0, 4].index(row["layer"])
             assert heldout["score"][layer][row["position"]] == pytest.approx(row["heldout_score"])
-            assert heldout["readings"][layer][row["position"]] == 7
+            assert heldout["readings"][layer][0][row["position"]] == "7"
     # It grows along the positions, and is highest in layer 4.
     last = len(SYMBOLS) - 1
     assert heldout["records"][0] == [0, 4, 0.4, -COT_START, -2]
@@ -169,6 +195,118 @@ def test_null_scores_are_empty_cells_without_records():
     json.dumps(found, allow_nan=False)
     for variable in found["results"][0]["variables"]:
         assert {score for layer in variable["score"] for score in layer} == {None}
-        assert {reading for layer in variable["readings"] for reading in layer} == {-1}
+        assert {reading for layer in variable["readings"] for reading in layer} == {
+            NO_PREDICTION * len(SYMBOLS)
+        }
         assert variable["records"] == []
         assert variable["acc_before"] is variable["acc_after"] is None
+
+
+@pytest.mark.parametrize(
+    ("n_wrong", "n_right", "shown"),
+    [
+        (0, 50, (0, 20)),
+        (3, 50, (3, 17)),
+        (50, 50, (10, 10)),
+        (50, 4, (16, 4)),
+        (50, 0, (20, 0)),
+        (2, 3, (2, 3)),
+    ],
+)
+def test_wrong_chains_come_first_and_are_at_most_half_of_the_examples(n_wrong, n_right, shown):
+    correct = np.random.default_rng(0).permutation([False] * n_wrong + [True] * n_right)
+    numbers = {kind: np.flatnonzero(correct == kind).tolist() for kind in (False, True)}
+    chosen = choose_examples([{"row": i, "correct": bool(c)} for i, c in enumerate(correct)])
+    assert len(chosen) <= N_EXAMPLES
+    expected = [*numbers[False][: shown[0]], *numbers[True][: shown[1]]]
+    assert [row["row"] for row in chosen] == expected
+
+
+def test_an_example_says_what_the_model_wrote_and_the_gold_chain_where_it_differs():
+    result = data(probe_rows(np.random.default_rng(0)))["results"][0]
+    wrong, right = result["examples"]
+    assert wrong == {
+        "row": 0,
+        "source": GENERATIONS[0]["source"],
+        "generation": GENERATIONS[0]["generation"],
+        "gold": GENERATIONS[0]["scratchpad"],
+        "correct": False,
+        "aligned": False,
+        "ended": True,
+        "written": ["3", "8"],
+    }
+    assert right["gold"] is None
+    assert right["written"] == ["3", "7"]
+
+
+def test_predictions_are_those_of_the_rows_that_are_shown():
+    """A wrong row comes first, wherever it stands among the test rows."""
+    right_first = [
+        {**GENERATIONS[0], "row": 1},
+        {**GENERATIONS[1], "row": 0},
+    ]
+    rows = probe_rows(np.random.default_rng(0))
+    result = data(rows, generations=right_first)["results"][0]
+    assert [example["row"] for example in result["examples"]] == [1, 0]
+    variable = result["variables"][0]
+    assert variable["values"] == [3, 0]
+    # Layer 4 predicts [4, 3] for rows 0 and 1, and has no probe at position 5.
+    readings = [digit * 5 + NO_PREDICTION + digit * (len(SYMBOLS) - 6) for digit in "34"]
+    assert variable["readings"][1] == readings
+
+
+@pytest.mark.parametrize(
+    ("chain", "number"),
+    [
+        ("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "7"),
+        ("b = 4 , b = 12", "12"),
+        ("b = -3", "-3"),
+        ("a = 3 ; b = 5 , b = ?", "5"),
+        ("b = b = 5 , bb = 4 , b =", None),
+        ("? ? ?", None),
+        ("", None),
+    ],
+)
+def test_the_written_value_is_the_last_number_that_a_chain_says_of_a_variable(chain, number):
+    assert last_number(chain, "b") == number
+    assert last_number(chain, None) is None
+
+
+def test_predictions_are_a_character_per_position():
+    predictions = [[1, 2, 3], None, [9, -1, 0]]
+    assert encode_predictions(predictions, [0, 1]) == ["1.9", "2.."]
+    assert encode_predictions(predictions, [2]) == ["3.0"]
+
+
+def test_published_rows_have_no_examples_and_perhaps_no_predictions():
+    rows = [{**row, "predictions": None} for row in probe_rows(np.random.default_rng(0))]
+    result = data(rows, generations=[])["results"][0]
+    assert result["examples"] == []
+    variable = result["variables"][0]
+    assert variable["values"] == [0]
+    assert variable["readings"] == [[NO_PREDICTION * len(SYMBOLS)]] * 2
+    assert variable["clocks"] is variable["sentence"] is None
+
+
+def test_the_lanes_are_the_clocks():
+    assert list(LANES) == list(CLOCKS)
+
+
+def test_a_date_that_never_comes_and_one_that_was_not_measured_are_told_apart():
+    rows = [{**row, "score": 0.5} for row in probe_rows(np.random.default_rng(0))]
+    timing = timing_rows(rows, [{"correct": True}], 0.9, IDENTITY, CEILINGS)
+    forced = [{"cut": 0, "relative_position": 2, "accuracy": 0.1}]
+    clocks = clock_rows(rows, timing, forced, [], 0.9)
+    found = data(rows, CEILINGS, clocks)["results"][0]["variables"]
+    # Only B has held-out accuracy and is the answer; nothing was patched.
+    assert found[0]["clocks"] == {"t_text": -5, "t_star": None}
+    assert found[1]["clocks"] == {
+        "t_text": -5,
+        "t_star": None,
+        "t_star_heldout": None,
+        "t_said": None,
+    }
+    assert [each["sentence"] for each in found] == [row["sentence"] for row in clocks]
+    # Without ceilings it is not known what the text says.
+    found = data(rows, (), clocks)["results"][0]["variables"]
+    assert found[0]["clocks"] == {"t_star": None}

@@ -46,7 +46,12 @@ def value_of(chart):
 
 def hover(page, chart, number):
     """What the tooltip says of the value with this number, as {title: value}."""
-    page.locator(value_of(chart)).nth(number).hover()
+    return hovered(page, page.locator(value_of(chart)).nth(number))
+
+
+def hovered(page, mark):
+    """What the tooltip of a mark says, as {title: value}."""
+    mark.hover()
     tooltip = page.locator("#vg-tooltip-element.visible")
     tooltip.wait_for()
     cells = tooltip.locator("td").all_text_contents()

@@ -2,10 +2,12 @@
 
 import os
 import pickle
+from urllib.parse import urlencode
 
 import pytest
 import yaml
 from filelock import FileLock
+from support.browser import EXPLORER, chromium, opened
 from support.checkpoints import random_gpt2
 from support.configs import tiny
 from support.repository import GENERAL_FEW_SHOT
@@ -128,3 +130,34 @@ def untouched(tmp_path_factory):
 def mini(finished_mini, tmp_path):
     """A copy of the finished small study, to be changed."""
     return finished_mini.copy(tmp_path / "study")
+
+
+#: What tests of the explorer choose unless they choose something else.
+FIRST = {"model": "local", "task": "level-1"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def explorer(browser, finished_mini):
+    """Opens the explorer, the study's or another file, at FIRST and the choices given.
+
+    It must never complain.
+    """
+    pages = []
+    of_study = finished_mini.folder / "results/summary/explorer.html"
+
+    def explorer(file=of_study, **choices):
+        page, complaints = opened(browser, file, EXPLORER, f"#{urlencode({**FIRST, **choices})}")
+        pages.append((page, complaints))
+        return page
+
+    yield explorer
+    for page, complaints in pages:
+        page.wait_for_timeout(200)
+        assert complaints == []
+        page.close()

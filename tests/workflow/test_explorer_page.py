@@ -2,10 +2,9 @@
 
 import csv
 import re
-from urllib.parse import urlencode
 
 import pytest
-from support.browser import EXPLORER, chromium, hover, opened, value_of
+from support.browser import EXPLORER, hover, value_of
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import variable_symbol
@@ -13,39 +12,6 @@ from think_to_talk.timing.best_probes import best_layers, first_readable
 from think_to_talk.timing.roles import ANSWER, DISTRACTOR, NEEDED, ROLE_COLOURS
 
 pytestmark = pytest.mark.service
-
-#: What the tests choose unless they choose something else.
-FIRST = {"model": "local", "task": "level-1"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def summary(finished_mini):
-    return finished_mini.folder / "results/summary"
-
-
-@pytest.fixture
-def explorer(browser, summary):
-    """Opens the explorer at FIRST and the choices given; it must never complain."""
-    pages = []
-
-    def explorer(**choices):
-        page, complaints = opened(
-            browser, summary / "explorer.html", EXPLORER, f"#{urlencode({**FIRST, **choices})}"
-        )
-        pages.append((page, complaints))
-        return page
-
-    yield explorer
-    for page, complaints in pages:
-        page.wait_for_timeout(200)
-        assert complaints == []
-        page.close()
 
 
 def probes(study, model, task):
@@ -186,16 +152,6 @@ def test_arrow_keys_read_the_map_s_values_out(explorer, finished_mini):
     assert f"it says {row['predictions'][0]} where {row['answer'][0]} is right" in said
     page.keyboard.press("Escape")
     assert page.locator("#reading").text_content() == ""
-
-
-def test_the_sample_problem_is_under_the_map(explorer, finished_mini):
-    page = explorer()
-    tokens = [
-        row["token"] for row in best_layers(probes(finished_mini, "local", "level-1"), 0).values()
-    ]
-    shown = page.locator("#map .mark-text.role-mark").first.locator("text").all_text_contents()
-    wanted = [token.strip() or ("⏎" if "\n" in token else "␣") for token in tokens]
-    assert shown[: len(wanted)] == wanted
 
 
 def test_models_are_compared_on_the_symbols_and_can_be_left_out(explorer):

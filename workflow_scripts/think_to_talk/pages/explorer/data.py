@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
+from think_to_talk.pages.explorer.examples import choose_examples, encode_predictions, example_data
+from think_to_talk.pages.explorer.lanes import LANES, lane_dates
 from think_to_talk.timing.best_probes import best_layers, record_scores
 from think_to_talk.timing.roles import Roles, role_colours, role_label, variable_roles
 from think_to_talk.timing.symbol_axis import equation_names
@@ -24,17 +27,28 @@ _DIGITS = 4
 
 
 def result_data(
-    identity: Row, probes: Rows, timing: Rows, patching: Rows, ceilings: Rows = ()
+    identity: Row,
+    probes: Rows,
+    timing: Rows,
+    patching: Rows = (),
+    ceilings: Rows = (),
+    clocks: Rows = (),
+    generations: Rows = (),
 ) -> dict[str, Any]:
     """One model, seed and task.
 
-    identity: those three. probes, timing: its rows. patching: its rows, or none. ceilings: the
-    task's, or none of an existing dataset.
+    identity: those three.
+    probes, timing: its rows.
+    patching: its rows, or none.
+    ceilings: the task's, or none of an existing dataset.
+    clocks: its rows, or none.
+    generations: its rows of the test split, or none of published probe rows.
 
     Returned are `identity` and: `layers`, the saved ones; `positions`, columns of what is there
     (`symbol`, `symbol_index`, `equation`, `token` of the first test row); `cot_start`, the position
-    that is t = 0; `equations`, {number: symbols}; `cot_accuracy`, `n_test`; `variables`, see
-    `_named` and `_variable`; and `patching`, see `_patching`, or null.
+    that is t = 0; `equations`, {number: symbols}; `cot_accuracy`, `n_test`; `examples`, see
+    `examples.example_data`; `variables`, see `_named` and `_variable`; and `patching`, see
+    `_patching`, or null.
     """
     layers = sorted({row["layer"] for row in probes})
     roles = variable_roles(probes)
@@ -42,6 +56,11 @@ def result_data(
     in_order = [positions[p] for p in sorted(positions)]
     columns = {key: [row[key] for row in in_order] for key in ("symbol_index", "equation", "token")}
     symbols = [row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL for row in in_order]
+    shown = choose_examples(generations)
+    place_of = {number: place for place, number in enumerate(probes[0]["sample_ids"])}
+    # Without examples the map shows the first test row.
+    samples = [place_of[row["row"]] for row in shown] or [0]
+    clock_of = {row["variable"]: row for row in clocks}
     return {
         **identity,
         "layers": layers,
@@ -50,10 +69,20 @@ def result_data(
         "equations": {str(number): name for number, name in equation_names(probes).items()},
         "cot_accuracy": timing[0]["cot_accuracy"],
         "n_test": timing[0]["n_test"],
+        "examples": [
+            example_data(row, in_order, [each["variable"] for each in timing]) for row in shown
+        ],
         "variables": [
             {
                 **_named(row["variable"], roles),
-                **_variable(probes, row, layers, len(in_order), ceilings),
+                **_variable(
+                    [each for each in probes if each["variable"] == row["variable"]],
+                    row,
+                    layers,
+                    samples,
+                    ceilings,
+                    clock_of.get(row["variable"]),
+                ),
             }
             for row in timing
         ],
@@ -71,64 +100,76 @@ def _named(variable: int, roles: Roles) -> dict[str, str]:
 
 
 def _variable(
-    probes: Rows, timing: Row, layers: Sequence[int], n_positions: int, ceilings: Rows
+    own: Rows,
+    timing: Row,
+    layers: Sequence[int],
+    samples: Sequence[int],
+    ceilings: Rows,
+    clock: Row | None,
 ) -> dict[str, Any]:
     """The probes of one variable: what `_accuracy` says of its accuracy, and the rest.
 
-    `heldout`: the same of its held-out accuracy, or null if it has none. `value`: the variable's in
-    the first test row. `chance`, `t_text`. `ceiling`: [positions], or null if not known.
+    own: its probe rows.
+    samples: the test rows that are shown, as places among all of them.
+    clock: its row of the clocks, if there is one.
+
+    `heldout`: the same of its held-out accuracy, or null if it has none. `values`: [samples] the
+    variable's. `chance`, `t_text`. `ceiling`: [positions], or null if not known. `clocks`: as of
+    `lanes.lane_dates`, and `sentence`, the dates in words; both null without a row of the clocks.
     """
-    own = [row for row in probes if row["variable"] == timing["variable"]]
     ceiling = position_ceilings(own, ceilings, timing["variable"])
     heldout = None
     if any(row["heldout_score"] is not None for row in own):
         best = timing["heldout_before"], timing["heldout_after"]
-        heldout = _accuracy(own, layers, n_positions, best, "heldout_")
+        heldout = _accuracy(own, layers, samples, best, "heldout_")
     best = timing["acc_before"], timing["acc_after"]
     return {
-        **_accuracy(own, layers, n_positions, best),
+        **_accuracy(own, layers, samples, best),
         "heldout": heldout,
-        "value": own[0]["answer"][0],
+        "values": [own[0]["answer"][sample] for sample in samples],
         "chance": own[0]["chance"],
         "t_text": timing["t_text"],
         "ceiling": [_rounded(value) for value in ceiling.values()] or None,
+        "clocks": lane_dates(clock, has_ceiling=bool(ceiling)) if clock else None,
+        "sentence": clock["sentence"] if clock else None,
     }
 
 
 def _accuracy(
     own: Rows,
     layers: Sequence[int],
-    n_positions: int,
+    samples: Sequence[int],
     best: tuple[float | None, float | None],
     prefix: str = "",
 ) -> dict[str, Any]:
     """An accuracy of one variable.
 
-    own: its probe rows. best: the highest accuracy before and in the chain of thought. prefix: of
-    the accuracy's keys in probe rows.
+    own: its probe rows.
+    samples: as of `_variable`.
+    best: the highest accuracy before and in the chain of thought.
+    prefix: of the accuracy's keys in probe rows.
 
     `score`, `ci_low`, `ci_high`: [layers][positions], null where there is no probe. `records`:
     `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds all before:
-    t* of any threshold is the first record above it. `readings` ([layers][positions], -1 for none):
-    what the probes say in the first test row. `acc_before`, `acc_after`: `best`.
+    t* of any threshold is the first record above it. `readings`: [layers][samples] what the probes
+    say, as of `examples.encode_predictions`. `acc_before`, `acc_after`: `best`.
     """
-    grids: dict[str, list[list[Any]]] = {
-        key: [[None] * n_positions for _ in layers] for key in SHARE
+    by_layer = {
+        layer: sorted((row for row in own if row["layer"] == layer), key=itemgetter("position"))
+        for layer in layers
     }
-    readings = [[-1] * n_positions for _ in layers]
-    for row in own:
-        layer, position = layers.index(row["layer"]), row["position"]
-        for key in SHARE:
-            grids[key][layer][position] = _rounded(row[f"{prefix}{key}"])
-        if row[f"{prefix}predictions"]:
-            readings[layer][position] = row[f"{prefix}predictions"][0]
+    grids = {
+        key: [[_rounded(row[f"{prefix}{key}"]) for row in rows] for rows in by_layer.values()]
+        for key in SHARE
+    }
+    predictions = [[row[f"{prefix}predictions"] for row in rows] for rows in by_layer.values()]
     score = f"{prefix}score"
     columns = ("position", "layer", score, "relative_position", "equation")
     records = record_scores(best_layers(own, own[0]["variable"], score), score)
     return {
         **grids,
         "records": [[row[key] for key in columns] for row in records],
-        "readings": readings,
+        "readings": [encode_predictions(of_layer, samples) for of_layer in predictions],
         "acc_before": best[0],
         "acc_after": best[1],
     }
@@ -176,35 +217,55 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
 
 
+def by_result(results: Sequence[Row], files: Sequence[str]) -> dict[tuple[Any, ...], str]:
+    """{(model, seed, task): its file}."""
+    return {_key(result): file for result, file in zip(results, files, strict=True)}
+
+
+def _key(result: Row) -> tuple[Any, ...]:
+    return result["model"], result["seed"], result["task"]
+
+
 def read_results(
     results: Sequence[Row],
     probes: Sequence[str],
     timing: Sequence[str],
-    patched: Sequence[Row],
-    patching: Sequence[str],
+    clocks: Sequence[str],
+    patching: Mapping[tuple[Any, ...], str],
+    generations: Mapping[tuple[Any, ...], str],
     ceilings: Mapping[str, Rows],
 ) -> Iterator[dict[str, Any]]:
     """`result_data` of each model, seed and task, reading one's files at a time.
 
-    results: what each is (model, seed and task). probes, timing: its files. patched, patching:
-    those of them that were patched, and the files of that. ceilings: {task: its rows}.
+    results: what each is (model, seed and task).
+    probes, timing: its files.
+    clocks: the file of its model and seed.
+    patching, generations: as of `by_result`, of those results that have them.
+    ceilings: {task: its rows}.
     """
-    names = ("model", "seed", "task")
-    file_of = {
-        tuple(result[name] for name in names): file
-        for result, file in zip(patched, patching, strict=True)
-    }
-    for result, probe_file, timing_file in zip(results, probes, timing, strict=True):
-        more = file_of.get(tuple(result[name] for name in names))
+    for result, probe_file, timing_file, clocks_file in zip(
+        results, probes, timing, clocks, strict=True
+    ):
+        patching_file, written_file = patching.get(_key(result)), generations.get(_key(result))
         yield result_data(
             result,
             read_probe_rows(probe_file),
             read_jsonl(timing_file),
-            read_jsonl(more) if more else [],
+            read_jsonl(patching_file) if patching_file else [],
             ceilings.get(result["task"], ()),
+            [row for row in read_jsonl(clocks_file) if row["task"] == result["task"]],
+            read_jsonl(written_file) if written_file else [],
         )
 
 
 def study_data(results: Iterable[Mapping[str, Any]], threshold: float) -> dict[str, Any]:
-    """The whole study: `results`, each of `result_data`, and the threshold that t* is shown at."""
-    return {"threshold": threshold, "results": list(results)}
+    """The whole study.
+
+    `results`, each of `result_data`; `threshold`, which t* is shown at first and all other dates
+    have; and `lanes`, {lane of the clocks: its `label` and `definition`}.
+    """
+    lanes = {
+        lane: {"label": label, "definition": definition}
+        for lane, (label, definition) in LANES.items()
+    }
+    return {"threshold": threshold, "lanes": lanes, "results": list(results)}

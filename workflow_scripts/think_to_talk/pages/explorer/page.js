@@ -1,5 +1,3 @@
-"use strict";
-
 // The page's state is what is chosen; everything shown follows from it and from the study's data.
 
 const at = (id) => document.getElementById(id);
@@ -90,20 +88,19 @@ function drawMap() {
   const rows = layers.flatMap((layer) =>
     positions.map((position) => ({ kind: "cell", ...mapCell(result, variable, layer, position) })),
   );
-  for (const position of positions) {
-    const token = result.positions.token[position];
+  textsShown(result).forEach((text, position) =>
     rows.push({
-      kind: "text", row: "problem", position, text: shown(token),
-      about: "token of the first test problem and its chain of thought",
-    });
-  }
+      kind: "text", row: "problem", position, text,
+      about: "text of the chosen test row: its problem and the model's chain of thought",
+    }),
+  );
+  const value = goldValue(variable);
   for (const position of positions) {
     const layer = cursor ? cursor.layer : bestLayer(accuracy, position);
-    const says = layer === null ? -1 : accuracy.readings[layer][position];
+    const says = layer === null ? "" : reading(accuracy, layer, position);
     rows.push({
-      kind: "text", row: `${name}: ${variable.name}`, position, text: says < 0 ? "" : String(says),
-      right: says === variable.value,
-      about: `what the ${name} of layer ${result.layers[layer]} says; ${variable.name} is ${variable.value}`,
+      kind: "text", row: `${name}: ${variable.name}`, position, text: says, right: says === value,
+      about: `what the ${name} of layer ${result.layers[layer]} says; ${variable.name} is ${value}`,
     });
   }
   rows.push({ kind: "begin", position: result.cot_start });
@@ -161,14 +158,14 @@ function summary(accuracy, kind) {
 function spoken(result, variable) {
   const accuracy = accuracyOf(variable, state.accuracy);
   const c = cell(result, variable, cursor.layer, cursor.position);
-  const says = accuracy.readings[cursor.layer][cursor.position];
+  const says = reading(accuracy, cursor.layer, cursor.position);
   const heldout = variable.heldout
     ? `, held-out accuracy ${withInterval(share(variable.heldout, cursor.layer, cursor.position))}`
     : "";
   return (
     `Layer ${c.layer}, symbol ${c.symbol} (token ${shown(c.token)}), t = ${c.t}, equation ` +
     `${c.equation}: accuracy ${withInterval(c)}${heldout}, chance ${percent(c.chance)}` +
-    (says < 0 ? "." : `; in the problem shown, it says ${says} where ${variable.value} is right.`)
+    (says === "" ? "." : `; in the problem shown, it says ${says} where ${goldValue(variable)} is right.`)
   );
 }
 
@@ -418,6 +415,7 @@ function offerChoices() {
   at("variable-colour").style.background = chosenVariable().colour;
   choose("accuracy", kindsOf(chosenVariable()), (kind) => ACCURACIES[kind]);
   at("no-heldout").hidden = chosenVariable().heldout !== null;
+  offerExamples();
   // The first is the default: with one model and seed there is nothing to compare.
   const lines = { variables: "variables of this model", models: "models and seeds, this variable" };
   const kinds = Object.keys(lines);
@@ -444,7 +442,9 @@ const checked = (name) =>
 function draw() {
   offerChoices();
   drawMap();
+  drawExample();
   drawCurves();
+  drawClocks();
   drawTiming();
   drawPatching();
   history.replaceState(null, "", `#${new URLSearchParams(state)}`);
@@ -475,12 +475,15 @@ async function start() {
   modelColours = views.curves.signal("palette");
   checkboxes("models", unique(study.results.map((r) => r.model)));
   checkboxes("seeds", unique(study.results.map((r) => String(r.seed))));
-  for (const name of ["model", "seed", "task", "variable", "accuracy", "lines", "edit", "answer", "tau"])
+  const choices = ["model", "seed", "task", "variable", "accuracy", "example", "lines", "edit", "answer"];
+  for (const name of [...choices, "tau"])
     at(name).addEventListener("input", () => {
       state[name] = at(name).value;
       if (name !== "tau") cursor = null;
       draw();
     });
+  startExamples();
+  startClocks();
   at("map").addEventListener("keydown", moveCursor);
   views.map.addEventListener("click", (_event, item) => {
     if (item?.datum?.kind !== "cell") return;

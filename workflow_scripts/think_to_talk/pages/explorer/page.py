@@ -14,6 +14,9 @@ from think_to_talk.pages.explorer.charts import charts
 
 _PARTS = Path(__file__).parent
 
+#: One program; the last begins it.
+_SCRIPTS = ("clocks.js", "examples.js", "page.js")
+
 
 def explorer_page(study: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
     """The whole page. It loads nothing, and forbids loading.
@@ -21,18 +24,20 @@ def explorer_page(study: Mapping[str, Any], provenance: Mapping[str, str]) -> st
     study: as of `data.study_data`.
     provenance: {what: its name or version}, as in the study page.
     """
-    page, style, script = (
-        (_PARTS / f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
-    )
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(page)
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(_part("page.html"))
     return template.render(
-        style=style,
-        script=script,
+        style=_part("page.css"),
+        script="\n".join(map(_part, _SCRIPTS)),
+        threshold=study["threshold"],
         provenance=provenance,
         study=_inside_script(study),
         charts=_inside_script(charts()),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
     )
+
+
+def _part(file: str) -> str:
+    return (_PARTS / file).read_text(encoding="utf-8")
 
 
 def _inside_script(value: Any) -> str:

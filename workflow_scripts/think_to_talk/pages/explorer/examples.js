@@ -1,0 +1,150 @@
+// The examples: test rows, wrong chains first, with what the probes say of the chosen one.
+
+// The place of the chosen example; 0 if there are none, as the map then shows the first test row.
+const exampleIndex = () =>
+  Math.max(0, chosen().examples.findIndex((example) => String(example.row) === state.example));
+
+// What a probe says of the shown test row, as text; empty where the row has no such position.
+function reading(accuracy, layer, position) {
+  const says = accuracy.readings[layer][exampleIndex()][position];
+  return says === "." ? "" : says;
+}
+
+const goldValue = (variable) => String(variable.values[exampleIndex()]);
+
+// The value that the model wrote for a variable; null if it wrote none, or there is no example.
+function writtenValue(result, variable) {
+  const example = result.examples[exampleIndex()];
+  return example ? example.written[result.variables.indexOf(variable)] : null;
+}
+
+const symbolsOf = (text) => [...text.replaceAll(" ", "")];
+
+// The text at each position. Tokens are stored of the first test row only, so that a row's own
+// symbols are put where its tokens complete them if it is split like the gold chain.
+function textsShown(result) {
+  const { token, symbol_index } = result.positions;
+  const example = result.examples[exampleIndex()];
+  if (!example) return token.map(shown);
+  const symbols = symbolsOf(example.source + example.generation);
+  if (example.ended) symbols.push("⏎");
+  let read = 0;
+  return symbol_index.map((index, position) => {
+    if (index === null) return read < symbols.length ? shown(token[position]) : "";
+    const text = symbols.slice(read, index + 1).join("");
+    read = index + 1;
+    return text;
+  });
+}
+
+function rightOrWrong(example) {
+  if (!example.correct)
+    return example.gold === null ? "the gold chain, which the model would not write" : "a wrong chain";
+  return example.aligned ? "a right chain" : "a right chain, in other tokens than the gold chain";
+}
+
+function offerExamples() {
+  const { examples } = chosen();
+  const label = (row) => {
+    const index = examples.findIndex((example) => example.row === row);
+    const example = examples[index];
+    const kind = example.correct ? "right" : "WRONG";
+    return `${index + 1} of ${examples.length}, ${kind}: row ${row}, ${example.source}`;
+  };
+  choose("example", examples.map((example) => example.row), label);
+}
+
+// The kind of a reading: it decides its colour.
+function readingKind(says, gold, written) {
+  if (says === "") return "none";
+  if (says === gold) return "gold";
+  return says === written ? "written" : "other";
+}
+
+function drawExample() {
+  const result = chosen();
+  const variable = chosenVariable();
+  const example = result.examples[exampleIndex()];
+  at("examples-shown").hidden = !example;
+  at("no-examples").hidden = Boolean(example);
+  tables.examples = [];
+  if (!example) return;
+  const gold = goldValue(variable);
+  const written = writtenValue(result, variable);
+  at("example-summary").textContent =
+    `Row ${example.row}: ${rightOrWrong(example)}. ${variable.label}, is ${gold}; ` +
+    (written === null ? "the model wrote no value of it." : `the model wrote ${written}.`);
+  at("example-problem").textContent = example.source;
+  writeChain("example-written", example.generation, example.gold);
+  for (const id of ["example-gold", "example-gold-name"]) at(id).hidden = example.gold === null;
+  writeChain("example-gold", example.gold ?? "", example.generation);
+  at("unaligned").hidden = example.aligned || example.gold === null;
+  const differs = written !== null && written !== gold;
+  at("gold-key").textContent = gold;
+  at("written-key").textContent = differs ? written : "";
+  at("written-legend").hidden = !differs;
+  drawReadings(result, variable, gold, differs ? written : null);
+}
+
+// A chain, in which equations are marked that differ from those in the same place of another.
+function writeChain(id, chain, other) {
+  const compared = other === null ? null : other.split(",");
+  const equations = chain.split(",").map((equation, index, all) => {
+    const differs = compared && symbolsOf(equation).join() !== symbolsOf(compared[index] ?? "").join();
+    const part = document.createElement(differs ? "mark" : "span");
+    part.textContent = equation.trim();
+    return index < all.length - 1 ? [part, " , "] : [part];
+  });
+  at(id).replaceChildren(...equations.flat());
+}
+
+function headerCell(text, scope) {
+  const th = document.createElement("th");
+  th.scope = scope;
+  th.textContent = text;
+  return th;
+}
+
+// The table of layers and positions.
+function drawReadings(result, variable, gold, written) {
+  const accuracy = accuracyOf(variable, state.accuracy);
+  const texts = textsShown(result);
+  const heading = document.createElement("tr");
+  heading.append(headerCell("layer", "col"), ...texts.map((text) => headerCell(text, "col")));
+  heading.children[1 + result.cot_start]?.classList.add("begin");
+  at("readings").tHead.replaceChildren(heading);
+  const layers = result.layers.map((_, layer) => layer).reverse();
+  at("readings").tBodies[0].replaceChildren(
+    ...layers.map((layer) => {
+      const tr = document.createElement("tr");
+      tr.append(headerCell(result.layers[layer], "row"));
+      texts.forEach((text, position) => {
+        const says = reading(accuracy, layer, position);
+        const td = tr.insertCell();
+        td.textContent = says;
+        td.className = readingKind(says, gold, written);
+        if (position === result.cot_start) td.classList.add("begin");
+        tables.examples.push({
+          model: result.model, seed: result.seed, task: result.task, row: Number(state.example),
+          variable: variable.name, probe: ACCURACIES[state.accuracy], layer: result.layers[layer],
+          position, t: position - result.cot_start, symbol: result.positions.symbol[position], text,
+          prediction: says, gold, written: writtenValue(result, variable),
+        });
+      });
+      return tr;
+    }),
+  );
+}
+
+// Go on to another example; after the last comes the first.
+function stepExample(step) {
+  const { examples } = chosen();
+  const next = (exampleIndex() + step + examples.length) % examples.length;
+  state.example = String(examples[next].row);
+  draw();
+}
+
+function startExamples() {
+  at("previous-example").addEventListener("click", () => stepExample(-1));
+  at("next-example").addEventListener("click", () => stepExample(1));
+}

@@ -1,0 +1,96 @@
+"""The explorer's examples: test rows with the chain that the model wrote, wrong ones first.
+
+`data` stores the probes' predictions for these rows alone, one character per position.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from think_to_talk.formulas.symbols import variable_symbol
+
+Row = Mapping[str, Any]
+
+#: Examples of a task, at most half of them wrong where enough are right.
+N_EXAMPLES = 20
+
+#: Stands for a position that the row, or the probe, does not have.
+NO_PREDICTION = "."
+
+
+def choose_examples(generations: Sequence[Row]) -> list[Row]:
+    """The rows that are shown: wrong ones first, then right ones, each in the order of rows.
+
+    generations: of all test rows (schemas/generation_row.schema.yaml).
+    """
+    wrong = [row for row in generations if not row["correct"]]
+    right = [row for row in generations if row["correct"]]
+    n_wrong = max(N_EXAMPLES // 2, N_EXAMPLES - len(right))
+    wrong = wrong[:n_wrong]
+    return wrong + right[: N_EXAMPLES - len(wrong)]
+
+
+def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[int]) -> Row:
+    """One example.
+
+    generation: its row.
+    positions: a probe row of each position.
+    variables: their indices.
+    Returned are `row`, `source`, `generation`, `correct`, `aligned` as they are; `gold`, the gold
+    chain, or null where the model wrote it; `ended`; and `written`, [variables] the last number
+    that the model's chain says of each as text, or null.
+    """
+    gold, written = generation["scratchpad"], generation["generation"]
+    names = _names(_symbols(generation["source"] + gold), positions)
+    kept = ("row", "source", "generation", "correct", "aligned", "ended")
+    return {
+        **{key: generation[key] for key in kept},
+        "gold": None if _symbols(written) == _symbols(gold) else gold,
+        "written": [last_number(written, names.get(variable_symbol(v))) for v in variables],
+    }
+
+
+def last_number(chain: str, name: str | None) -> str | None:
+    """The number in the last equation `name = number` of a chain; None without such an equation."""
+    found = None
+    for equation in re.split("[,;]", _symbols(chain)):
+        left, _, right = equation.partition("=")
+        if left == name and re.fullmatch("-?[0-9]+", right):
+            found = right
+    return found
+
+
+def encode_predictions(
+    predictions: Sequence[Sequence[int] | None], samples: Sequence[int]
+) -> list[str]:
+    """[samples] strings, a character per position: the digit that is predicted, or NO_PREDICTION.
+
+    predictions: [positions][test rows], -1 where the row has no such position; None without probe.
+    samples: places among the test rows.
+    """
+    return [
+        "".join(
+            NO_PREDICTION if of_rows is None or of_rows[sample] < 0 else str(of_rows[sample])
+            for of_rows in predictions
+        )
+        for sample in samples
+    ]
+
+
+def _names(symbols: str, positions: Iterable[Row]) -> dict[str, str]:
+    """{variable on the symbol axis: its name in a row}, of variables that complete a token.
+
+    symbols: of the row's problem and gold chain.
+    """
+    return {
+        row["symbol"]: symbols[row["symbol_index"]]
+        for row in positions
+        if row["symbol_index"] is not None and row["symbol_index"] < len(symbols)
+    }
+
+
+def _symbols(text: str) -> str:
+    """A text without its spaces: a character per symbol."""
+    return text.replace(" ", "")
