@@ -1,5 +1,7 @@
 """The same study gives the same results, and nearly so where sums are rounded differently."""
 
+from statistics import fmean
+
 import pytest
 import yaml
 from safetensors.torch import load_file
@@ -13,8 +15,9 @@ TABLE = "the same answer everywhere"
 LEVEL = "level-1"
 TIMING = f"results/tiny/seed-1/timing/{LEVEL}.jsonl"
 STUDY = level_1_study([1], 200)
-#: How scores may differ: by one of the 200 test rows.
-NEAR = 0.0051
+#: How scores may differ. A fit stops at a tolerance, so that rows on the border of two digits may
+#: fall to the other side: a few of the 200 test rows for one probe, next to none over all probes.
+NEAR, NEAR_ON_AVERAGE = 0.0201, 0.001
 #: Another way to do the same work, as changes of the config and arguments of the command.
 OTHERWISE = {
     "two threads": ({}, ["--set-threads", "hidden_states=2", "probes=2"]),
@@ -68,6 +71,8 @@ def test_what_is_written_is_the_same_and_scores_agree(timed, tmp_path, how):
     assert other_chains == chains
     assert other_ids == ids
     assert other_scores.keys() == scores.keys()
-    deviation = max(abs(other_scores[probe] - scores[probe]) for probe in scores)
-    assert deviation <= NEAR
-    record(TABLE, how, f"ids identical, scores within {deviation:.4f}")
+    deviations = [abs(other_scores[probe] - scores[probe]) for probe in scores]
+    assert max(deviations) <= NEAR
+    assert fmean(deviations) <= NEAR_ON_AVERAGE
+    same = f"ids identical, {deviations.count(0)} of {len(deviations)} scores too"
+    record(TABLE, how, f"{same}, the others within {max(deviations):.4f}")
