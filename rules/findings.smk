@@ -23,7 +23,7 @@ rule findings:
     params:
         models=study.controlled_models,
         templates={
-            task: problem_template(task)
+            task: study.tasks[task].template_values
             for task in dict.fromkeys(result["task"] for result in study.results())
             if task in GENERATED_TASKS and study.tasks[task].chain == "full"
         },

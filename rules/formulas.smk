@@ -38,15 +38,6 @@ rule formulas:
         "../workflow_scripts/formulas.py"
 
 
-# What the problems of a task depend on, and so their ceilings and derivations.
-TEMPLATE_KEYS = ["equations", "order", "ask", "draw", "operators", "values", "letters"]
-
-
-def problem_template(task):
-    """What the problems of a generated task are drawn from, without its few-shot examples."""
-    return {key: study.tasks[task].values[key] for key in TEMPLATE_KEYS}
-
-
 rule ceilings:
     """Count what the text of a task's problems says of each variable, symbol by symbol."""
     output:
@@ -66,7 +57,7 @@ rule ceilings:
         mem_mb=500,
         runtime=10,
     params:
-        template=lambda wildcards: problem_template(wildcards.task),
+        template=lambda wildcards: study.tasks[wildcards.task].template_values,
         code=script_version("ceilings.py"),
     script:
         "../workflow_scripts/ceilings.py"

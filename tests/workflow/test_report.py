@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from support.browser import EXPLORER, chromium, opened
+from support.browser import EXPLORER, opened
 
 #: What Snakemake's own page says of its style sheet and of its charts.
 OF_SNAKEMAKE = ("cdn.tailwindcss.com should not be used", "The input spec uses Vega-Lite v3")
@@ -18,12 +18,6 @@ def report(finished_mini, tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "report.html"
     finished_mini.snakemake("--report", str(file))
     return file
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -17,12 +17,9 @@ from matplotlib.lines import Line2D
 
 from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows, VariableStyle, variable_styles
 from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
-from think_to_talk.timing.clocks import CLOCKS
+from think_to_talk.timing.clocks import CLOCKS, MEASURED
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
-
-#: {clock: the column that is null, or 0, where it was not measured}.
-_MEASURED = {"t_star_heldout": "heldout", "t_said": "cuts", "t_used": "pairs"}
 
 #: How words in place of a line are written.
 _NOTE: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 6}
@@ -56,7 +53,7 @@ def _draw_task(panel: Axes, probes: ProbeRows, clocks: ProbeRows) -> None:
     end = max(row["symbol_index"] for row in on_axis) - cot_start
     styles = variable_styles(variable_roles(probes))
     for lane, clock in enumerate(CLOCKS):
-        measured = [row for row in clocks if row[_MEASURED.get(clock, "task")]]
+        measured = [row for row in clocks if row[MEASURED.get(clock, "task")]]
         if not measured:
             panel.text(end, lane, "not measured", color="0.5", **_NOTE)
         for row in measured:

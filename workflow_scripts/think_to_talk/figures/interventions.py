@@ -33,8 +33,9 @@ def draw_effects(table: Rows, title: str) -> Figure:
     patching = [row for row in solved if row["intervention"] == "patching"]
     controls = [row for row in solved if row["intervention"] in ("random_donor", "distractor")]
     chains = [row for row in solved if row["intervention"] == "inconsistent_chain"]
-    specs = list(dict.fromkeys(row["spec"] for row in patching))
-    edits = list(dict.fromkeys(row["edit"] for row in [*patching, *controls]))
+    specs, edits = (
+        list(dict.fromkeys(row[key] for row in [*patching, *controls])) for key in ("spec", "edit")
+    )
     longest = max(len(specs), len(_variables(chains)))
     with matplotlib.rc_context(STYLE):
         figure = Figure(
@@ -69,12 +70,9 @@ def _variables(rows: Rows) -> list[int]:
 
 
 def _draw_patching(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequence[str]) -> None:
-    for number, edit in enumerate(edits):
-        colour, marker = EDIT_STYLES[number % len(EDIT_STYLES)]
-        shift = 0.22 * (number - (len(edits) - 1) / 2)
-        for row in rows:
-            if row["edit"] == edit:
-                _draw_shares(panel, row, specs.index(row["spec"]) + shift, colour, marker)
+    for row in rows:
+        height, colour, marker = _place(row, specs, edits)
+        _draw_shares(panel, row, height, colour, marker)
     panel.set_yticks(range(len(specs)), specs)
     _finish(panel, len(specs))
 
@@ -82,12 +80,18 @@ def _draw_patching(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequenc
 def _draw_controls(panel: Axes, rows: Rows, specs: Sequence[str], edits: Sequence[str]) -> None:
     """The share of answers that a control's patch changes, to whatever."""
     for row in rows:
-        if row["n"] and row["spec"] in specs:
-            number = edits.index(row["edit"])
-            colour, _ = EDIT_STYLES[number % len(EDIT_STYLES)]
-            shift = 0.22 * (number - (len(edits) - 1) / 2)
-            height = specs.index(row["spec"]) + shift
+        if row["n"]:
+            height, colour, _ = _place(row, specs, edits)
             panel.plot(1 - row["kept"], height, color=colour, marker="x", markersize=3.5)
+
+
+def _place(
+    row: Mapping[str, Any], specs: Sequence[str], edits: Sequence[str]
+) -> tuple[float, str, str]:
+    """The height of a row of patching among the specs, and its edit's colour and marker."""
+    number = edits.index(row["edit"])
+    shift = 0.22 * (number - (len(edits) - 1) / 2)
+    return specs.index(row["spec"]) + shift, *EDIT_STYLES[number % len(EDIT_STYLES)]
 
 
 def _draw_chains(panel: Axes, rows: Rows) -> None:

@@ -72,9 +72,6 @@ def check_edits(task: Mapping[str, Any]) -> None:
             raise InputError(f"edits.{name}: {error}") from None
 
 
-#: Keys of a task on which its problems do not depend.
-_NOT_OF_PROBLEMS = ("chain", "edits", "few_shot", "shots")
-
 #: The name of a model's untrained copy ends in this.
 UNTRAINED_SUFFIX = ".untrained"
 
@@ -166,10 +163,9 @@ def _two_chains(names: Sequence[str], tasks: Mapping[str, TaskEntry], where: str
     """Tasks of a training that answer the same problems in different ways."""
     seen: dict[str, str] = {}
     for name in names:
-        if name not in tasks:
+        if name not in tasks or not tasks[name].is_generated:
             continue
-        problems = {k: v for k, v in tasks[name].values.items() if k not in _NOT_OF_PROBLEMS}
-        first = seen.setdefault(json.dumps(problems, sort_keys=True), name)
+        first = seen.setdefault(json.dumps(tasks[name].template_values), name)
         if tasks[first].chain != tasks[name].chain:
             yield (
                 f"{where}.training.tasks: {first} and {name} have the same problems, but "

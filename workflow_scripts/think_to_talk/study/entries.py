@@ -31,6 +31,10 @@ class Entry:
         return cls(**{**{key: value for key, value in part.items() if key in keys}, **more})
 
 
+#: What `formulas.templates` reads of a task.
+_TEMPLATE_KEYS = ("equations", "order", "ask", "draw", "operators", "values", "letters")
+
+
 @dataclass(frozen=True)
 class TaskEntry(Entry):
     """A task: a template that problems are drawn from, or the files of an existing dataset.
@@ -66,6 +70,11 @@ class TaskEntry(Entry):
     def template(self) -> Template:
         """The template of its problems. Raises InputError if it cannot be parsed."""
         return Template.from_config(self.values)
+
+    @property
+    def template_values(self) -> dict[str, Any]:
+        """The keys that its problems depend on, and so their ceilings and derivations."""
+        return {key: self.values[key] for key in _TEMPLATE_KEYS}
 
     @property
     def problem_values(self) -> dict[str, Any]:

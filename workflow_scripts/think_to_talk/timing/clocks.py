@@ -30,6 +30,10 @@ CLOCKS = {
     "t_used": "changed by patches",
 }
 
+#: {clock: the column that is null, 0 or false where it was not measured}; the others always are,
+#: t_text where the task's ceilings are known.
+MEASURED = {"t_star_heldout": "heldout", "t_said": "cuts", "t_used": "pairs"}
+
 #: Columns of the table, in order.
 COLUMNS = (
     *("model", "seed", "task", "variable", "role", *CLOCKS),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from think_to_talk.timing.clocks import MEASURED
+
 #: {column of clock rows: (the lane's label, its definition)}, in the order of lanes.
 LANES = {
     "t_text": (
@@ -35,9 +37,6 @@ LANES = {
     ),
 }
 
-#: {lane: the column that is null, 0 or false where it was not measured}.
-_MEASURED = {"t_star_heldout": "heldout", "t_said": "cuts", "t_used": "pairs"}
-
 
 def lane_dates(row: Mapping[str, Any], *, has_ceiling: bool) -> dict[str, int | None]:
     """{lane: its date t, or None if it never comes}, without lanes that were not measured.
@@ -45,7 +44,7 @@ def lane_dates(row: Mapping[str, Any], *, has_ceiling: bool) -> dict[str, int | 
     row: of the clocks (schemas/clock_row.schema.yaml).
     has_ceiling: whether it is known what the text says of the variable.
     """
-    missing = {lane for lane, column in _MEASURED.items() if not row[column]}
+    missing = {lane for lane, column in MEASURED.items() if not row[column]}
     if not has_ceiling:
         missing.add("t_text")
     return {lane: row[lane] for lane in LANES if lane not in missing}
