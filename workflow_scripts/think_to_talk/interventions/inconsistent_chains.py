@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.rows import base_row, is_correct
-from think_to_talk.formulas.symbols import NUMBER, variable_symbol
 from think_to_talk.hidden_states.decoding import VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
@@ -25,7 +24,7 @@ from think_to_talk.intervals import share
 from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
 from think_to_talk.progress import progress
 from think_to_talk.tokens.generations import written_texts
-from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -64,8 +63,10 @@ def inconsistent_chain_rows(
             tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
             passes = Passes(model, facts, tokens.prefix, batch_size)
             decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
-            equation, forced = _result_of(variable, tokens.layout)
+            result = Result.of(variable, tokens.layout)
+            assert result is not None, f"the chain has no result for variable {variable}"
             start = tokens.layout.n_problem
+            forced = result.number + 1 - start
             written = _write(decoder, tokenizer, tokens.runs["edited"], start + forced)
             unaltered = _write(decoder, tokenizer, tokens.runs["base"], start)
             solved = [
@@ -79,7 +80,7 @@ def inconsistent_chain_rows(
                 yield {
                     **identity,
                     "variable": variable,
-                    "equation": equation,
+                    "equation": result.equation,
                     "forced": forced,
                     "rows": which,
                     "n": len(numbers),
@@ -87,18 +88,6 @@ def inconsistent_chain_rows(
                     "pairs": numbers,
                     "outputs": [finals[i] for i in numbers],
                 }
-
-
-def _result_of(variable: int, layout: Layout) -> tuple[int, int]:
-    """The chain's equation with the result of a variable, and the chain's tokens up to its end."""
-    equations = layout.equations()
-    wanted = [variable_symbol(variable), "=", NUMBER]
-    for equation in range(max(equations) + 1):
-        of_equation = [s for s, e in enumerate(equations) if e == equation]
-        if [layout.symbols[s] for s in of_equation][:-1] == wanted:
-            last = max(p for p, s in enumerate(layout.position_symbol) if s <= of_equation[2])
-            return equation, last + 1 - layout.n_problem
-    raise AssertionError(f"the chain has no result for variable {variable}")
 
 
 def _write(

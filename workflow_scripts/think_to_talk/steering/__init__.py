@@ -1,0 +1,1 @@
+"""Steering: what a model writes when a hidden state is moved along the weights of a probe."""

@@ -1,0 +1,89 @@
+"""Where a variable is steered: a position of each equation, and the layer of its best probe there.
+
+A variable can be steered from the position on at which the text determines it (`timing.text`) up to
+the token before the number of its first result, as long as its value is still to be written. Of
+each equation on the way, the question among them, the position is taken whose probe is the most
+accurate, and the last of several; of the result's equation, the token before the number. There the
+layer is that of the most accurate probe, and the lowest of several.
+
+No later position reads the state of the last layer: it changes nothing but the next token, through
+the final norm and the head. So it is left out, except before the number, where the next token is
+the value: there the last layer is a place of its own, beside the best layer below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.text import determined_from, position_ceilings
+from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.results import Result
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hidden state that is steered along the weights of a probe.
+
+    variable: of the probe.
+    layer, position: of the hidden state; positions count from the problem's first token.
+    number: the position of the number that the chain states as the variable's result.
+    accuracy: of the probe on test rows.
+    held_out_accuracy: of the held-out probes; None where it is not measured.
+    """
+
+    variable: int
+    layer: int
+    position: int
+    number: int
+    accuracy: float
+    held_out_accuracy: float | None
+
+
+def steered_places(
+    variables: Sequence[int], probes: Rows, ceilings: Rows, layout: Layout, n_layers: int
+) -> list[Place]:
+    """The places of each variable, in the order of the text; none where its value is not written.
+
+    variables: those that can be steered.
+    probes: all probe rows of the task.
+    ceilings: of the task.
+    layout: of the task.
+    n_layers: the model's blocks.
+    """
+    below = [row for row in probes if row["layer"] < n_layers]
+    last = [row for row in probes if row["layer"] == n_layers]
+    equations = layout.equations()
+    places = []
+    for variable in variables:
+        result = Result.of(variable, layout)
+        determined = determined_from(position_ceilings(probes, ceilings, variable))
+        if result is None or determined is None:
+            continue
+        before = result.number - 1 - layout.n_problem
+        # {equation: the row of its best probe}
+        best: dict[int, Mapping[str, Any]] = {}
+        for t, row in best_layers(below, variable).items():
+            equation = equations[layout.position_symbol[t + layout.n_problem]]
+            is_on_the_way = determined <= t < before and equation != result.equation
+            if t == before or (
+                is_on_the_way and (equation not in best or row["score"] >= best[equation]["score"])
+            ):
+                best[equation] = row
+        at_head = best_layers(last, variable).get(before)
+        places += [
+            Place(
+                variable=variable,
+                layer=row["layer"],
+                position=row["relative_position"] + layout.n_problem,
+                number=result.number,
+                accuracy=row["score"],
+                held_out_accuracy=row["heldout_score"],
+            )
+            for row in [*best.values(), *([at_head] if at_head else [])]
+        ]
+    return places

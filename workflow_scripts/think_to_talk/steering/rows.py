@@ -1,0 +1,227 @@
+"""Rates of steering: how often what a model writes follows the value that a probe was made to say.
+
+A hidden state is moved along the weights of a variable's probe, from the value that the probe says
+to another one, just far enough for the probe to say it (`steering.directions`). The model then
+writes on by greedy decoding. If it writes the chain of thought that the problem would have, had the
+variable that value (`formulas.steered_chains`), it uses what the probe reads; if it writes the gold
+chain, it does not. The controls are random steps of the same length that change no score of the
+probe. Probes that pass the held-out test (`probes.heldout`) are compared with those that do not.
+Sources: Li et al., arXiv:2306.03341 (steps along the directions of probes); Cox
+et al., arXiv:2603.01437.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.errors import InputError, located
+from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.rows import is_correct
+from think_to_talk.formulas.steered_chains import steered_chains, steered_variables
+from think_to_talk.formulas.templates import Template
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.intervals import mean, share
+from think_to_talk.progress import progress
+from think_to_talk.steering.places import Place, Rows, steered_places
+from think_to_talk.steering.steered_runs import Steered, Steerer
+from think_to_talk.steering.targets import Chains, Targets, stored_probe
+from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.stop_ids import stop_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: Kinds of steps: along the probe's weights, and the controls.
+KINDS = ("probe", "random")
+
+
+@dataclass(frozen=True)
+class SteeringSettings:
+    """What is steered.
+
+    problems: the most test rows that are steered, the first of those that the model solves.
+    controls: random steps per row and place.
+    threshold: the accuracy that a probe must reach to be steered along; also the held-out accuracy
+        that it must reach to pass the held-out test.
+    """
+
+    problems: int
+    controls: int
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is known of a task before it is steered.
+
+    dataset: its test rows.
+    generations: what the model writes for each of them.
+    probes: probe rows.
+    weights: the shard of the probes' weights.
+    ceilings: of its variables.
+    template: of its problems.
+    """
+
+    dataset: Rows
+    generations: Rows
+    probes: Rows
+    weights: Shards
+    ceilings: Rows
+    template: Template
+
+
+def steering_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    settings: SteeringSettings,
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    batch_size: int,
+    last_layer: str = "before_norm",
+    identity: Mapping[str, Any],
+    end_ids: Sequence[int] = (),
+) -> Iterator[dict[str, Any]]:
+    """A row per place and kind of step (schemas/steering_row.schema.yaml).
+
+    facts: how the model may be run.
+    shots, bos: as of `tokens.prompts.tokenize`.
+    batch_size: rows at a time.
+    last_layer: which state of the last layer the probes read, as of `Passes`.
+    identity: model, seed and task.
+    end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
+    Raises InputError if there is no probe that could be steered along.
+    """
+    solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
+    tokenized = list(tokenize(tokenizer, task.dataset, shots, bos))
+    layout = align(tokenizer, task.dataset, tokenized)
+    n_layers = model.config.get_text_config().num_hidden_layers
+    variables = steered_variables(task.template)
+    places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
+    if not places:
+        raise InputError(
+            f"models.{identity['model']}.layers: {identity['task']} has no probe of a value that "
+            "is still to be written, expected one to steer along: save more layers, or set "
+            "steering.enabled: false"
+        )
+    steered = [place for place in places if place.accuracy >= settings.threshold]
+    chains = {
+        variable: {
+            row: steered_chains(task.dataset[row], task.template, variable) for row in solved
+        }
+        for variable in {place.variable for place in steered}
+    }
+    targets = Targets(
+        {place: stored_probe(task.weights, place) for place in steered},
+        chains,
+        settings.controls,
+        identity,
+    )
+    stops = frozenset(stop_ids(tokenizer, end_ids))
+    ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
+    passes = Passes(model, facts, tokenized[0].prefix, batch_size, last_layer)
+    steerer = Steerer(passes, ids, layout.n_problem, stops)
+    runs: dict[Place, list[Steered]] = {place: [] for place in places}
+    description = f"steering {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with (
+        progress(len(solved), description, "rows") as bar,
+        located(f"models.{identity['model']}"),
+    ):
+        for n_rows, found in steerer.runs(solved, steered, targets.steer):
+            for place, of_place in found:
+                runs[place] += of_place
+            bar.update(n_rows)
+    for place in places:
+        given = ids[:, layout.n_problem : steerer.given(place)].tolist()
+        chain_ids = [[*given[run.row], *run.written] for run in runs[place]]
+        texts = written_texts(tokenizer, chain_ids, stops)
+        failed = targets.failed.get(place)
+        for kind in KINDS if settings.controls else KINDS[:1]:
+            numbers = [i for i, run in enumerate(runs[place]) if run.kind == kind]
+            yield {
+                **identity,
+                **_described(place, layout, settings.threshold),
+                "kind": kind,
+                "solved": len(solved),
+                "no_target": len(failed.no_target) if failed else 0,
+                "not_reached": len(failed.not_reached) if failed else 0,
+                **_outcomes(
+                    [runs[place][i] for i in numbers],
+                    [texts[i] for i in numbers],
+                    place.variable,
+                    task.dataset,
+                    chains,
+                ),
+            }
+
+
+def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]:
+    """Keys of a row: a place, and how accurate its probe is."""
+    held_out = place.held_out_accuracy
+    return {
+        "variable": place.variable,
+        "layer": place.layer,
+        "position": place.position,
+        **layout.place(place.position),
+        "value_position": place.number - layout.n_problem,
+        "accuracy": place.accuracy,
+        "held_out_accuracy": held_out,
+        "passes_held_out": None if held_out is None else held_out >= threshold,
+        "steered": place.accuracy >= threshold,
+    }
+
+
+def _outcomes(
+    runs: Sequence[Steered], texts: Sequence[str], variable: int, dataset: Rows, chains: Chains
+) -> dict[str, Any]:
+    """Keys of a row: what became of some runs of a variable; texts: their chains of thought."""
+    n = len(runs)
+    written = list(zip(runs, texts, strict=True))
+    follows = [
+        is_correct(text, {"scratchpad": chains[variable][run.row][run.target]})
+        for run, text in written
+    ]
+    unchanged = [is_correct(text, dataset[run.row]) for run, text in written]
+    values = [
+        stated_value(text, dataset[run.row]["intermediate_questions"][variable])
+        for run, text in written
+    ]
+    value = [found == run.target for found, run in zip(values, runs, strict=True)]
+    return {
+        "n": n,
+        **share("follows", sum(follows), n),
+        **share("value", sum(value), n),
+        **share("unchanged", sum(unchanged), n),
+        **share("other", n - sum(follows) - sum(unchanged), n),
+        **mean("step", [run.length for run in runs], (0.0, inf)),
+        **mean("relative_step", [run.share for run in runs], (0.0, inf)),
+        "sample_ids": [run.row for run in runs],
+        "predictions": [run.predicted for run in runs],
+        "targets": [run.target for run in runs],
+        "values": values,
+        "outputs": [text.split("=")[-1].strip() for text in texts],
+    }
+
+
+def stated_value(chain: str, question: str) -> int | None:
+    """The first number that a chain of thought states as the result of a variable; None if none.
+
+    question: as in `intermediate_questions`, the variable and `=`.
+    """
+    name = question.removesuffix(" =")
+    for equation in re.split("[,;]", chain):
+        found = re.fullmatch(rf"{name}=(\d+)", equation.replace(" ", ""))
+        if found:
+            return int(found[1])
+    return None
