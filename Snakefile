@@ -29,6 +29,7 @@ include: "rules/timing.smk"
 include: "rules/logit_lens.smk"
 include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
+include: "rules/steering.smk"
 include: "rules/clocks.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -53,6 +54,8 @@ rule all:
         forced_answer_tables(),
         intervention_figures(),
         intervention_tables(),
+        steering_figures(),
+        steering_tables(),
         control_tables(),
         control_figures(),
         rules.explorer.output,

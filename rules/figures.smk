@@ -285,4 +285,5 @@ rule all_figures:
         probe_figures(),
         reading_figures(),
         intervention_figures(),
+        steering_figures(),
         control_figures(),

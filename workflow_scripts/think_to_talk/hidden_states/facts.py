@@ -52,9 +52,9 @@ class ModelFacts:
         """Raise InputError, without the model's name, if its hidden states cannot be patched."""
         if not self.patchable:
             raise InputError(
-                "later layers see more than the hidden states of a layer, so patching "
-                "them would mean something else: set interventions.patching: false, or study the "
-                "model in a run of its own"
+                "later layers see more than the hidden states of a layer, so patching or steering "
+                "them would mean something else: set interventions.patching: false and "
+                "steering.enabled: false, or study the model in a run of its own"
             )
 
     def check_last_state(self) -> None:
@@ -103,7 +103,7 @@ def write_model_check(
 
     identity: model, seed, revision and the name of the device.
     check: runs the check.
-    patched: whether the study patches the model.
+    patched: whether the study patches or steers the model.
     last_layer: `before_norm` or `after_norm`, as the study reads it.
     Raises InputError, with the model's name, if the model cannot be studied, or not be patched.
     """

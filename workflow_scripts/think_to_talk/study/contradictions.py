@@ -80,6 +80,7 @@ _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summ
 
 _RESERVED_TASKS = (
     *("clocks", "forced_answers", "interventions", "logit_lens", "overview", "patching"),
+    "steering",
 )
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from think_to_talk.formulas.altered_chains import intermediate_variables
+from think_to_talk.formulas.steered_chains import steered_variables
+from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
 
 
@@ -82,14 +84,22 @@ class TaskEntry(Entry):
         return {key: value for key, value in self.values.items() if key != "edits"}
 
     @property
-    def intermediate_variables(self) -> list[int]:
-        """The variables whose results in the chain of thought the final answer follows from.
+    def has_full_chains(self) -> bool:
+        """Whether its problems are drawn from a template, and their chains end with its answer.
 
-        There are none if the chain is cut or left out.
+        They do not if the chain is cut or left out, or if any variable is asked about.
         """
-        if not self.is_generated or self.ask == "any" or self.chain != "full":
-            return []
-        return intermediate_variables(self.template)
+        return self.is_generated and self.ask != "any" and self.chain == "full"
+
+    @property
+    def intermediate_variables(self) -> list[int]:
+        """The variables whose results in the chain of thought the final answer follows from."""
+        return intermediate_variables(self.template) if self.has_full_chains else []
+
+    @property
+    def steered_variables(self) -> list[int]:
+        """The variables that can be steered: those, and the answer, if it is no copy."""
+        return steered_variables(self.template) if self.has_full_chains else []
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,18 @@ class TrainingEntry(Entry):
     hidden_size: int
     intermediate_size: int
     heads: int
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Its sizes as keys of a config, as `models.training.build_model` has it."""
+        return {
+            "num_hidden_layers": self.layers,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_attention_heads": self.heads,
+            "vocab_size": 1 + len(SYMBOLS),
+            "tie_word_embeddings": False,
+        }
 
 
 @dataclass(frozen=True)
@@ -216,6 +238,15 @@ class InterventionsEntry(Entry):
     stride: int
     random_donor: bool
     specs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SteeringEntry(Entry):
+    """Steering; the fields are the keys of the config's `steering`."""
+
+    enabled: bool
+    problems: int
+    controls: int
 
 
 def task_entries(config: Mapping[str, Any]) -> dict[str, TaskEntry]:

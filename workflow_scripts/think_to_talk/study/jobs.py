@@ -15,6 +15,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
     lens, forced = len(study.lens_tasks(model)), len(study.forced_tasks(model))
+    steered = len(study.steered_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
     untrained = entry.is_untrained
     probes = 2 if "labels" in study.controls and not untrained else 1
@@ -35,6 +36,8 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "logit_lens_overview": seeds if lens else 0,
         "forced_answers": seeds * forced,
         "forced_answers_overview": seeds if forced else 0,
+        "steering": seeds * steered,
+        "steering_overview": seeds if steered else 0,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
         "inconsistent_chains": seeds * inconsistent,
@@ -69,6 +72,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "clocks": len(study.published),
         "clocks_overview": len(study.published),
         "forced_answers_table": 1 if any(map(study.forced_tasks, models)) else 0,
+        "steering_table": 1 if any(map(study.steered_tasks, models)) else 0,
         "interventions_table": 1 if patched or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,

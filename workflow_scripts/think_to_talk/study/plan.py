@@ -28,6 +28,7 @@ from think_to_talk.study.cached_method import cached_method
 from think_to_talk.study.entries import (
     InterventionsEntry,
     ProbesEntry,
+    SteeringEntry,
     model_entries,
     published_entries,
     task_entries,
@@ -51,6 +52,7 @@ class StudyPlan:
     published: its entries of published probe rows by name.
     probes: how the probes of trained models are fitted.
     interventions: which interventions there are, and their settings.
+    steering: whether models are steered along probes, and how.
     Methods raise InputError, naming the key, if the configuration asks for something impossible.
     """
 
@@ -62,6 +64,7 @@ class StudyPlan:
         self.published = published_entries(config)
         self.probes = ProbesEntry.from_config(config["probes"])
         self.interventions = InterventionsEntry.from_config(config["interventions"])
+        self.steering = SteeringEntry.from_config(config["steering"])
 
     @cached_property
     def controls(self) -> list[str]:
@@ -125,6 +128,11 @@ class StudyPlan:
         """The tasks on which a model is shown chains with a wrong result."""
         tasks = self._tasks_if(self.interventions.inconsistent_chains, model)
         return [task for task in tasks if self.has_results(task)]
+
+    def steered_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model is steered along the weights of probes."""
+        tasks = self._tasks_if(self.steering.enabled, model)
+        return [task for task in tasks if self.tasks[task].steered_variables]
 
     def _tasks_if(self, switch: bool, model: str) -> list[str]:
         """A model's tasks if a switch is on; none of untrained copies and published rows."""

@@ -1,0 +1,95 @@
+"""The figure of steering: how often the model follows what a probe was made to say, where.
+
+At each place that is steered it draws the share of chains of thought that follow the value, with
+Wilson intervals, in the colour of the variable: filled where the probe passes the held-out test,
+hollow where it does not, half filled where the test is not measured. Grey: random steps. The rows
+come from `steering.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from think_to_talk.figures.accuracy_curve import task_panels
+from think_to_talk.figures.style import STYLE, ProbeRows, variable_styles
+from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.timing.roles import variable_roles
+from think_to_talk.timing.symbol_axis import on_symbol_axis
+
+#: {whether a probe passes the held-out test: how its marker is filled}.
+FILLS: dict[bool | None, str] = {True: "full", False: "none", None: "left"}
+
+#: The colour of random steps.
+RANDOM_COLOUR = "0.65"
+
+_MARKERS = (
+    "filled: the probe passes the held-out test; hollow: it does not; half: a value without an "
+    "expression; grey: random steps"
+)
+
+
+def draw_steering(
+    probes: Mapping[str, ProbeRows], steering: Mapping[str, ProbeRows], title: str
+) -> Figure:
+    """Chains that follow a steered value along the symbols, one panel per task.
+
+    probes: {task: probe rows}.
+    steering: {task: rows of steering} of the same tasks.
+    title: names model and seed.
+    """
+    with matplotlib.rc_context(STYLE):
+        what = f"Chains that follow the value that a probe was made to say: {title}"
+        figure, panels = task_panels(steering, what, margin=0.7)
+        for panel, (task, rows) in zip(panels, steering.items(), strict=True):
+            panel.set_ylabel("share of chains")
+            _draw_task(panel, probes[task], rows)
+            handles, _ = panel.get_legend_handles_labels()
+            if handles:
+                panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
+        panels[-1].set_xlabel(f"{AXIS}\n{_MARKERS}")
+    return figure
+
+
+def _draw_task(panel: Axes, probes: ProbeRows, steering: ProbeRows) -> None:
+    cot_start = draw_symbol_axis(panel, on_symbol_axis(probes))
+    styles = variable_styles(variable_roles(probes))
+    symbols = _last_symbols(probes)
+    labelled = set()
+    for row in sorted(steering, key=lambda row: row["kind"] == "probe"):
+        if not row["n"]:
+            continue
+        style = styles[row["variable"]]
+        is_probe = row["kind"] == "probe"
+        options: dict[str, Any] = {
+            "color": style.colour if is_probe else RANDOM_COLOUR,
+            "marker": style.marker,
+            "fillstyle": FILLS[row["passes_held_out"]],
+            "markerfacecoloralt": "white",
+            "markersize": 4,
+            "linewidth": 0.9,
+            "capsize": 1.5,
+        }
+        if is_probe and row["variable"] not in labelled:
+            labelled.add(row["variable"])
+            options["label"] = style.label
+        x = symbols[row["position"]] - cot_start
+        low, high = row["follows_ci_low"], row["follows_ci_high"]
+        error = [[row["follows"] - low], [high - row["follows"]]]
+        panel.errorbar([x], [row["follows"]], yerr=error, **options)
+    panel.set_ylim(-0.05, 1.08)
+
+
+def _last_symbols(probes: ProbeRows) -> dict[int, int]:
+    """{position: the last symbol that is complete there}: a lone space completes none."""
+    completed = {row["position"]: row["symbol_index"] for row in probes}
+    found, last = {}, 0
+    for position, symbol in sorted(completed.items()):
+        last = last if symbol is None else symbol
+        found[position] = last
+    return found
