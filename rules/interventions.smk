@@ -104,6 +104,43 @@ rule patching:
         "../workflow_scripts/patching.py"
 
 
+rule free_writing:
+    """Patch the problems of pairs, and let a model write its chains of thought freely."""
+    input:
+        model=model_files,
+        model_check=MODEL_CHECK,
+        pairs=edited_pairs,
+    output:
+        rows=FREE_WRITING,
+    log:
+        log_file("free_writing/{model}/seed-{seed}/{task}"),
+    benchmark:
+        benchmark_file("free_writing/{model}/seed-{seed}/{task}")
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        **model_device(),
+        mem_mb=decoding_memory_mb,
+        runtime=minutes_of(needs.free_writing_work),
+        # The runs of a position have copies of the cache of the tokens before it.
+        batch_size=lambda wildcards: needs.placement(wildcards.model).halved_batch,
+    params:
+        checkpoint=checkpoint,
+        shots=model_setting("shots"),
+        bos=model_setting("bos"),
+        identity=numbered_identity,
+        edits=lambda wildcards: list(study.tasks[wildcards.task].edits),
+        specs={
+            "window": study.interventions.window,
+            "stride": study.interventions.stride,
+            "specs": study.interventions.specs,
+        },
+        code=script_version("free_writing.py"),
+    script:
+        "../workflow_scripts/free_writing.py"
+
+
 rule inconsistent_chains:
     """Let a model continue chains of thought with a wrong result."""
     input:
@@ -139,6 +176,7 @@ rule interventions_table:
     """Join what interventions do to final answers into one table."""
     input:
         patching=of_results(PATCHING, study.results(study.patched_tasks)),
+        free=of_results(FREE_WRITING, study.results(study.freely_writing_tasks)),
         inconsistent=of_results(
             INCONSISTENT_CHAINS, study.results(study.inconsistent_tasks)
         ),
@@ -164,6 +202,7 @@ def intervention_tables():
     """The table of interventions; none if the config switches them off."""
     intervened = [
         *study.results(study.patched_tasks),
+        *study.results(study.freely_writing_tasks),
         *study.results(study.inconsistent_tasks),
     ]
     return rules.interventions_table.output if intervened else []
@@ -173,5 +212,6 @@ rule all_interventions:
     """What interventions do to answers: all rows, and their table."""
     input:
         of_results(PATCHING, study.results(study.patched_tasks)),
+        of_results(FREE_WRITING, study.results(study.freely_writing_tasks)),
         of_results(INCONSISTENT_CHAINS, study.results(study.inconsistent_tasks)),
         intervention_tables(),

@@ -6,7 +6,11 @@ from think_to_talk.interventions.table import COLUMNS, VISIBLE_COLUMNS, table_ro
 from think_to_talk.pages.tables import write_table
 
 with job.running(globals()) as this:
-    table = table_rows(read_all(this.input.patching), read_all(this.input.inconsistent))
+    table = table_rows(
+        read_all(this.input.patching),
+        read_all(this.input.inconsistent),
+        read_all(this.input.free),
+    )
     write_jsonl(this.output.rows, table)
     write_table(
         "What final answers follow",

@@ -7,7 +7,8 @@ import torch
 from accelerate import dispatch_model
 from support.architectures import FAMILIES, random_model
 from support.checkpoints import byte_level
-from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
+from support.facts import SLOWER_WAYS, facts_of, slower
+from support.patching import plain_states, replaced
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.counterfactuals import draw_pairs
@@ -70,45 +71,13 @@ def same(found, expected):
 @torch.inference_mode()
 def one_spec(model, tokens, spec):
     """What the patched run says, as of `read`: one spec at a time, no prefix shared."""
-    source = model(whole(tokens, spec.source), output_hidden_states=True).hidden_states
-    blocks, shift, result = decoder_blocks(model), len(tokens.prefix), []
-    last = []
-    handle = blocks[-1].register_forward_hook(
-        lambda _m, _i, out: last.append(out[0] if isinstance(out, tuple) else out)
-    )
-    model(whole(tokens, spec.source))
-    handle.remove()
-    states = [*source[:-1], last[0]]
+    states = plain_states(model, whole(tokens, spec.source))
+    shift, result = len(tokens.prefix), []
     for t in spec.forced:
         end = shift + tokens.layout.n_problem + t
         places = [shift + p for p in spec.positions if shift + p < end]
-
-        def put(layer, hidden, places=places):
-            hidden = hidden.clone()
-            hidden[:, places] = states[layer][:, places]
-            return hidden
-
-        def before(_m, args, kwargs, put=put):
-            if args:
-                return (put(0, args[0]), *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": put(0, kwargs["hidden_states"])}
-
-        def after(layer, put=put):
-            def hook(_m, _a, out):
-                new = put(layer, out[0] if isinstance(out, tuple) else out)
-                return (new, *out[1:]) if isinstance(out, tuple) else new
-
-            return hook
-
-        handles = [
-            blocks[0].register_forward_pre_hook(before, with_kwargs=True)
-            if layer == 0
-            else blocks[layer - 1].register_forward_hook(after(layer))
-            for layer in spec.layers
-        ]
-        logits = model(whole(tokens, spec.target)[:, :end]).logits[:, -1]
-        for handle in handles:
-            handle.remove()
+        with replaced(model, states, spec.layers, places):
+            logits = model(whole(tokens, spec.target)[:, :end]).logits[:, -1]
         result.append(logits)
     return read(tokens, torch.stack(result, dim=1), spec.forced)
 

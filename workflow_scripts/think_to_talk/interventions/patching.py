@@ -31,37 +31,22 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
 from think_to_talk.interventions.donors import donors
 from think_to_talk.interventions.patched_runs import Answers, Outputs, Patcher
-from think_to_talk.interventions.specs import Answer, Spec, answers, directed, from_config, sliding
+from think_to_talk.interventions.specs import Answer, Spec, SpecSettings, answers
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
-from think_to_talk.tokens.layout import Layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
-class PatchingSettings:
-    """Which hidden states are patched: the keys of the config's `interventions` about patching.
+class PatchingSettings(SpecSettings):
+    """Which hidden states are patched, and where they come from.
 
-    window: layers that the sliding grid patches together.
-    stride: layers between windows of the grid.
-    specs: the study's additional specs, {name: entry}.
     random_donor: whether each patch is also tried from an unrelated problem.
     """
 
-    window: int
-    stride: int
-    specs: Mapping[str, Mapping[str, Any]]
     random_donor: bool = False
-
-    def all_specs(self, layout: Layout, n_layers: int) -> list[Spec]:
-        """The sliding grid, the directed specs and the study's additional ones."""
-        return [
-            *sliding(layout, n_layers, self.window, self.stride),
-            *directed(layout, n_layers),
-            *from_config(self.specs, layout, n_layers),
-        ]
 
 
 def patching_rows(

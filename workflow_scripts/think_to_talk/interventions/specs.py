@@ -8,7 +8,7 @@ layers) and those that the config adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,33 @@ class Spec:
     def target(self) -> str:
         """The run that is patched."""
         return RUNS[1 - RUNS.index(self.source)]
+
+
+@dataclass(frozen=True)
+class SpecSettings:
+    """Which hidden states are patched: keys of the config's `interventions`.
+
+    window: layers that the sliding grid patches together.
+    stride: layers between windows of the grid.
+    specs: the study's additional specs, {name: entry}.
+    """
+
+    window: int
+    stride: int
+    specs: Mapping[str, Mapping[str, Any]]
+
+    def all_specs(self, layout: Layout, n_layers: int) -> list[Spec]:
+        """The sliding grid, the directed specs and the study's additional ones."""
+        return [
+            *sliding(layout, n_layers, self.window, self.stride),
+            *directed(layout, n_layers),
+            *from_config(self.specs, layout, n_layers),
+        ]
+
+
+def of_the_problem(specs: Iterable[Spec], layout: Layout) -> list[Spec]:
+    """Those that patch nothing but the problem."""
+    return [spec for spec in specs if spec.positions and max(spec.positions) < layout.n_problem]
 
 
 @dataclass(frozen=True)
@@ -172,7 +199,7 @@ def from_config(
 
 
 def _spec_from_config(name: str, entry: Mapping[str, Any], layout: Layout, n_layers: int) -> Spec:
-    layers = range(n_layers + 1) if entry["layers"] == "all" else entry["layers"]
+    layers = _layers(entry["layers"], n_layers)
     missing = [layer for layer in layers if layer > n_layers]
     if missing:
         raise InputError(f"layers: {missing} do not exist; the model has layers 0 to {n_layers}")
@@ -182,3 +209,13 @@ def _spec_from_config(name: str, entry: Mapping[str, Any], layout: Layout, n_lay
         raise InputError(f"forced: {forced} leaves nothing to read; the chain has {n_chain} tokens")
     positions = positions_of(entry["span"], layout)
     return Spec(name, "own", entry["source"], tuple(layers), positions, (forced,))
+
+
+def _layers(wanted: str | Mapping[str, int] | Sequence[int], n_layers: int) -> Sequence[int]:
+    """The layers of a spec's entry: `all`, `{from: l}` or a list; they may not exist."""
+    if wanted == "all":
+        return range(n_layers + 1)
+    if isinstance(wanted, Mapping):
+        return range(wanted["from"], max(n_layers, wanted["from"]) + 1)
+    assert not isinstance(wanted, str)
+    return wanted

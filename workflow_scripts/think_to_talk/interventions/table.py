@@ -1,7 +1,7 @@
 """The table of interventions: their effect on final answers, for all models, seeds and tasks.
 
-Rows of `interventions/patching.py` and `interventions/inconsistent_chains.py` become rows of one
-table with the same outcomes. The overview figure and the study's tables are made from it.
+Rows of patching, of free writing and of inconsistent chains become rows of one table with the same
+outcomes; of free writing, an outcome is about the whole chain of thought. The overview figure and the study's tables are made from it.
 """
 
 from __future__ import annotations
@@ -38,14 +38,21 @@ _CHAINS = dict(zip(OUTCOMES, ("follows_chain", "follows_problem", "other"), stri
 
 
 def table_rows(
-    patching: Iterable[Mapping[str, Any]], chains: Iterable[Mapping[str, Any]]
+    patching: Iterable[Mapping[str, Any]],
+    chains: Iterable[Mapping[str, Any]],
+    free: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """All rows of the table (schemas/intervention_row.schema.yaml).
 
     patching: rows of patching.
     chains: rows of inconsistent chains.
+    free: rows of free writing.
     """
-    return [*rows_of_patching(patching), *rows_of_inconsistent_chains(chains)]
+    return [
+        *rows_of_patching(patching),
+        *rows_of_free_writing(free),
+        *rows_of_inconsistent_chains(chains),
+    ]
 
 
 def rows_of_patching(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -60,6 +67,22 @@ def rows_of_patching(patching: Iterable[Mapping[str, Any]]) -> Iterator[dict[str
                 "variable": None,
                 **_outcomes(row, _PATCHING),
                 **{key: row[key] for key in ("base_accuracy", "edited_accuracy")},
+            }
+
+
+def rows_of_free_writing(free: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Table rows of free writing, without its grid, which has a figure of its own, too."""
+    for row in free:
+        if row["kind"] != "sliding":
+            yield {
+                **_identity(row),
+                "intervention": "free_writing",
+                "spec": row["spec"],
+                "edit": row["edit"],
+                "variable": None,
+                **_outcomes(row, _PATCHING),
+                "base_accuracy": None,
+                "edited_accuracy": None,
             }
 
 

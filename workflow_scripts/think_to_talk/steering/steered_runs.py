@@ -5,9 +5,8 @@ compares what is written here with chains of thought.
 
 Many places and directions are tried on the same rows, and most of their computation is the same.
 The few-shot examples are run once, and the key-value cache of the tokens before a position is
-shared by all runs that are steered there. As in verified decoding (`hidden_states/decoding.py`),
-one pass over the gold chain shows how far a run writes it; from there on it is decoded by tokens.
-Rows, places and directions share batches.
+shared by all runs that are steered there (`hidden_states.free_writing`). Rows, places and
+directions share batches.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from think_to_talk.hidden_states.free_writing import FreeWriter, Run
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.steering.places import Place
 
@@ -123,103 +123,17 @@ class Steerer:
         context: the tokens of the rows before that position.
         """
         place_of = {number: i for i, number in enumerate(rows)}
-        runs = [
-            _Run(place_of[run.row], self.ids[run.row], place.layer, run)
-            for place, of_place in steered
-            for run in of_place
-        ]
-        if not runs:
-            return
         start, given = steered[0][0].position, self.given(steered[0][0])
-        for some in self._chunks(runs):
-            tokens = torch.stack([run.ids[start:] for run in some])
-            draft = tokens[:, given - start :]
-            read = torch.arange(given - start - 1, tokens.shape[1] - 1)
-            logits, _ = self._forward(context, some, tokens, read, keep_cache=False)
-            predicted = logits.argmax(dim=-1).cpu()
-            agrees = (predicted == draft).long().cumprod(dim=1).sum(dim=1).tolist()
-            for run, n, gold, said in zip(some, agrees, draft, predicted, strict=True):
-                run.steered.written = [*gold[:n].tolist(), *said[n : n + 1].tolist()]
-        unfinished = [run for run in runs if not self._ended(run, given)]
-        # Runs with a similar first divergence go together: fewer steps repeat known tokens.
-        unfinished.sort(key=lambda run: len(run.steered.written))
-        for some in self._chunks(unfinished):
-            self._decode(context, some, start, given)
-
-    def _chunks(self, runs: list[_Run]) -> Iterator[list[_Run]]:
-        for first in range(0, len(runs), self.passes.batch_size):
-            yield runs[first : first + self.passes.batch_size]
-
-    def _ended(self, run: _Run, given: int) -> bool:
-        """Whether a run's generation has come to its end."""
-        written = run.steered.written
-        return written[-1] in self.stop_ids or len(written) >= len(run.ids) - given
-
-    def _decode(self, context: Context, runs: Sequence[_Run], start: int, given: int) -> None:
-        """Decode runs token by token, from where the shortest of them has come to.
-
-        Longer ones are fed what they have written until it is used up.
-        """
-        steps = self.passes.facts.steps_cache
-        done = min(len(run.steered.written) for run in runs)
-        known = [[*run.ids[start:given].tolist(), *run.steered.written[:done]] for run in runs]
-        logits, after = self._forward(context, runs, torch.tensor(known), 1, keep_cache=steps)
-        while True:
-            said = logits[:, -1].argmax(dim=-1).tolist()
-            for run, tokens, token in zip(runs, known, said, strict=True):
-                if len(run.steered.written) == done and not self._ended(run, given):
-                    run.steered.written.append(token)
-                # What stands behind the end of a generation is read by nobody.
-                tokens.append(run.steered.written[done] if done < len(run.steered.written) else 0)
-            done += 1
-            if all(self._ended(run, given) for run in runs):
-                return
-            if steps:
-                last = torch.tensor(known)[:, -1:]
-                logits, after = self.passes.forward(last, 1, after, keep_cache=True)
-            else:
-                logits, _ = self._forward(context, runs, torch.tensor(known), 1, keep_cache=False)
-
-    def _forward(
-        self,
-        context: Context,
-        runs: Sequence[_Run],
-        tokens: Tensor,
-        read: int | Tensor,
-        *,
-        keep_cache: bool,
-    ) -> tuple[Tensor, Context]:
-        """One pass over tokens [runs, n] whose first one has the runs' moved states.
-
-        context: the tokens of the batch's rows before; it stays as it is.
-        read, keep_cache: as of `Passes.forward`.
-        """
-        layers = {
-            layer: [i for i, run in enumerate(runs) if run.layer == layer]
-            for layer in sorted({run.layer for run in runs})
-        }
-
-        def move(layer: int, hidden: Tensor) -> Tensor:
-            states = torch.stack([runs[i].steered.state for i in layers[layer]])
-            moved = hidden.clone()
-            moved[layers[layer], 0] = states.to(hidden)
-            return moved
-
-        room = self.ids.shape[1]
-        of_runs = context.repeated(1, room).select([run.place for run in runs])
-        return self.passes.forward(
-            tokens, read, of_runs, keep_cache=keep_cache, layers=layers, hook=move
-        )
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run in a batch of rows.
-
-    place: of its row in the batch. ids: [positions] of its row. layer: that is replaced.
-    """
-
-    place: int
-    ids: Tensor
-    layer: int
-    steered: Steered
+        moved = [(place, run) for place, of_place in steered for run in of_place]
+        runs = [
+            Run(
+                place_of[run.row],
+                self.ids[run.row, start:given],
+                self.ids[run.row, given:],
+                {place.layer: (torch.tensor([0]), run.state[None])},
+            )
+            for place, run in moved
+        ]
+        FreeWriter(self.passes, self.stop_ids).write(context, runs)
+        for (_, run), free in zip(moved, runs, strict=True):
+            run.written = free.written

@@ -79,8 +79,8 @@ UNTRAINED_SUFFIX = ".untrained"
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summary")
 
 _RESERVED_TASKS = (
-    *("clocks", "forced_answers", "interventions", "logit_lens", "overview", "patching"),
-    "steering",
+    *("clocks", "forced_answers", "free_writing", "interventions", "logit_lens", "overview"),
+    *("patching", "steering"),
 )
 
 

@@ -232,6 +232,7 @@ class InterventionsEntry(Entry):
     """Interventions; the fields are the keys of the config's `interventions`."""
 
     patching: bool
+    free_writing: bool
     inconsistent_chains: bool
     pairs: int
     window: int

@@ -14,6 +14,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     entry = study.models[model]
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
+    free = len(study.freely_writing_tasks(model))
     lens, forced = len(study.lens_tasks(model)), len(study.forced_tasks(model))
     steered = len(study.steered_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
@@ -40,6 +41,8 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "steering_overview": seeds if steered else 0,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
+        "free_writing": seeds * free,
+        "free_writing_overview": seeds if free else 0,
         "inconsistent_chains": seeds * inconsistent,
         "interventions_overview": seeds if patched or inconsistent else 0,
         "control": 0 if untrained else len(study.controls),
@@ -56,6 +59,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
     generated = sum(study.tasks[task].is_generated for task in used)
     # Pairs are also made to keep them out of what a model is trained on.
     patched = {task for model in models for task in study.patched_tasks(model)}
+    free = {task for model in models for task in study.freely_writing_tasks(model)}
     inconsistent = {task for model in models for task in study.inconsistent_tasks(model)}
     probed = {task for model in models.values() for task in model.tasks}
     probed |= {task for entry in published for task in entry.files}
@@ -63,7 +67,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "formulas": seeds * generated,
         "ceilings": sum(study.tasks[task].is_generated for task in probed),
         "dataset": seeds * (len(used) - generated) * len(STUDIED_SPLITS),
-        "pairs": seeds * sum(len(study.tasks[task].edits) for task in trained | patched),
+        "pairs": seeds * sum(len(study.tasks[task].edits) for task in trained | patched | free),
         "inconsistent_pairs": seeds * sum(map(study.has_results, trained | inconsistent)),
         "published_probes": n_published,
         "timing": n_published,
@@ -73,7 +77,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "clocks_overview": len(study.published),
         "forced_answers_table": 1 if any(map(study.forced_tasks, models)) else 0,
         "steering_table": 1 if any(map(study.steered_tasks, models)) else 0,
-        "interventions_table": 1 if patched or inconsistent else 0,
+        "interventions_table": 1 if patched or free or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,
         "clocks_table": 1,

@@ -202,6 +202,15 @@ class Needs:
         runs = interventions.pairs * donors * len(entry.edits) * equations * windows
         return self.work(model, task, runs).without_divergence()
 
+    def free_writing_work(self, model: str, task: str) -> Work:
+        """Free writing on a task: windows of the grid in the problem, and each run unpatched."""
+        interventions, entry = self.study.interventions, self.study.tasks[task]
+        _, source, _ = self.study.sample(task)
+        windows = 1 + self.sizes(model).num_hidden_layers // interventions.stride
+        specs = (source.count(",") + 2) * windows + 1 + len(interventions.specs)
+        runs = interventions.pairs * len(entry.edits) * (specs + 2)
+        return self.work(model, task, runs)
+
     def inconsistent_work(self, model: str, task: str) -> Work:
         """Going on from inconsistent chains of a task, and writing those chains without them."""
         results = len(self.study.tasks[task].intermediate_variables)
@@ -222,6 +231,7 @@ class Needs:
             *(self.forced_work(model, task) for task in self.study.forced_tasks(model)),
             *(self.steering_work(model, task) for task in self.study.steered_tasks(model)),
             *(self.patching_work(model, task) for task in self.study.patched_tasks(model)),
+            *(self.free_writing_work(model, t) for t in self.study.freely_writing_tasks(model)),
             *(self.inconsistent_work(model, task) for task in self.study.inconsistent_tasks(model)),
         ]
 

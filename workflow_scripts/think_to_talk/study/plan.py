@@ -124,6 +124,11 @@ class StudyPlan:
         tasks = self._tasks_if(self.interventions.patching, model)
         return [task for task in tasks if self.tasks[task].edits]
 
+    def freely_writing_tasks(self, model: str) -> list[str]:
+        """The tasks on which a model writes freely after patches of the problem."""
+        tasks = self._tasks_if(self.interventions.free_writing, model)
+        return [task for task in tasks if self.tasks[task].edits]
+
     def inconsistent_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is shown chains with a wrong result."""
         tasks = self._tasks_if(self.interventions.inconsistent_chains, model)

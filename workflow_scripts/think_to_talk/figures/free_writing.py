@@ -1,0 +1,71 @@
+"""Figure of free writing: which states of the problem make the model write another's chain.
+
+The success rate of the sliding grid in the problem (`interventions/free_writing.py`), per equation
+and window of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from think_to_talk.figures.style import STYLE, WIDTH
+from think_to_talk.timing.symbol_axis import equation_names
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Figure:
+    """Share of chains that become the other problem's: a row of panels per task, a column per edit.
+
+    rows: of free writing, of one model and seed. Only those over pairs that the model solves without
+        a patch are drawn.
+    probes: {task: its probe rows}, for the names of equations.
+    title: the model and the seed, for the figure's title.
+    """
+    drawn = [row for row in rows if row["kind"] == "sliding" and row["rows"] == "solved"]
+    tasks, edits = (list(dict.fromkeys(row[key] for row in drawn)) for key in ("task", "edit"))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.8 + 1.1 * len(tasks)), layout="constrained")
+        grid = figure.subplots(len(tasks), len(edits), squeeze=False)
+        mappable = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "cividis")
+        for panels, task in zip(grid, tasks, strict=True):
+            names = equation_names(probes[task])
+            for panel, edit in zip(panels, edits, strict=True):
+                own = [row for row in drawn if (row["task"], row["edit"]) == (task, edit)]
+                _draw_rates(panel, own, names, mappable)
+            panels[0].set_ylabel(f"{task}\nlayers", fontsize=7)
+        for panel, edit in zip(grid[0], edits, strict=True):
+            panel.set_title(edit, loc="left", fontsize=8)
+        bar = figure.colorbar(mappable, ax=list(grid.flat), fraction=0.02, pad=0.01, aspect=40)
+        bar.set_label("share of chains that become the other problem's")
+        figure.suptitle(f"Free writing after a patch of the problem: {title}", fontsize=9)
+    return figure
+
+
+def _draw_rates(panel: Axes, rows: Rows, names: Mapping[int, str], mappable: Any) -> None:
+    """The success rate of each window of layers at each equation of the problem."""
+    if not rows or not rows[0]["n"]:
+        panel.set_axis_off()
+        text = "no pair is solved" if rows else "the same chain in both"
+        panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", fontsize=6)
+        return
+    equations = sorted({row["equation"] for row in rows})
+    windows = sorted({(row["layers"][0], row["layers"][-1]) for row in rows})
+    values = np.full((len(windows), len(equations)), np.nan)
+    for row in rows:
+        window = row["layers"][0], row["layers"][-1]
+        values[windows.index(window), equations.index(row["equation"])] = row["success"]
+    panel.pcolormesh(np.ma.masked_invalid(values), cmap=mappable.cmap, norm=mappable.norm)
+    panel.set_xticks(
+        np.arange(len(equations)) + 0.5, [names[equation] for equation in equations], fontsize=5
+    )
+    step = -(-len(windows) // 6)
+    labels = [f"{first}" if first == last else f"{first}–{last}" for first, last in windows]
+    panel.set_yticks(np.arange(len(windows))[::step] + 0.5, labels[::step])
+    panel.tick_params(length=1.5, pad=1)

@@ -1,0 +1,222 @@
+"""Free writing after a patch of the problem: does the model then write the other problem's chain?
+
+The pairs are those of patching (`interventions.patching`), the specs those that patch nothing but
+the problem (`interventions.specs`); the rows feed the table of interventions and its figure.
+
+Method: hidden states of the base problem's run replace those of the edited problem's run in the
+problem, and the model writes its whole chain of thought by greedy decoding. Success: it is the base
+problem's chain. Patching proper is teacher-forced: there the chain that is given states the edited
+problem's numbers, so that an answer may stay the same whatever the problem's states hold. Source:
+the interventions that the published code calls `v1` and `v2` (Kudo et al., arXiv:2412.01113).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from think_to_talk.formulas.rows import base_row, is_correct
+from think_to_talk.hidden_states.facts import ModelFacts
+from think_to_talk.hidden_states.free_writing import FreeWriter, Run
+from think_to_talk.hidden_states.passes import Context, Passes
+from think_to_talk.intervals import share
+from think_to_talk.interventions.specs import Spec, SpecSettings, of_the_problem
+from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
+from think_to_talk.progress import progress
+from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.stop_ids import stop_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def free_writing_rows(
+    model: PreTrainedModel,
+    facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
+    edits: Mapping[str, Rows],
+    settings: SpecSettings,
+    *,
+    shots: int | str,
+    bos: str = "tokenizer",
+    batch_size: int,
+    identity: Mapping[str, Any],
+    end_ids: Sequence[int] = (),
+) -> Iterator[dict[str, Any]]:
+    """A row per edit, spec and choice of pairs (schemas/free_writing_row.schema.yaml).
+
+    facts: how the model may be run.
+    edits: {name: pair rows}. An edit after which no chain differs, such as a distractor's, is left
+        out: there is no other chain to write.
+    settings: which hidden states are patched.
+    shots, bos: as of `tokens.prompts.tokenize`.
+    batch_size: rows at a time.
+    identity: model, seed and task.
+    end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
+    """
+    n_layers = model.config.get_text_config().num_hidden_layers
+    stops = frozenset(stop_ids(tokenizer, end_ids))
+    description = f"free writing {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with progress(sum(map(len, edits.values())), description, "pairs") as bar:
+        for edit, pairs in edits.items():
+            if all(pair["target"] == pair["base_target"] for pair in pairs):
+                bar.update(len(pairs))
+                continue
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            specs = of_the_problem(settings.all_specs(tokens.layout, n_layers), tokens.layout)
+            passes = Passes(model, facts, tokens.prefix, batch_size)
+            patcher = FreePatcher(FreeWriter(passes, stops), tokens)
+            written: dict[str | Spec, list[list[int]]] = {key: [] for key in (*RUNS, *specs)}
+            for batch, found in passes.in_batches(
+                list(range(len(pairs))), lambda rows, p=patcher, s=specs: p.written(rows, s)
+            ):
+                for key, ids in found.items():
+                    written[key] += ids
+                bar.update(len(batch))
+            texts = {key: written_texts(tokenizer, ids, stops) for key, ids in written.items()}
+            for row in _rows_of_edit(pairs, tokens, specs, texts):
+                yield {**identity, "edit": edit, **row}
+
+
+class FreePatcher:
+    """Runs that write freely after patches of the problem.
+
+    writer: writes on.
+    tokens: the pairs.
+    """
+
+    def __init__(self, writer: FreeWriter, tokens: TokenizedPairs) -> None:
+        self.writer = writer
+        self.tokens = tokens
+
+    @torch.inference_mode()
+    def written(self, pairs: list[int], specs: Sequence[Spec]) -> dict[str | Spec, list[list[int]]]:
+        """{run, unpatched, or spec: ids that the model writes for each of the pairs}."""
+        n_problem = self.tokens.layout.n_problem
+        ids = {run: self.tokens.runs[run][pairs] for run in RUNS}
+        found: dict[str | Spec, list[list[int]]] = {
+            run: self._write(self._context(len(pairs), ids[run], 0), ids[run], [None], 0, {})[0]
+            for run in RUNS
+        }
+        states: dict[str, dict[int, Tensor]] = {run: {} for run in RUNS}
+        for run in RUNS:
+            layers = sorted({at for spec in specs if spec.source == run for at in spec.layers})
+            if layers:
+                self.writer.passes.forward(
+                    ids[run][:, :n_problem],
+                    1,
+                    self.writer.passes.prefix(len(pairs), n_problem),
+                    layers=layers,
+                    hook=states[run].__setitem__,
+                )
+
+        def beginning(spec: Spec) -> tuple[str, int]:
+            return spec.source, min(spec.positions)
+
+        for (source, start), group in groupby(sorted(specs, key=beginning), key=beginning):
+            some = list(group)
+            target = ids[some[0].target]
+            context = self._context(len(pairs), target, start)
+            found |= dict(
+                zip(some, self._write(context, target, some, start, states[source]), strict=True)
+            )
+        return found
+
+    def _context(self, rows: int, ids: Tensor, end: int) -> Context:
+        """The context of the examples and the first tokens of the rows."""
+        passes = self.writer.passes
+        context = passes.prefix(rows, ids.shape[1])
+        if not end:
+            return context
+        if passes.facts.continues_cache:
+            return passes.forward(ids[:, :end], 1, context, keep_cache=True)[1]
+        return context.followed_by(ids[:, :end])
+
+    def _write(
+        self,
+        context: Context,
+        ids: Tensor,
+        specs: Sequence[Spec | None],
+        start: int,
+        states: Mapping[int, Tensor],
+    ) -> list[list[list[int]]]:
+        """[spec][pair] ids that are written; without a spec, nothing is replaced.
+
+        context: the tokens of the pairs before `start`.
+        ids: [pairs, positions] of the run that is patched.
+        states: {layer: [pairs, positions of the problem, hidden]} of the other run.
+        """
+        n_problem = self.tokens.layout.n_problem
+        runs = [
+            Run(
+                row,
+                ids[row, start:n_problem],
+                ids[row, n_problem:],
+                _replaced(spec, row, start, states) if spec else {},
+            )
+            for spec in specs
+            for row in range(len(ids))
+        ]
+        self.writer.write(context, runs)
+        written = [run.written for run in runs]
+        return [written[first : first + len(ids)] for first in range(0, len(runs), len(ids))]
+
+
+def _replaced(
+    spec: Spec, row: int, start: int, states: Mapping[int, Tensor]
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """{layer: (positions behind `start`, states)} that a spec replaces in a pair's run."""
+    positions = list(spec.positions)
+    at = torch.tensor(positions) - start
+    return {layer: (at, states[layer][row, positions]) for layer in spec.layers}
+
+
+def _rows_of_edit(
+    pairs: Rows,
+    tokens: TokenizedPairs,
+    specs: Sequence[Spec],
+    texts: Mapping[str | Spec, Sequence[str]],
+) -> Iterator[dict[str, Any]]:
+    """Rows of one edit, without their names: per spec and choice of pairs.
+
+    texts: {run, unpatched, or spec: the chain that is written for each pair}.
+    """
+    gold = {"base": [base_row(pair) for pair in pairs], "edited": list(pairs)}
+    solved = [
+        all(is_correct(texts[run][i], gold[run][i]) for run in RUNS) for i in range(len(pairs))
+    ]
+    equations = tokens.layout.equations()
+    for spec in specs:
+        touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
+        equation = touched.pop() if len(touched) == 1 else None
+        for which in ("solved", "all"):
+            numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
+            found = [(texts[spec][i], gold[spec.source][i], gold[spec.target][i]) for i in numbers]
+            success = sum(is_correct(text, source) for text, source, _ in found)
+            unchanged = sum(is_correct(text, target) for text, _, target in found)
+            finals = [text.split("=")[-1].strip() for text, _, _ in found]
+            answered = [
+                final == source["original_answer"]
+                for final, (_, source, _) in zip(finals, found, strict=True)
+            ]
+            n = len(numbers)
+            yield {
+                "kind": spec.kind,
+                "spec": spec.name,
+                "source": spec.source,
+                "layers": list(spec.layers),
+                "positions": list(spec.positions),
+                "equation": equation,
+                "rows": which,
+                "n": n,
+                **share("success", success, n),
+                **share("unchanged", unchanged, n),
+                **share("other", n - success - unchanged, n),
+                **share("answer", sum(answered), n),
+                "pairs": numbers,
+                "outputs": [text for text, _, _ in found],
+            }
