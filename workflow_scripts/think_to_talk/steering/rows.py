@@ -156,7 +156,7 @@ def steering_rows(
                 "solved": len(solved),
                 "no_target": len(failed.no_target) if failed else 0,
                 "not_reached": len(failed.not_reached) if failed else 0,
-                **_outcomes(
+                **outcomes(
                     [runs[place][i] for i in numbers],
                     [texts[i] for i in numbers],
                     place.variable,
@@ -182,10 +182,14 @@ def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]
     }
 
 
-def _outcomes(
+def outcomes(
     runs: Sequence[Steered], texts: Sequence[str], variable: int, dataset: Rows, chains: Chains
 ) -> dict[str, Any]:
-    """Keys of a row: what became of some runs of a variable; texts: their chains of thought."""
+    """Keys of a row: what became of some runs of a variable.
+
+    texts: their chains of thought, with what they were given.
+    dataset: of the rows that are steered. chains: of these rows.
+    """
     n = len(runs)
     written = list(zip(runs, texts, strict=True))
     follows = [
