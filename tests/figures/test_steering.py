@@ -9,9 +9,9 @@ from think_to_talk.figures.style import variable_styles
 from think_to_talk.timing.roles import variable_roles
 
 
-def row(position, variable, kind, follows, passes, n=50):
+def row(position, variable, kind, follows, passes, n=50, factor=1):
     return {
-        **{"position": position, "variable": variable, "kind": kind, "n": n},
+        **{"position": position, "variable": variable, "kind": kind, "n": n, "factor": factor},
         **{"follows": follows, "passes_held_out": passes},
         "follows_ci_low": follows and follows - 0.1,
         "follows_ci_high": follows and follows + 0.05,
@@ -74,6 +74,17 @@ def test_a_token_that_completes_no_symbol_stands_at_the_one_before(probe_rows):
     rows = [row(3, 0, "probe", 0.5, True)]
     (panel,) = draw_steering({"a": probe_rows}, {"a": rows}, "tiny").axes
     assert set(points(panel)) == {(2 - COT_START, 0.5)}
+
+
+def test_steps_of_each_length_have_a_panel(probe_rows, steering_rows):
+    longer = [row(12, 0, "probe", 1.0, True, factor=2)]
+    panels = draw_steering({"a": probe_rows}, {"a": [*longer, *steering_rows]}, "tiny").axes
+    assert [panel.get_title(loc="left") for panel in panels] == [
+        "a: least step",
+        "a: 2 times the least step",
+    ]
+    assert set(points(panels[1])) == {(12 - COT_START, 1.0)}
+    assert len(points(panels[0])) == 4
 
 
 def test_a_task_without_a_steered_place_is_an_empty_panel(probe_rows, steering_rows):

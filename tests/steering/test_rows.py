@@ -31,7 +31,7 @@ from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 SIZES = {"train": 4, "valid": 1, "test": 12, "probing_train": 1}
 IDENTITY = {"model": "m", "seed": 3, "task": "t"}
 SHOTS, WIDTH, N_LAYERS = 1, 32, 3
-SETTINGS = SteeringSettings(problems=8, controls=2, threshold=0.9)
+SETTINGS = SteeringSettings(problems=8, factors=[1, 2], controls=2, threshold=0.9)
 #: Solved by the model, or said to be.
 ALIGNED = [row for row in range(12) if row not in (1, 4)]
 
@@ -101,16 +101,18 @@ def steered(model, task, settings=SETTINGS, batch_size=5, **options):
     )
 
 
-def test_there_is_a_row_per_place_and_kind_that_fits_the_schema(task, layout):
+def test_there_is_a_row_per_place_factor_and_kind_that_fits_the_schema(task, layout):
     rows = steered(llama(), task)
     schema = yaml.safe_load((REPOSITORY / "schemas/steering_row.schema.yaml").read_text())
     for row in rows:
         Draft202012Validator(schema).validate(row)
-    assert [row["kind"] for row in rows] == ["probe", "random"] * (len(rows) // 2)
+    tried = [(row["factor"], row["kind"]) for row in rows]
+    each = [(1, "probe"), (1, "random"), (2, "probe"), (2, "random")]
+    assert tried == each * (len(rows) // 4)
     found = {
         (row["variable"], row["layer"], row["relative_position"]): row
         for row in rows
-        if row["steered"] and row["kind"] == "probe"
+        if row["steered"] and (row["factor"], row["kind"]) == (2, "probe")
     }
     assert set(found) == {(0, 1, 13), (1, 2, -2), (1, 3, 29)}
     passes = [found[key]["passes_held_out"] for key in sorted(found)]
@@ -169,7 +171,7 @@ def test_another_seed_draws_other_targets(task):
 
 
 def test_without_controls_there_are_no_random_steps(task):
-    rows = steered(llama(), task, SteeringSettings(8, 0, 0.9))
+    rows = steered(llama(), task, SteeringSettings(8, [1], 0, 0.9))
     assert {row["kind"] for row in rows} == {"probe"}
 
 
@@ -218,10 +220,12 @@ def test_a_model_says_what_its_own_head_is_made_to_say(task, layout, tmp_path, v
     own = Task(**{**vars(task), "probes": probes, "weights": weights})
     facts = check_model(model).facts
     assert facts.last_state == "model.norm"
-    probe, random = steered(model, own, last_layer="after_norm", facts=facts)
-    assert probe["n"] > 3
-    first = [[int(output[0]) for output in row["outputs"]] for row in (probe, random)]
-    assert first == [probe["targets"], random["predictions"]]
+    rows = steered(model, own, last_layer="after_norm", facts=facts)
+    assert len(rows) == 4
+    for row in rows:
+        assert row["n"] > 3
+        first = [int(output[0]) for output in row["outputs"]]
+        assert first == row["targets" if row["kind"] == "probe" else "predictions"]
 
 
 def test_outcomes_are_told_by_the_whole_chain():
@@ -236,7 +240,7 @@ def test_outcomes_are_told_by_the_whole_chain():
         gold.replace("e = 2", "e = 6"),
         other[:-4],
     ]
-    runs = [Steered(0, torch.zeros(2), "probe", 2, 3, length, 0.5) for length in range(5)]
+    runs = [Steered(0, torch.zeros(2), "probe", 1, 2, 3, length, 0.5) for length in range(5)]
     found = outcomes(runs, texts, 0, dataset, {0: {0: {3: other}}})
     rates = [found[key] for key in ("follows", "value", "unchanged", "other")]
     assert rates == pytest.approx([1 / 5, 3 / 5, 1 / 5, 3 / 5])

@@ -8,13 +8,20 @@ from support.repository import REPOSITORY
 from think_to_talk.timing.steering import COLUMNS, VISIBLE_COLUMNS, table_rows
 
 
-def row(t, kind, follows, passes=True, variable=0, n=20, layer=1):
+def row(t, kind, follows, passes=True, variable=0, n=20, factor=1):
     return {
-        **{"model": "m", "seed": 1, "task": "a", "variable": variable, "layer": layer},
+        **{
+            "model": "m",
+            "seed": 1,
+            "task": "a",
+            "variable": variable,
+            "layer": 1,
+            "factor": factor,
+        },
         **{"relative_position": t, "kind": kind, "passes_held_out": passes, "n": n},
         "follows": follows,
         "follows_ci_low": None if follows is None else max(0, follows - 0.1),
-        "follows_ci_high": None if follows is None else follows + 0.1,
+        "follows_ci_high": None if follows is None else min(1, follows + 0.1),
     }
 
 
@@ -31,12 +38,15 @@ ROWS = [
     row(8, "probe", None, passes=False, n=0),
     row(8, "random", None, passes=False, n=0),
     row(1, "probe", 0.0, passes=None, variable=1),
+    row(3, "probe", 1.0, factor=2),
 ]
 
 
 def test_passing_and_failing_probes_stand_side_by_side():
-    first, second = table_rows([ROWS])
-    assert set(first) == set(second) == set(COLUMNS)
+    first, longer, second = table_rows([ROWS])
+    assert set(first) == set(longer) == set(second) == set(COLUMNS)
+    assert [(row["variable"], row["factor"]) for row in (first, longer)] == [(0, 1), (0, 2)]
+    assert (longer["passing_best"], longer["passing_places"]) == (1, 1)
     assert (first["passing_places"], first["failing_places"], first["unmeasured_places"]) == (
         3,
         1,

@@ -2,8 +2,8 @@
 
 At each place that is steered it draws the share of chains of thought that follow the value, with
 Wilson intervals, in the colour of the variable: filled where the probe passes the held-out test,
-hollow where it does not, half filled where the test is not measured. Grey: random steps. The rows
-come from `steering.rows`.
+hollow where it does not, half filled where the test is not measured. Grey: random steps. Steps of
+each length have a panel of their own. The rows come from `steering.rows`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MARKERS = (
 def draw_steering(
     probes: Mapping[str, ProbeRows], steering: Mapping[str, ProbeRows], title: str
 ) -> Figure:
-    """Chains that follow a steered value along the symbols, one panel per task.
+    """Chains that follow a steered value along the symbols, a panel per task and length of steps.
 
     probes: {task: probe rows}.
     steering: {task: rows of steering} of the same tasks.
@@ -44,16 +44,28 @@ def draw_steering(
     """
     with matplotlib.rc_context(STYLE):
         what = f"Chains that follow the value that a probe was made to say: {title}"
-        figure, panels = task_panels(steering, what, margin=0.7)
-        for panel, (task, rows) in zip(panels, steering.items(), strict=True):
+        shown = {
+            f"{task}: {_length(factor)}": (
+                probes[task],
+                [row for row in rows if row["factor"] == factor],
+            )
+            for task, rows in steering.items()
+            for factor in sorted({row["factor"] for row in rows})
+        }
+        figure, panels = task_panels(shown, what, margin=0.7)
+        for panel, (of_task, rows) in zip(panels, shown.values(), strict=True):
             panel.set_ylabel("share of chains")
-            _draw_task(panel, probes[task], rows)
+            _draw_task(panel, of_task, rows)
             handles, _ = panel.get_legend_handles_labels()
             if handles:
                 panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
         panels[-1].set_xlabel(f"{AXIS}\n{_MARKERS}")
     return figure
+
+
+def _length(factor: float) -> str:
+    return "least step" if factor == 1 else f"{factor:g} times the least step"
 
 
 def _draw_task(panel: Axes, probes: ProbeRows, steering: ProbeRows) -> None:

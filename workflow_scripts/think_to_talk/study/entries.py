@@ -246,6 +246,7 @@ class SteeringEntry(Entry):
 
     enabled: bool
     problems: int
+    factors: Sequence[float]
     controls: int
 
 
