@@ -9,9 +9,10 @@ from think_to_talk.figures.style import variable_styles
 from think_to_talk.timing.roles import variable_roles
 
 
-def row(position, variable, kind, follows, passes, n=50, factor=1):
+def row(position, variable, kind, follows, passes, n=50, factor=1, layer=1):
     return {
-        **{"position": position, "variable": variable, "kind": kind, "n": n, "factor": factor},
+        **{"position": position, "variable": variable, "kind": kind, "n": n},
+        **{"factor": factor, "layer": layer},
         **{"follows": follows, "passes_held_out": passes},
         "follows_ci_low": follows and follows - 0.1,
         "follows_ci_high": follows and follows + 0.05,
@@ -85,6 +86,21 @@ def test_steps_of_each_length_have_a_panel(probe_rows, steering_rows):
     ]
     assert set(points(panels[1])) == {(12 - COT_START, 1.0)}
     assert len(points(panels[0])) == 4
+
+
+def test_probes_at_one_position_stand_beside_each_other(probe_rows):
+    rows = [
+        row(12, 0, "probe", 0.5, True, layer=3),
+        row(12, 0, "random", 0.25, True, layer=3),
+        row(12, 0, "probe", 0.75, False, layer=1),
+        row(12, 1, "probe", 1.0, False, layer=1),
+    ]
+    (panel,) = draw_steering({"a": probe_rows}, {"a": rows}, "tiny").axes
+    found = {y: x for x, y in points(panel)}
+    middle = 12 - COT_START
+    assert found[0.75] < found[0.5] == found[0.25] == middle < found[1.0]
+    assert found[1.0] - middle == pytest.approx(middle - found[0.75])
+    assert found[1.0] - middle < 0.5
 
 
 def test_a_task_without_a_steered_place_is_an_empty_panel(probe_rows, steering_rows):

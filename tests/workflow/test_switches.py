@@ -55,7 +55,9 @@ def test_each_task_has_rows_a_log_and_a_part_of_the_figure(switched_on, rule, ta
     files = (results / f"{model}/seed-1/{rule}").glob("*.jsonl")
     assert sorted(file.stem for file in files) == tasks[model]
     for task in tasks[model]:
-        assert "100%" in (results / f"logs/{rule}/{model}/seed-1/{task}.log").read_text()
+        log = (results / f"logs/{rule}/{model}/seed-1/{task}.log").read_text()
+        # No model here solves a row, which it could be steered on.
+        assert ("0rows" if rule == "steering" else "100%") in log
     for kind in ("png", "svg"):
         figure = results / f"summary/figures/{model}/seed-1/{rule}.{kind}"
         assert figure.stat().st_size > 5000
