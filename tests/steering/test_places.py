@@ -91,12 +91,14 @@ def test_only_saved_layers_are_places(task):
     assert where(places(task, {}, layers=(3,))[0], layout) == [(3, 7)]
 
 
-def test_positions_without_a_probe_are_no_places(task):
+def test_a_probe_that_could_not_be_trained_is_chosen_last(task):
     layout, _ = task
     none = {(0, layer, t): None for layer in range(4) for t in range(-13, 40)}
-    assert places(task, none)[0] == []
-    almost = {**none, (0, 2, 7): 0.4}
-    assert where(places(task, almost)[0], layout) == [(2, 7)]
+    found = places(task, none)[0]
+    assert where(found, layout) == [(0, -4), (0, -1), (0, 5), (0, 7), (3, 7)]
+    assert {place.accuracy for place in found} == {None}
+    almost = {**none, (0, 2, 1): 0.0, (0, 1, 7): 0.4}
+    assert where(places(task, almost)[0], layout) == [(0, -4), (0, -1), (2, 1), (1, 7), (3, 7)]
 
 
 def test_without_ceilings_there_are_no_places(task):

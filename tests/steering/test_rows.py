@@ -181,10 +181,19 @@ def test_a_model_that_solves_nothing_is_not_steered(task):
     assert {(row["n"], row["solved"], row["follows"]) for row in rows} == {(0, 0, None)}
 
 
-def test_a_task_without_any_place_is_an_error_that_names_the_key(task):
+def test_a_model_whose_probes_could_not_be_trained_is_not_steered(task):
     none = [{**row, "score": None} for row in task.probes]
-    with pytest.raises(InputError, match=r"models\.m\.layers: t has no probe .*save more layers"):
-        steered(llama(), Task(**{**vars(task), "probes": none}))
+    rows = steered(llama(), Task(**{**vars(task), "probes": none}))
+    schema = yaml.safe_load((REPOSITORY / "schemas/steering_row.schema.yaml").read_text())
+    for row in rows:
+        Draft202012Validator(schema).validate(row)
+        assert (row["accuracy"], row["steered"], row["n"]) == (None, False, 0)
+    assert {row["variable"] for row in rows} == {0, 1}
+
+
+def test_a_task_without_any_place_is_an_error_that_names_the_key(task):
+    with pytest.raises(InputError, match=r"tasks\.t: no value .*set steering\.enabled: false"):
+        steered(llama(), Task(**{**vars(task), "ceilings": []}))
 
 
 def digits_only(model, tokenizer):

@@ -61,6 +61,10 @@ class SteeringSettings:
     controls: int
     threshold: float
 
+    def reached_by(self, accuracy: float | None) -> bool:
+        """Whether an accuracy, if there is one, reaches the threshold."""
+        return accuracy is not None and accuracy >= self.threshold
+
 
 @dataclass(frozen=True)
 class Task:
@@ -104,7 +108,7 @@ def steering_rows(
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
-    Raises InputError if there is no probe that could be steered along.
+    Raises InputError if no value could be steered.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos))
@@ -114,11 +118,10 @@ def steering_rows(
     places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
     if not places:
         raise InputError(
-            f"models.{identity['model']}.layers: {identity['task']} has no probe of a value that "
-            "is still to be written, expected one to steer along: save more layers, or set "
-            "steering.enabled: false"
+            f"tasks.{identity['task']}: no value is determined by the problem and stated in the "
+            "chain of thought, expected one to steer: set steering.enabled: false"
         )
-    steered = [place for place in places if place.accuracy >= settings.threshold]
+    steered = [place for place in places if settings.reached_by(place.accuracy)]
     chains = {
         variable: {
             row: steered_chains(task.dataset[row], task.template, variable) for row in solved
@@ -157,7 +160,7 @@ def steering_rows(
             ]
             yield {
                 **identity,
-                **_described(place, layout, settings.threshold),
+                **_described(place, layout, settings),
                 "factor": factor,
                 "kind": kind,
                 "solved": len(solved),
@@ -173,7 +176,7 @@ def steering_rows(
             }
 
 
-def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]:
+def _described(place: Place, layout: Layout, settings: SteeringSettings) -> dict[str, Any]:
     """Keys of a row: a place, and how accurate its probe is."""
     held_out = place.held_out_accuracy
     return {
@@ -184,8 +187,8 @@ def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]
         "value_position": place.number - layout.n_problem,
         "accuracy": place.accuracy,
         "held_out_accuracy": held_out,
-        "passes_held_out": None if held_out is None else held_out >= threshold,
-        "steered": place.accuracy >= threshold,
+        "passes_held_out": None if held_out is None else settings.reached_by(held_out),
+        "steered": settings.reached_by(place.accuracy),
     }
 
 
