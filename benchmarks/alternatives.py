@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -247,3 +247,41 @@ def forced_digits(
             found += [digits.get(token, -1) for token in logits.argmax(dim=-1).tolist()]
         said.append(found)
     return said
+
+
+@torch.inference_mode()
+def steered_tokens(
+    model: PreTrainedModel,
+    given: torch.Tensor,
+    layer: int,
+    position: int,
+    state: torch.Tensor,
+    n: int,
+    stops: Collection[int],
+) -> list[int]:
+    """What a model writes, up to n tokens, when one of its hidden states is replaced by a hook.
+
+    given: [tokens] ids of the problem, and of its chain up to the position.
+    layer, position: of the hidden state.
+    state: [hidden] that replaces it.
+    stops: ids that end a generation.
+    """
+    blocks: Any = model.model.layers
+
+    def put(hidden: torch.Tensor) -> torch.Tensor:
+        hidden = hidden.clone()
+        hidden[:, position] = state
+        return hidden
+
+    if layer == 0:
+        handle = blocks[0].register_forward_pre_hook(lambda _m, args: (put(args[0]), *args[1:]))
+    else:
+        handle = blocks[layer - 1].register_forward_hook(lambda _m, _a, out: put(out))
+    output = model(given[None], use_cache=True, logits_to_keep=1)
+    handle.remove()
+    written = [int(output.logits[0, -1].argmax())]
+    while len(written) < n and written[-1] not in stops:
+        last = torch.tensor([written[-1:]])
+        output = model(last, past_key_values=output.past_key_values, use_cache=True)
+        written.append(int(output.logits[0, -1].argmax()))
+    return written

@@ -11,6 +11,7 @@ from interventions import patching
 from measure import Row
 from probing import probes, sgd
 from reading import shards
+from steered import steering
 from workflow import formulas, no_op, study
 
 #: All parts in the order of the table; what needs the study's results runs it if need be.
@@ -25,4 +26,5 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "shards": shards,
     "patching": patching,
     "forced-answers": forced_answers,
+    "steering": steering,
 }

@@ -37,6 +37,7 @@ rule steering:
         task=lambda wildcards: study.tasks[wildcards.task].template_values,
         steering={
             "problems": study.steering.problems,
+            "factors": study.steering.factors,
             "controls": study.steering.controls,
             "threshold": config["timing"]["threshold"],
         },

@@ -77,6 +77,17 @@ AREAS = {
         ["formulas/cuts", "forced_answers/cut_prompts", "forced_answers/reading", "timing/forced"],
         ["tests/forced_answers", "tests/formulas/test_cuts.py", "tests/timing/test_forced.py"],
     ),
+    "steering": (
+        [
+            *("formulas/steered_chains", "tokens/results", "timing/steering"),
+            *("steering/" + name for name in ("directions", "places", "steered_runs")),
+            *("steering/" + name for name in ("targets", "rows")),
+        ],
+        [
+            *("tests/steering", "tests/formulas/test_steered_chains.py"),
+            *("tests/tokens/test_results.py", "tests/timing/test_steering.py"),
+        ],
+    ),
     "patching": (
         ["interventions/" + name for name in ("patched_runs", "specs", "patching")],
         ["tests/interventions"],

@@ -41,6 +41,7 @@ def test_all_parts_are_in_one_table(everything):
         "shards",
         "patching",
         "forced answers",
+        "steering",
         "growth",
         "paper size",
         "paper scale",

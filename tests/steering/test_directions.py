@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from think_to_talk.errors import InputError
-from think_to_talk.steering.directions import Probe, least_steps, random_steps
+from think_to_talk.steering.directions import Probe, random_steps, steps_along
 
 N, D, K = 400, 24, 10
 
@@ -36,7 +36,7 @@ def says(probe, states):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_after_a_step_the_probe_says_the_target_in_the_model_s_dtype(dtype):
     probe, states, targets = drawn(dtype=dtype)
-    moved, reached = least_steps(probe, states, targets)
+    moved, reached = steps_along(probe, states, targets)
     assert moved.dtype == dtype
     assert torch.equal(says(probe, moved) == targets, reached)
     assert torch.equal(moved[~reached], states[~reached])
@@ -45,7 +45,7 @@ def test_after_a_step_the_probe_says_the_target_in_the_model_s_dtype(dtype):
 
 def test_a_step_is_along_the_difference_of_the_two_weight_rows():
     probe, states, targets = drawn(dtype=torch.float64)
-    moved, reached = least_steps(probe, states, targets)
+    moved, reached = steps_along(probe, states, targets)
     before = says(probe, states)
     direction = probe.weight[targets] - probe.weight[before]
     cosine = torch.nn.functional.cosine_similarity(moved - states, direction.double())
@@ -55,7 +55,7 @@ def test_a_step_is_along_the_difference_of_the_two_weight_rows():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_hundredth_less_is_not_enough(dtype):
     probe, states, targets = drawn(dtype=dtype)
-    moved, reached = least_steps(probe, states, targets)
+    moved, reached = steps_along(probe, states, targets)
     less = states.double() + 0.99 * (moved.double() - states.double())
     assert (says(probe, less) != targets)[reached].all()
 
@@ -63,7 +63,7 @@ def test_a_hundredth_less_is_not_enough(dtype):
 def test_the_steps_are_those_that_a_search_finds():
     """In small steps along the direction, until the probe says the target for the first time."""
     probe, states, targets = drawn(dtype=torch.float64)
-    moved, reached = least_steps(probe, states, targets)
+    moved, reached = steps_along(probe, states, targets)
     direction = (probe.weight[targets] - probe.weight[says(probe, states)]).double()
     least = ((moved - states).norm(dim=1) / direction.norm(dim=1))[:100]
     found = torch.full((100,), torch.inf, dtype=torch.float64)
@@ -75,6 +75,39 @@ def test_the_steps_are_those_that_a_search_finds():
     assert (found - least)[near].abs().max() < 0.0041
 
 
+def test_twice_the_least_step_exchanges_the_scores_of_the_two_values():
+    probe, states, targets = drawn(dtype=torch.float64)
+    before, rows = plain_scores(probe, states), torch.arange(N)
+    present = before.argmax(1)
+    # Of steps that end where these two values tie.
+    least, _ = steps_along(probe, states, targets)
+    after = plain_scores(probe, least)
+    ties = (after[rows, targets] - after[rows, present]).abs() < 0.01
+    moved, reached = steps_along(probe, states, targets, 2)
+    ties &= reached
+    assert ties.sum() > 30
+    after = plain_scores(probe, moved)
+    lead = (before[rows, present] - before[rows, targets])[ties]
+    torch.testing.assert_close((after[rows, targets] - after[rows, present])[ties], lead * 1.002)
+    lengths = [(found - states).norm(dim=1)[reached] for found in (least, moved)]
+    torch.testing.assert_close(lengths[1], 2 * lengths[0])
+
+
+def test_a_longer_step_after_which_a_third_value_is_said_is_none():
+    weight = torch.zeros(K, D)
+    weight[0, 0], weight[1, 1], weight[2, 1] = 1, 1, 1.5
+    bias = torch.zeros(K)
+    bias[2] = -4
+    states = torch.zeros(1, D)
+    states[:, 0] = 5
+    probe, target = Probe(weight, bias), torch.tensor([1])
+    # After x: 5 - x, x, 1.5 x - 4.
+    for factor, wanted in ((1, True), (3, True), (4, False)):
+        moved, reached = steps_along(probe, states, target, factor)
+        assert reached.tolist() == [wanted]
+        assert says(probe, moved).tolist() == [1 if wanted else 0]
+
+
 def test_where_a_third_value_stays_above_the_target_it_is_not_reached():
     weight = torch.zeros(K, D)
     weight[0, 0] = weight[1, 1] = 1
@@ -82,7 +115,7 @@ def test_where_a_third_value_stays_above_the_target_it_is_not_reached():
     probe = Probe(weight, torch.zeros(K))
     states = torch.zeros(2, D)
     states[:, 0] = 5
-    moved, reached = least_steps(probe, states, torch.tensor([1, 2]))
+    moved, reached = steps_along(probe, states, torch.tensor([1, 2]))
     assert reached.tolist() == [False, True]
     assert torch.equal(moved[0], states[0])
     # 5 - x = 3 * 3 x, along (-1, 3).
@@ -96,7 +129,7 @@ def test_a_value_with_the_weights_of_the_present_one_is_not_reached():
     bias = torch.zeros(K)
     bias[0] = 1
     states = torch.ones(1, D)
-    moved, reached = least_steps(Probe(weight, bias), states, torch.tensor([1]))
+    moved, reached = steps_along(Probe(weight, bias), states, torch.tensor([1]))
     assert not reached.any()
     assert torch.equal(moved, states)
 

@@ -88,6 +88,19 @@ def test_the_logit_lens_is_among_the_jobs_that_run_the_model(raw_config, schema)
     assert "as soon as its probes and logit lens are done" in cost_page(study, needs)
 
 
+def test_steering_is_among_the_jobs_that_run_the_model(raw_config, schema):
+    """Both variables of level 1, at most at one place of each of its eight equations."""
+    without = model_cost(*planned(raw_config, schema), "tiny")
+    steering = {"enabled": True, "problems": 10, "factors": [1, 2, 4], "controls": 3}
+    study, needs = planned(raw_config, schema, steering=steering)
+    cost = model_cost(study, needs, "tiny")
+    work = needs.work("tiny", "level-1", 10 * 2 * 8 * 3 * 4)
+    # Its rows and their figure.
+    assert cost.jobs == without.jobs + 2
+    assert cost.passes[1] == without.passes[1] + work.worst_passes
+    assert study.steered_tasks("tiny") == ["level-1"]
+
+
 def test_untrained_copies_are_left_out_by_the_logit_lens(raw_config, schema):
     controls = {"untrained": True}
     study, _ = planned(raw_config, schema, logit_lens=True, controls=controls)

@@ -21,6 +21,7 @@ OPTIONAL = {
     },
     entries.ProbesEntry: set(),
     entries.InterventionsEntry: set(),
+    entries.SteeringEntry: set(),
 }
 
 
@@ -54,6 +55,7 @@ def test_every_field_of_a_setting_is_a_key_of_the_schema(schema):
     for name, entry in (
         ("probes", entries.ProbesEntry),
         ("interventions", entries.InterventionsEntry),
+        ("steering", entries.SteeringEntry),
     ):
         fields = {field.name for field in dataclasses.fields(entry)}
         assert fields == set(schema["properties"][name]["properties"])
@@ -85,11 +87,15 @@ def test_a_task_has_a_template_or_files(config):
     assert not tasks["existing"].is_generated
     assert tasks["existing"].existing_files == ["a.jsonl", "b.jsonl"]
     assert tasks["existing"].intermediate_variables == []
+    assert tasks["existing"].steered_variables == []
     assert tasks["level-1"].is_generated
     assert tasks["level-1"].existing_files == []
     assert tasks["level-1"].intermediate_variables == [0]
-    config["tasks"]["level-1"]["ask"] = "any"
-    assert entries.task_entries(config)["level-1"].intermediate_variables == []
+    assert tasks["level-1"].steered_variables == [0, 1]
+    for other in ({"ask": "any"}, {"chain": "none"}, {"chain": 1}):
+        changed = {"level-1": {**config["tasks"]["level-1"], **other}}
+        entry = entries.task_entries({"tasks": changed})["level-1"]
+        assert entry.intermediate_variables == entry.steered_variables == []
 
 
 def test_problems_of_a_task_do_not_depend_on_its_edits(config):

@@ -76,6 +76,7 @@ def made_once(tmp_path_factory, name, make):
 SWITCHED_ON = {
     "logit_lens": True,
     "forced_answers": True,
+    "steering__enabled": True,
     "interventions__random_donor": True,
     **{
         f"tasks__{name}": {

@@ -11,8 +11,12 @@ CONTROLS_ON = {"control", "control_table"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
 SAID_ON = {"forced_answers_table", "forced_answers_overview", *CLOCKS_ON}
 FORCED_ON = {"forced_answers", *SAID_ON}
-OVERVIEWS = {"logit_lens_overview", "forced_answers_overview"}
-PROBES_ON = {"probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON}
+STEERING_ON = {"steering", "steering_table", "steering_overview"}
+OVERVIEWS = {"logit_lens_overview", "forced_answers_overview", "steering_overview"}
+PROBES_ON = {
+    *("probes", "patching_heatmap"),
+    *(*OVERVIEWS, *STEERING_ON, *CONTROLS_ON, *TIMING_ON),
+}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
 PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON, *CLOCKS_ON}
@@ -24,7 +28,7 @@ FIGURES = {
 #: What shows all models.
 TABLES = {
     *("timing_table", "clocks_table", "forced_answers_table", "interventions_table"),
-    *("findings", "control_table", "explorer"),
+    *("findings", "control_table", "explorer", "steering_table"),
 }
 #: What shows all tasks of a model.
 OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control", "interventions_overview"}
@@ -38,9 +42,11 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): {"forced_answers_table", *OVERVIEWS, *TIMING_ON},
+    ("timing__threshold", 0.8): {*("forced_answers_table", *OVERVIEWS, *STEERING_ON, *TIMING_ON)},
     ("logit_lens", False): set(),
     ("forced_answers", False): CLOCKS_ON,
+    ("steering__enabled", False): set(),
+    ("steering__problems", 5): STEERING_ON,
     ("interventions__window", 2): PATCHING_ON,
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
@@ -57,6 +63,9 @@ CHANGED_CODE = {
     "think_to_talk/logit_lens/reading.py": LENS_ON,
     "think_to_talk/forced_answers/reading.py": FORCED_ON,
     "think_to_talk/timing/forced.py": SAID_ON,
+    "think_to_talk/steering/rows.py": STEERING_ON,
+    "think_to_talk/formulas/steered_chains.py": STEERING_ON,
+    "think_to_talk/timing/steering.py": {"steering_table"},
     "think_to_talk/timing/clocks.py": CLOCKS_ON,
     "think_to_talk/interventions/specs.py": PATCHING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
@@ -68,6 +77,7 @@ CHANGED_CODE = {
     "think_to_talk/figures/clocks.py": {"clocks_overview"},
     "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
     "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
+    "think_to_talk/figures/steering.py": {"steering_overview"},
     "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
@@ -162,6 +172,7 @@ def test_adding_a_level_plans_that_level_alone(mini):
         *CLOCKS_ON,
         *LENS_ON,
         *FORCED_ON,
+        *STEERING_ON,
         "inconsistent_pairs",
         *CHAINS_ON,
         *CONTROLS_ON,
@@ -242,7 +253,7 @@ def test_changed_behaviour_replans_what_depends_on_it(mini, every_job, source):
 def test_how_ceilings_are_counted_replans_what_shows_generated_tasks(mini, every_job):
     with open(mini.folder / "workflow_scripts/think_to_talk/formulas/ceilings.py", "a") as file:
         file.write("\nCHANGED = True\n")
-    expected = of_rules(every_job, {"ceilings", *TIMING_ON})
+    expected = of_rules(every_job, {"ceilings", *STEERING_ON, *TIMING_ON})
     assert mini.planned() == {job for job in expected if "/existing" not in job[1]}
 
 

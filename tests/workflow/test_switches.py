@@ -1,6 +1,6 @@
 """What a study makes if it switches on what it leaves off.
 
-The logit lens and forced answers, and tasks whose chains are cut or left out.
+The logit lens, forced answers and steering, and tasks whose chains are cut or left out.
 """
 
 import json
@@ -18,6 +18,8 @@ JSONL = {
     "logit_lens_row": "results/*/seed-*/logit_lens/*.jsonl",
     "forced_answer_row": "results/*/seed-*/forced_answers/*.jsonl",
     "said_row": "results/summary/forced_answers.jsonl",
+    "steering_row": "results/*/seed-*/steering/*.jsonl",
+    "steered_row": "results/summary/steering.jsonl",
     "probe_row": "results/local/seed-1/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
     "clock_row": "results/summary/clocks.jsonl",
@@ -25,6 +27,8 @@ JSONL = {
     "intervention_row": "results/summary/interventions.jsonl",
 }
 TASKS = {"tiny": ["level-1"], "local": ["answer", "cut", "existing", "general", "level-1"]}
+#: Of these, the tasks of a template with full chains.
+STEERED = {"tiny": ["level-1"], "local": ["general", "level-1"]}
 #: {task: (its chains as regular expression, the places where they can be cut)}.
 CHAINS = {
     "answer": (r" . = \d\n", [0]),
@@ -42,14 +46,18 @@ def test_rows_fit_their_schema(switched_on, name):
             Draft202012Validator(schema).validate(json.loads(line))
 
 
-@pytest.mark.parametrize("rule", ["logit_lens", "forced_answers"])
+@pytest.mark.parametrize(
+    ("rule", "tasks"), [("logit_lens", TASKS), ("forced_answers", TASKS), ("steering", STEERED)]
+)
 @pytest.mark.parametrize("model", TASKS)
-def test_each_task_has_rows_a_log_and_a_part_of_the_figure(switched_on, rule, model):
+def test_each_task_has_rows_a_log_and_a_part_of_the_figure(switched_on, rule, tasks, model):
     results = switched_on.folder / "results"
     files = (results / f"{model}/seed-1/{rule}").glob("*.jsonl")
-    assert sorted(file.stem for file in files) == TASKS[model]
-    for task in TASKS[model]:
-        assert "100%" in (results / f"logs/{rule}/{model}/seed-1/{task}.log").read_text()
+    assert sorted(file.stem for file in files) == tasks[model]
+    for task in tasks[model]:
+        log = (results / f"logs/{rule}/{model}/seed-1/{task}.log").read_text()
+        # No model here solves a row, which it could be steered on.
+        assert ("0rows" if rule == "steering" else "100%") in log
     for kind in ("png", "svg"):
         figure = results / f"summary/figures/{model}/seed-1/{rule}.{kind}"
         assert figure.stat().st_size > 5000
@@ -62,6 +70,15 @@ def test_the_table_of_forced_answers_has_a_row_per_model_and_task(switched_on):
     ]
     found = {(row["model"], row["task"]) for row in rows}
     assert found == {(model, task) for model, tasks in TASKS.items() for task in tasks}
+
+
+def test_the_table_of_steering_has_a_row_per_variable_that_can_be_steered(switched_on):
+    rows = read_jsonl(switched_on.folder / JSONL["steered_row"])
+    found = {(row["model"], row["task"], row["variable"]) for row in rows}
+    assert found == {
+        *((model, "level-1", variable) for model in STEERED for variable in (0, 1)),
+        *(("local", "general", variable) for variable in (1, 2)),
+    }
 
 
 def test_tasks_of_the_config_file_come_before_those_of_an_overlay(switched_on):

@@ -5,8 +5,9 @@
 A probe scores value k as s_k(h) = w_k . h + b_k and says the value with the highest score. The step
 from value a to value b is along u = w_b - w_a, in the space of raw hidden states, in which the
 stored weights are (`probes.fitting`). All scores are linear along u, so the least step after which
-b has the highest score is known exactly. Random steps of the same length are orthogonal to all
-weight rows and change no score.
+b has the highest score is known exactly. It ends where a and b tie, halfway between states of the
+two values; twice the step exchanges the scores of a and b. Random steps of the same length are
+orthogonal to all weight rows and change no score.
 
 Shapes: n rows, d features, K = 10 values.
 """
@@ -20,8 +21,8 @@ from torch import Tensor
 
 from think_to_talk.errors import InputError
 
-#: How much longer than the least step a step is: b would otherwise tie. Doubled, up to the most,
-#: where rounding to the model's dtype undoes the step.
+#: How much longer a step is, relative to its length, as a and b tie at the end of the least one.
+#: Doubled, up to the most, where rounding to the model's dtype undoes the step.
 LEAST_MARGIN, MOST_MARGIN = 1e-3, 0.5
 
 
@@ -44,13 +45,16 @@ class Probe:
         return self.scores(states).argmax(dim=1)
 
 
-def least_steps(probe: Probe, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Move hidden states along the probe's weights, just until it says the target values.
+def steps_along(
+    probe: Probe, states: Tensor, targets: Tensor, factor: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Move hidden states along the probe's weights until it says the target values.
 
     states: [n, d], in the model's dtype.
     targets: [n] values, none of which the probe says now.
+    factor: how many times as long as the least step a step is, at least 1.
     Returns the moved states [n, d], in the same dtype, and whether the probe says the target in
-    them [n]. A state is as it was where no step along this direction makes the probe say it.
+    them [n]. A state is as it was where no such step makes the probe say it.
     """
     weight, scores = probe.weight.double(), probe.scores(states)
     rows = torch.arange(len(states))
@@ -63,7 +67,7 @@ def least_steps(probe: Probe, states: Tensor, targets: Tensor) -> tuple[Tensor, 
     moved, reached = states.clone(), torch.zeros(len(states), dtype=torch.bool)
     margin = LEAST_MARGIN
     while margin <= MOST_MARGIN and not reached.all():
-        step = (least * (1 + margin))[:, None] * direction
+        step = (factor * least * (1 + margin))[:, None] * direction
         tried = (states.double() + step).to(states.dtype)
         # A step that is not finite gives scores that are not, and no highest one.
         says = (probe.says(tried) == targets) & tried.isfinite().all(dim=1)

@@ -32,7 +32,7 @@ class Place:
     variable: of the probe.
     layer, position: of the hidden state; positions count from the problem's first token.
     number: the position of the number that the chain states as the variable's result.
-    accuracy: of the probe on test rows.
+    accuracy: of the probe on test rows; None if there were too few rows to train one on.
     held_out_accuracy: of the held-out probes; None where it is not measured.
     """
 
@@ -40,14 +40,14 @@ class Place:
     layer: int
     position: int
     number: int
-    accuracy: float
+    accuracy: float | None
     held_out_accuracy: float | None
 
 
 def steered_places(
     variables: Sequence[int], probes: Rows, ceilings: Rows, layout: Layout, n_layers: int
 ) -> list[Place]:
-    """The places of each variable, in the order of the text; none where its value is not written.
+    """The places of each variable, in the order of the text; none if the chain does not state it.
 
     variables: those that can be steered.
     probes: all probe rows of the task.
@@ -67,14 +67,14 @@ def steered_places(
         before = result.number - 1 - layout.n_problem
         # {equation: the row of its best probe}
         best: dict[int, Mapping[str, Any]] = {}
-        for t, row in best_layers(below, variable).items():
+        for t, row in _best_layers(below, variable).items():
             equation = equations[layout.position_symbol[t + layout.n_problem]]
             is_on_the_way = determined <= t < before and equation != result.equation
             if t == before or (
-                is_on_the_way and (equation not in best or row["score"] >= best[equation]["score"])
+                is_on_the_way and (equation not in best or _rank(row) >= _rank(best[equation]))
             ):
                 best[equation] = row
-        at_head = best_layers(last, variable).get(before)
+        at_head = _best_layers(last, variable).get(before)
         places += [
             Place(
                 variable=variable,
@@ -87,3 +87,15 @@ def steered_places(
             for row in [*best.values(), *([at_head] if at_head else [])]
         ]
     return places
+
+
+def _best_layers(probes: Rows, variable: int) -> dict[int, Mapping[str, Any]]:
+    """As of `best_layers`, with the lowest layer where no layer has a score."""
+    lowest_last = sorted(probes, key=lambda row: (row["relative_position"], -row["layer"]))
+    lowest = {row["relative_position"]: row for row in lowest_last if row["variable"] == variable}
+    return {**lowest, **best_layers(probes, variable)}
+
+
+def _rank(row: Mapping[str, Any]) -> float:
+    """The accuracy of a probe; without one it is below all others."""
+    return -1.0 if row["score"] is None else row["score"]

@@ -1,13 +1,13 @@
 """Rates of steering: how often what a model writes follows the value that a probe was made to say.
 
 A hidden state is moved along the weights of a variable's probe, from the value that the probe says
-to another one, just far enough for the probe to say it (`steering.directions`). The model then
-writes on by greedy decoding. If it writes the chain of thought that the problem would have, had the
-variable that value (`formulas.steered_chains`), it uses what the probe reads; if it writes the gold
-chain, it does not. The controls are random steps of the same length that change no score of the
-probe. Probes that pass the held-out test (`probes.heldout`) are compared with those that do not.
-Sources: Li et al., arXiv:2306.03341 (steps along the directions of probes); Cox
-et al., arXiv:2603.01437.
+to another one, just far enough for the probe to say it, or a multiple of that step
+(`steering.directions`). The model then writes on by greedy decoding. If it writes the chain of
+thought that the problem would have, had the variable that value (`formulas.steered_chains`), it
+uses what the probe reads; if it writes the gold chain, it does not. The controls are random steps
+of the same length that change no score of the probe. Probes that pass the held-out test
+(`probes.heldout`) are compared with those that do not. Sources: Li et al., arXiv:2306.03341 (steps
+along the directions of probes); Cox et al., arXiv:2603.01437.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,20 @@ class SteeringSettings:
     """What is steered.
 
     problems: the most test rows that are steered, the first of those that the model solves.
-    controls: random steps per row and place.
+    factors: how many times as long as the least step the steps are.
+    controls: random steps per row, place and factor.
     threshold: the accuracy that a probe must reach to be steered along; also the held-out accuracy
         that it must reach to pass the held-out test.
     """
 
     problems: int
+    factors: Sequence[float]
     controls: int
     threshold: float
+
+    def reached_by(self, accuracy: float | None) -> bool:
+        """Whether an accuracy, if there is one, reaches the threshold."""
+        return accuracy is not None and accuracy >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def steering_rows(
     identity: Mapping[str, Any],
     end_ids: Sequence[int] = (),
 ) -> Iterator[dict[str, Any]]:
-    """A row per place and kind of step (schemas/steering_row.schema.yaml).
+    """A row per place, factor and kind of step (schemas/steering_row.schema.yaml).
 
     facts: how the model may be run.
     shots, bos: as of `tokens.prompts.tokenize`.
@@ -101,7 +108,7 @@ def steering_rows(
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
-    Raises InputError if there is no probe that could be steered along.
+    Raises InputError if no value could be steered.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos))
@@ -111,11 +118,10 @@ def steering_rows(
     places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
     if not places:
         raise InputError(
-            f"models.{identity['model']}.layers: {identity['task']} has no probe of a value that "
-            "is still to be written, expected one to steer along: save more layers, or set "
-            "steering.enabled: false"
+            f"tasks.{identity['task']}: no value is determined by the problem and stated in the "
+            "chain of thought, expected one to steer: set steering.enabled: false"
         )
-    steered = [place for place in places if place.accuracy >= settings.threshold]
+    steered = [place for place in places if settings.reached_by(place.accuracy)]
     chains = {
         variable: {
             row: steered_chains(task.dataset[row], task.template, variable) for row in solved
@@ -125,6 +131,7 @@ def steering_rows(
     targets = Targets(
         {place: stored_probe(task.weights, place) for place in steered},
         chains,
+        settings.factors,
         settings.controls,
         identity,
     )
@@ -146,17 +153,20 @@ def steering_rows(
         given = ids[:, layout.n_problem : steerer.given(place)].tolist()
         chain_ids = [[*given[run.row], *run.written] for run in runs[place]]
         texts = written_texts(tokenizer, chain_ids, stops)
-        failed = targets.failed.get(place)
-        for kind in KINDS if settings.controls else KINDS[:1]:
-            numbers = [i for i, run in enumerate(runs[place]) if run.kind == kind]
+        kinds = KINDS if settings.controls else KINDS[:1]
+        for factor, kind in product(settings.factors, kinds):
+            numbers = [
+                i for i, run in enumerate(runs[place]) if (run.factor, run.kind) == (factor, kind)
+            ]
             yield {
                 **identity,
-                **_described(place, layout, settings.threshold),
+                **_described(place, layout, settings),
+                "factor": factor,
                 "kind": kind,
                 "solved": len(solved),
-                "no_target": len(failed.no_target) if failed else 0,
-                "not_reached": len(failed.not_reached) if failed else 0,
-                **_outcomes(
+                "no_target": len(targets.no_target[place]),
+                "not_reached": len(targets.not_reached[place, factor]),
+                **outcomes(
                     [runs[place][i] for i in numbers],
                     [texts[i] for i in numbers],
                     place.variable,
@@ -166,7 +176,7 @@ def steering_rows(
             }
 
 
-def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]:
+def _described(place: Place, layout: Layout, settings: SteeringSettings) -> dict[str, Any]:
     """Keys of a row: a place, and how accurate its probe is."""
     held_out = place.held_out_accuracy
     return {
@@ -177,15 +187,19 @@ def _described(place: Place, layout: Layout, threshold: float) -> dict[str, Any]
         "value_position": place.number - layout.n_problem,
         "accuracy": place.accuracy,
         "held_out_accuracy": held_out,
-        "passes_held_out": None if held_out is None else held_out >= threshold,
-        "steered": place.accuracy >= threshold,
+        "passes_held_out": None if held_out is None else settings.reached_by(held_out),
+        "steered": settings.reached_by(place.accuracy),
     }
 
 
-def _outcomes(
+def outcomes(
     runs: Sequence[Steered], texts: Sequence[str], variable: int, dataset: Rows, chains: Chains
 ) -> dict[str, Any]:
-    """Keys of a row: what became of some runs of a variable; texts: their chains of thought."""
+    """Keys of a row: what became of some runs of a variable.
+
+    texts: their chains of thought, with what they were given.
+    dataset: of the rows that are steered. chains: of these rows.
+    """
     n = len(runs)
     written = list(zip(runs, texts, strict=True))
     follows = [

@@ -34,6 +34,7 @@ class Steered:
     row: its number.
     state: [hidden] that replaces the row's own, in the model's dtype.
     kind: `probe`, moved along a probe's weights, or `random`.
+    factor: how many times as long as the least step the step is.
     predicted, target: the values that the probe says before, and is to say after a `probe` step.
     length: of the step. share: of the step's length in the norm of the state before.
     written: ids that the model writes behind what it is given, up to what ends the generation, or
@@ -43,6 +44,7 @@ class Steered:
     row: int
     state: Tensor
     kind: str
+    factor: float
     predicted: int
     target: int
     length: float

@@ -7,8 +7,8 @@ seed, the task and the row alone, whatever the batch.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.symbols import N_CLASSES
-from think_to_talk.steering.directions import Probe, least_steps, random_steps
+from think_to_talk.steering.directions import Probe, random_steps, steps_along
 from think_to_talk.steering.places import Place
 from think_to_talk.steering.steered_runs import Steered
 
@@ -30,38 +30,32 @@ def stored_probe(weights: Shards, place: Place) -> Probe:
     return Probe(weight[place.position, place.variable], bias[place.position, place.variable])
 
 
-@dataclass
-class Failed:
-    """The rows that are not steered at a place.
-
-    no_target: without another value that has a chain.
-    not_reached: in which no step along the weights makes the probe say the value.
-    """
-
-    no_target: set[int]
-    not_reached: set[int]
-
-
 class Targets:
     """Moves the states of rows: along the weights of a place's probe, and at random.
 
     probes: {place: its probe}.
     chains: of the rows.
-    controls: random steps per row.
+    factors: how many times as long as the least step the steps are.
+    controls: random steps per row and factor.
     identity: model, seed and task.
-    failed: {place: the rows that are not steered there}, of those that have been asked for.
+    no_target: {place: its rows without another value that has a chain}.
+    not_reached: {(place, factor): its rows in which no step makes the probe say the other value}.
     """
 
     def __init__(
         self,
         probes: Mapping[Place, Probe],
         chains: Chains,
+        factors: Sequence[float],
         controls: int,
         identity: Mapping[str, Any],
     ) -> None:
-        self._probes, self._chains, self._controls = probes, chains, controls
+        self._probes, self._chains = probes, chains
+        self._factors, self._controls = factors, controls
         self._name = f"{identity['seed']} {identity['task']}"
-        self.failed = {place: Failed(set(), set()) for place in probes}
+        # As sets: a batch is steered again when memory runs out.
+        self.no_target: defaultdict[Place, set[int]] = defaultdict(set)
+        self.not_reached: defaultdict[tuple[Place, float], set[int]] = defaultdict(set)
 
     def steer(self, place: Place, rows: Sequence[int], states: Tensor) -> list[Steered]:
         """The runs of a batch of rows at a place, of which none has been written.
@@ -69,30 +63,46 @@ class Targets:
         rows: their numbers.
         states: [rows, hidden] the hidden states there, in the model's dtype.
         """
-        probe, failed = self._probes[place], self.failed[place]
-        predicted = probe.says(states).tolist()
-        drawn = [self._target(place, row, a) for row, a in zip(rows, predicted, strict=True)]
-        failed.no_target.update(
-            row for row, target in zip(rows, drawn, strict=True) if target is None
-        )
-        chosen = [i for i, target in enumerate(drawn) if target is not None]
-        if not chosen:
-            return []
-        own, targets = states[chosen], torch.tensor([drawn[i] for i in chosen])
-        moved, reached = least_steps(probe, own, targets)
-        lengths = (moved.double() - own.double()).norm(dim=1)
-        shares = (lengths / own.double().norm(dim=1)).tolist()
-        seeds = [self._seed(place, rows[i]) for i in chosen]
-        others = own.double()[:, None] + random_steps(probe, lengths, self._controls, seeds)
-        runs = []
-        for n, i in enumerate(chosen):
-            if not reached[n]:
-                failed.not_reached.add(rows[i])
-                continue
-            about = predicted[i], int(targets[n]), float(lengths[n]), shares[n]
-            runs.append(Steered(rows[i], moved[n], "probe", *about))
-            runs += [Steered(rows[i], state.to(own.dtype), "random", *about) for state in others[n]]
+        predicted = self._probes[place].says(states).tolist()
+        targets = {
+            i: self._target(place, row, a)
+            for i, (row, a) in enumerate(zip(rows, predicted, strict=True))
+        }
+        chosen = {i: target for i, target in targets.items() if target is not None}
+        self.no_target[place].update(row for i, row in enumerate(rows) if i not in chosen)
+        runs: list[Steered] = []
+        for factor in self._factors if chosen else ():
+            numbers = [rows[i] for i in chosen]
+            said = [predicted[i] for i in chosen]
+            wanted = list(chosen.values())
+            runs += self._moved(place, numbers, states[list(chosen)], said, wanted, factor)
         return runs
+
+    def _moved(
+        self,
+        place: Place,
+        rows: Sequence[int],
+        states: Tensor,
+        predicted: Sequence[int],
+        targets: Sequence[int],
+        factor: float,
+    ) -> Iterator[Steered]:
+        """The runs of some rows with steps of one factor, along the weights and at random."""
+        probe = self._probes[place]
+        moved, reached = steps_along(probe, states, torch.tensor(targets), factor)
+        lengths = (moved.double() - states.double()).norm(dim=1)
+        shares = (lengths / states.double().norm(dim=1)).tolist()
+        seeds = [self._seed(place, row) for row in rows]
+        steps = random_steps(probe, lengths, self._controls, seeds)
+        others = (states.double()[:, None] + steps).to(states.dtype)
+        for i, row in enumerate(rows):
+            if not reached[i]:
+                self.not_reached[place, factor].add(row)
+                continue
+            about = factor, predicted[i], targets[i], float(lengths[i]), shares[i]
+            yield Steered(row, moved[i], "probe", *about)
+            for other in others[i]:
+                yield Steered(row, other, "random", *about)
 
     def _target(self, place: Place, row: int, predicted: int) -> int | None:
         """The value that the probe is to say, another than now; None if none has a chain.

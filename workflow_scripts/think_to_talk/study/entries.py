@@ -247,6 +247,7 @@ class SteeringEntry(Entry):
 
     enabled: bool
     problems: int
+    factors: Sequence[float]
     controls: int
 
 

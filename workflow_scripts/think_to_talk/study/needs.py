@@ -222,7 +222,8 @@ class Needs:
         _, source, target = self.study.sample(task)
         equations = source.count(",") + target.count(",") + 3
         places = len(entry.steered_variables) * equations
-        return self.work(model, task, steering.problems * places * (1 + steering.controls))
+        runs = steering.problems * places * len(steering.factors) * (1 + steering.controls)
+        return self.work(model, task, runs)
 
     def later_work(self, model: str) -> list[Work]:
         """The work of each of the model's jobs after hidden states that run it, for one seed."""

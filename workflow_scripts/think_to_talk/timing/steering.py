@@ -15,7 +15,7 @@ from typing import Any
 #: {group of probes: `passes_held_out` of its rows}; a plain number has no expression to hold out.
 GROUPS: dict[str, bool | None] = {"passing": True, "failing": False, "unmeasured": None}
 
-_IDENTITY = ("model", "seed", "task", "variable")
+_IDENTITY = ("model", "seed", "task", "variable", "factor")
 
 _COLUMNS_OF_GROUP = (
     *("places", "best", "best_ci_low", "best_ci_high", "best_t", "best_layer"),
@@ -34,6 +34,7 @@ VISIBLE_COLUMNS = {
     "seed": "seed",
     "task": "task",
     "variable": "variable",
+    "factor": "factor",
     **{
         f"{group}_{column}": f"{group}: {heading}"
         for group in GROUPS
@@ -49,17 +50,17 @@ VISIBLE_COLUMNS = {
 
 
 def table_rows(tasks: Iterable[list[Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """A row per model, seed, task and variable (schemas/steered_row.schema.yaml).
+    """A row per model, seed, task, variable and factor (schemas/steered_row.schema.yaml).
 
     tasks: the rows of each task, of a model and seed.
     """
     for rows in tasks:
-        for variable in sorted({row["variable"] for row in rows}):
-            of_variable = [row for row in rows if row["variable"] == variable]
-            columns = {key: of_variable[0][key] for key in _IDENTITY}
+        for key in sorted({(row["variable"], row["factor"]) for row in rows}):
+            alike = [row for row in rows if (row["variable"], row["factor"]) == key]
+            columns = {column: alike[0][column] for column in _IDENTITY}
             for group, passes in GROUPS.items():
-                chosen = [row for row in of_variable if row["passes_held_out"] is passes]
-                columns |= {f"{group}_{key}": value for key, value in _summary(chosen).items()}
+                chosen = [row for row in alike if row["passes_held_out"] is passes]
+                columns |= {f"{group}_{name}": value for name, value in _summary(chosen).items()}
             yield columns
 
 
