@@ -74,8 +74,6 @@ def made_once(tmp_path_factory, name, make):
 
 #: What the small study leaves off, so that the tests that run it whole take less time.
 SWITCHED_ON = {
-    "logit_lens": True,
-    "forced_answers": True,
     "interventions__random_donor": True,
     **{
         f"tasks__{name}": {

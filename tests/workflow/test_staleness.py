@@ -5,16 +5,16 @@ import time
 
 import pytest
 
-CLOCKS_ON = {"clocks", "clocks_table", "clocks_overview", "explorer"}
-TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", *CLOCKS_ON}
-CONTROLS_ON = {"control", "control_table"}
+CLOCKS_ON = {"clocks", "clocks_table", "clocks_overview", "explorer", "findings"}
+TIMING_ON = {"timing", "timing_table", "heatmap", "overview", *CLOCKS_ON}
+CONTROLS_ON = {"control", "control_table", "explorer"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
 SAID_ON = {"forced_answers_table", "forced_answers_overview", *CLOCKS_ON}
 FORCED_ON = {"forced_answers", *SAID_ON}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview"}
 PROBES_ON = {"probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
-EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
+EFFECTS_ON = {"interventions_overview", "interventions_table", "findings", "explorer"}
 PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON, *CLOCKS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
@@ -211,7 +211,7 @@ def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
     mini.configure(interventions__patching=False)
     assert {rule for rule, _ in mini.planned()} == {*EFFECTS_ON, *CLOCKS_ON}
     mini.configure(interventions__inconsistent_chains=False)
-    assert {rule for rule, _ in mini.planned()} == {"findings", *CLOCKS_ON}
+    assert {rule for rule, _ in mini.planned()} == CLOCKS_ON
 
 
 def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):

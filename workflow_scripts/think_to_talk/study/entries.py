@@ -101,6 +101,7 @@ class TrainingEntry(Entry):
     layers: decoder blocks.
     hidden_size, intermediate_size: widths of the residual stream and of the MLP.
     heads: attention heads.
+    cut: share of its steps on chains that end early.
     """
 
     values: Mapping[str, Any]
@@ -109,6 +110,7 @@ class TrainingEntry(Entry):
     hidden_size: int
     intermediate_size: int
     heads: int
+    cut: float
 
 
 @dataclass(frozen=True)
