@@ -256,65 +256,41 @@ rule interventions_overview:
         "../workflow_scripts/interventions_overview.py"
 
 
-def probe_figures():
-    """Heat maps, overviews and clocks of all models and seeds, and of published probe rows."""
+def seed_figures(model):
+    """The figures of a model and seed, by their names below the seed's folder."""
+    names = [*study.tasks_of(model), "overview", "clocks"]
+    if model not in study.models:
+        return names
+    patched = study.patched_tasks(model)
+    switched = {
+        "logit_lens": study.lens_tasks(model),
+        "forced_answers": study.forced_tasks(model),
+        "free_writing": study.freely_writing_tasks(model),
+        "interventions": patched or study.inconsistent_tasks(model),
+        "steering": study.steered_tasks(model),
+    }
+    names += [f"patching/{task}" for task in patched]
+    return names + [name for name, tasks in switched.items() if tasks]
+
+
+def study_figures():
+    """The figures of all models and seeds, and of published probe rows, in all formats."""
     seeds = {name: [rows.seed] for name, rows in study.published.items()}
     return [
-        path
+        path.format(seed=seed)
         for model in PROBED_MODELS
-        for path in figures_of_seeds(
-            model,
-            [*study.tasks_of(model), "overview", "clocks"],
-            seeds.get(model, study.seeds),
+        for seed in seeds.get(model, study.seeds)
+        for path in expand(
+            FIGURE,
+            model=model,
+            figure=[f"seed-{{seed}}/{name}" for name in seed_figures(model)],
+            format=FORMATS,
         )
     ]
-
-
-def switched_figures(figure, tasks):
-    """A figure of each model and seed that has tasks to draw; none if the config switches it off.
-
-    figure: its name. tasks: a function that gives the tasks of a model that it shows.
-    """
-    return [
-        path
-        for model in study.models
-        if tasks(model)
-        for path in figures_of_seeds(model, [figure])
-    ]
-
-
-def reading_figures():
-    """The figures of the logit lens and of forced answers."""
-    return [
-        *switched_figures("logit_lens", study.lens_tasks),
-        *switched_figures("forced_answers", study.forced_tasks),
-    ]
-
-
-def intervention_figures():
-    """The figures of interventions; none if the config switches them off."""
-    paths = []
-    for model in study.models:
-        patched = study.patched_tasks(model)
-        figures = [f"patching/{task}" for task in patched]
-        figures += (
-            ["interventions"] if patched or study.inconsistent_tasks(model) else []
-        )
-        paths += figures_of_seeds(model, figures)
-    return paths
-
-
-def figures_of_seeds(model, figures, seeds=study.seeds):
-    """These figures of a model, of all seeds, in all formats."""
-    names = expand("seed-{seed}/{figure}", seed=seeds, figure=figures)
-    return expand(FIGURE, model=model, figure=names, format=FORMATS)
 
 
 rule all_figures:
     """All figures of all models and seeds."""
     input:
-        probe_figures(),
-        reading_figures(),
-        intervention_figures(),
-        steering_figures(),
+        study_figures(),
         control_figures(),

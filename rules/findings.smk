@@ -5,6 +5,7 @@ rule findings:
     """Check each finding for all models and tasks, in every seed, and write them as sentences."""
     input:
         timing=rules.timing_table.output.rows,
+        clocks=rules.clocks_table.output.rows,
         interventions=(
             [rules.interventions_table.output.rows] if intervention_tables() else []
         ),

@@ -5,7 +5,14 @@ from think_to_talk.run.packages import required_packages
 # The files of the explorer's page that are not Python modules.
 EXPLORER_PARTS = [
     f"think_to_talk/pages/explorer/{file}"
-    for file in ("page.html", "page.css", "clocks.js", "examples.js", "page.js")
+    for file in (
+        "page.html",
+        "page.css",
+        "clocks.js",
+        "examples.js",
+        "tables.js",
+        "page.js",
+    )
 ]
 # The packages whose versions are recorded with the results.
 PACKAGES = required_packages(
@@ -29,6 +36,22 @@ def shown_config():
     return {**shown, "models": models}
 
 
+def explorer_tables():
+    """{name: file} of the tables of the study that the explorer shows as they are."""
+    tables = [
+        *forced_answer_tables(),
+        *intervention_tables(),
+        *steering_tables(),
+        *control_tables(),
+    ]
+    summary = "results/summary/"
+    return {
+        table.removeprefix(summary).removesuffix(".jsonl"): table
+        for table in tables
+        if table.endswith(".jsonl")
+    }
+
+
 rule explorer:
     """Make the explorer: the whole study as one HTML page."""
     input:
@@ -37,6 +60,7 @@ rule explorer:
         clocks=of_results(CLOCKS, study.probed_results()),
         patching=of_results(PATCHING, study.results(study.patched_tasks)),
         generations=of_results(filled(GENERATIONS, split="test"), study.results()),
+        tables=list(explorer_tables().values()),
         ceilings=ceilings_of(
             *dict.fromkeys(result["task"] for result in study.probed_results())
         ),
@@ -61,6 +85,7 @@ rule explorer:
         results=study.probed_results(),
         patched=study.results(study.patched_tasks),
         generated=study.results(),
+        tables=list(explorer_tables()),
         threshold=config["timing"]["threshold"],
         packages=PACKAGES,
         code=script_version("explorer.py", *EXPLORER_PARTS),

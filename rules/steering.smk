@@ -105,11 +105,6 @@ rule steering_overview:
         "../workflow_scripts/steering_overview.py"
 
 
-def steering_figures():
-    """The figures of steering."""
-    return switched_figures("steering", study.steered_tasks)
-
-
 rule all_steering:
     """What all models write when they are steered; nothing if it is switched off."""
     input:

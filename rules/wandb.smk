@@ -81,13 +81,15 @@ rule wandb_run:
     """Record the results of a model and seed as a run for Weights & Biases, offline."""
     input:
         timing=of_tasks(TIMING),
+        clocks=CLOCKS,
+        forced=of_tasks(FORCED_ANSWERS, study.forced_tasks),
         probes=of_tasks(PROBES),
         figures=lambda wildcards: expand(
             FIGURE,
             model=wildcards.model,
             figure=[
-                f"seed-{wildcards.seed}/{figure}"
-                for figure in [*study.tasks_of(wildcards.model), "overview", "clocks"]
+                f"seed-{wildcards.seed}/{name}"
+                for name in seed_figures(wildcards.model)
             ],
             format="png",
         ),
@@ -107,6 +109,7 @@ rule wandb_run:
     params:
         about=wandb_about,
         config=wandb_config,
+        figures=lambda wildcards: seed_figures(wildcards.model),
         packages=PACKAGES,
         code=script_version("wandb_run.py"),
     script:

@@ -12,16 +12,16 @@ from think_to_talk.pages.tables import as_csv
 
 with job.running(globals()) as this:
     timing = read_jsonl(this.input.timing)
+    tables = {
+        "timing": [row for row in timing if row["model"] in this.params.models],
+        "clocks": read_jsonl(this.input.clocks),
+        "interventions": read_all(this.input.interventions),
+    }
     derivations = {
         task: Derivation.of(Template.from_config(template))
         for task, template in this.params.templates.items()
     }
-    rows = finding_rows(
-        [row for row in timing if row["model"] in this.params.models],
-        read_all(this.input.interventions),
-        derivations,
-        this.params.threshold,
-    )
+    rows = finding_rows(tables, derivations, this.params.threshold)
     write_jsonl(this.output.rows, rows)
     write_text(this.output.csv, as_csv(rows, COLUMNS))
     write_text(this.output.markdown, findings_markdown(rows, processor()))

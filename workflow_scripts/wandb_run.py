@@ -4,24 +4,40 @@ import json
 
 import job
 from think_to_talk.files.atomic import write_text
-from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
+from think_to_talk.files.jsonl import read_all, read_jsonl, read_probe_rows
 from think_to_talk.run.packages import package_versions
-from think_to_talk.run.wandb_runs import probe_table, record
+from think_to_talk.run.wandb_runs import FORCED_COLUMNS, PROBE_COLUMNS, Table, record, summary
+from think_to_talk.timing import clocks, table
 
 with job.running(globals()) as this:
     about = dict(this.params.about)
     mode = about.pop("mode")
+    timing = read_all(this.input.timing)
+    dates = read_jsonl(this.input.clocks)
+    tables = {
+        "timing": Table.of(table.COLUMNS, timing),
+        "clocks": Table.of(clocks.COLUMNS, dates),
+        # One file at a time: their predictions are large, and not recorded.
+        "probes": Table(
+            PROBE_COLUMNS,
+            [
+                values
+                for path in this.input.probes
+                for values in Table.of(
+                    PROBE_COLUMNS,
+                    ({"task": job.stem(path), **row} for row in read_probe_rows(path)),
+                ).data
+            ],
+        ),
+    }
+    if this.input.forced:
+        tables["forced_answers"] = Table.of(FORCED_COLUMNS, read_all(this.input.forced))
     run = record(
         this.output.folder,
         about,
         {**this.params.config, "packages": package_versions(this.params.packages)},
-        timing=[row for path in this.input.timing for row in read_jsonl(path)],
-        # One file at a time: their predictions are large, and not recorded.
-        probes=[
-            row
-            for path in this.input.probes
-            for row in probe_table(job.stem(path), read_probe_rows(path))
-        ],
-        figures={job.stem(path): path for path in this.input.figures},
+        summary(timing, dates),
+        tables,
+        dict(zip(this.params.figures, this.input.figures, strict=True)),
     )
     write_text(this.output.report, json.dumps({"mode": mode, **run}, indent=2) + "\n")

@@ -1,7 +1,7 @@
 """Findings: what is measured per seed, whether it holds in each, and what their sentences say."""
 
 import pytest
-from support.findings import DERIVATIONS, effect, findings, timing_row
+from support.findings import DERIVATIONS, clocks_row, effect, findings, timing_row
 
 from think_to_talk.findings.kinds import FINDINGS
 from think_to_talk.findings.table import finding_rows
@@ -128,6 +128,29 @@ def test_of_several_edits_the_worst_counts():
     ]
 
 
+def test_dates_of_the_clocks_are_compared_with_the_beginning_of_the_chain_and_with_one_another():
+    dates = [(26, 29, 28), (20, 20, 28), (-1, 30, None)]
+    rows = [
+        clocks_row("two", variable, seed, t_said=said, t_star_heldout=heldout, t_used=used)
+        for seed, (said, heldout, used) in enumerate(dates, start=1)
+        for variable in (0, 2)
+    ]
+    found = findings([timing_row("two", 0, seed) for seed in (1, 2, 3)], clocks=rows)
+    # The first variable is a distractor.
+    assert {key for key in found if key[2] == 0} == set()
+    values = {key: (row["values"], row["n_holds"]) for (key, _, _), row in found.items()}
+    assert values == {
+        "answer-said-in-chain": ([26, 20, -1], 2),
+        "said-before-readable": ([3, 0, 31], 2),
+        "changed-in-chain": ([28, 28, None], 2),
+    }
+    assert found["answer-said-in-chain", "two", 2]["sentence"] == (
+        "two: asked for the answer C before the chain of thought and after each of its equations, "
+        "the model says it only in the chain (t_said, in tokens from the beginning of the chain: "
+        "-1 to 26). Does not hold: 2 of 3 seeds."
+    )
+
+
 def test_wrong_results_are_told_apart_by_variable_whatever_is_known_of_the_task():
     rows = [
         effect("mixed", intervention="inconsistent_chain", variable=variable, changed=share)
@@ -147,7 +170,8 @@ def test_wrong_results_are_told_apart_by_variable_whatever_is_known_of_the_task(
 
 def test_models_are_told_apart_in_the_order_of_the_rows():
     rows = [timing_row("one", 0, model=model, acc_before=before) for model, before in MODELS]
-    found = finding_rows(rows, [], DERIVATIONS, 0.9)
+    tables = {"timing": rows, "clocks": [], "interventions": []}
+    found = finding_rows(tables, DERIVATIONS, 0.9)
     assert [(row["model"], row["values"]) for row in found] == [("n", [1.0]), ("m", [0.5])]
 
 

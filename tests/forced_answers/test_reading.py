@@ -113,6 +113,21 @@ def test_chains_that_are_cut_already_are_asked_as_whole_ones_are(tokenizer, rows
         assert a["probability"] == pytest.approx(b["probability"], rel=1e-5)
 
 
+def test_an_answer_alone_is_asked_for_as_the_task_writes_it(tokenizer, rows):
+    """Without `;`: the model has seen none, in its examples or in training."""
+    model, digits = random_model(FAMILIES[0]), ids_of_digits(tokenizer)
+    alone = [shortened(row, "none") for row in rows]
+    (found,) = forced(model, facts_of(model), tokenizer, alone)
+    tokens = []
+    for row in alone:
+        examples = first_shots(row["few_shot_context"], SHOTS)
+        name = row["scratchpad"].split()[0]
+        ids = torch.tensor([tokenizer(f"{examples}{row['source']} {name} =")["input_ids"]])
+        tokens.append(int(model(ids, use_cache=False).logits[0, -1].argmax()))
+    assert found["predictions"] == [digits.index(t) if t in digits else -1 for t in tokens]
+    assert found["cut"] == 0
+
+
 @pytest.mark.parametrize("model_type", ["mamba", "lfm2", "gemma3_text"])
 def test_a_model_whose_cache_is_no_list_of_tokens_is_asked_in_a_slower_way(
     model_type, splits, rows

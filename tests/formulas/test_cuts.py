@@ -69,7 +69,11 @@ def test_spaces_are_those_of_the_chain():
     assert n_cuts(row) == 3
     cuts = [cut_row(row, equations)["scratchpad"] for equations in range(3)]
     assert cuts == ["; b=3", "b=7-e; b=3", "b=7-e, e=4;b=3"]
-    assert cut_examples("e = 4 ; e =?e=4\n", 0) == "e = 4 ; e =?; e=4\n"
+    both = "e = 4 ; e =?e=4\nb = 7 - e , e = 4 ; b =?b=7-e\t, e=4,b=3\n"
+    cut = cut_examples(both, 0).splitlines()
+    assert cut[0] == "e = 4 ; e =?; e=4"
+    chain = cut[1].removeprefix("b = 7 - e , e = 4 ; b =?")
+    assert chain in ("; b=3", "b=7-e\t; b=3", "b=7-e\t, e=4;b=3")
 
 
 def test_an_example_without_a_question_is_refused():
@@ -102,3 +106,11 @@ def test_examples_are_cut_at_places_of_their_own_that_the_seed_draws(tasks):
     assert cut_examples("".join(examples[:3]), 5) == "".join(cut[:3])
     assert cut_examples("".join(examples), 6) != "".join(cut)
     assert cut_examples("", 5) == ""
+
+
+def test_an_answer_alone_answers_at_once_as_it_is():
+    alone = shortened(ROW, "none")
+    assert n_cuts(alone) == 1
+    assert cut_row(alone, 0) == alone
+    context = "e = 4 ; e =? e = 4\nb = 7 - e , e = 4 ; b =? b = 3\n"
+    assert cut_examples(context, 0) == context

@@ -8,7 +8,12 @@ import pytest
 from think_to_talk.figures.interventions import draw_effects
 from think_to_talk.figures.patching import draw_patching
 from think_to_talk.figures.style import save
-from think_to_talk.interventions.table import rows_of_inconsistent_chains, rows_of_patching
+from think_to_talk.interventions.table import (
+    COLUMNS,
+    rows_of_inconsistent_chains,
+    rows_of_patching,
+    table_rows,
+)
 
 IDENTITY = {"model": "m", "seed": 1, "task": "level-1"}
 #: Level 1: B = # - A , A = # ; B =? and the chain's five equations.
@@ -201,3 +206,20 @@ def test_identical_input_gives_identical_files(patching, probes, chains, tmp_pat
         save(draw_effects(list(rows_of_patching(patching)), "m"), paths[2:])
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
     assert digests[0] == digests[1]
+
+
+def test_free_writing_is_a_row_per_spec_but_for_the_grid():
+    rows = [
+        {**IDENTITY, "edit": "first", "kind": kind, "spec": kind, "rows": which, "n": 5}
+        | shares(success=0.5, unchanged=0.3, other=0.2)
+        for kind in ("sliding", "directed", "own")
+        for which in ("solved", "all")
+    ]
+    found = table_rows([], [], rows)
+    assert [(row["spec"], row["pairs"]) for row in found] == [
+        (kind, which) for kind in ("directed", "own") for which in ("solved", "all")
+    ]
+    for row in found:
+        assert tuple(row) == COLUMNS
+        assert (row["intervention"], row["edit"]) == ("free_writing", "first")
+        assert (row["changed"], row["kept"], row["other"]) == (0.5, 0.3, 0.2)

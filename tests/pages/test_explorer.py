@@ -81,10 +81,20 @@ GENERATIONS = [
 ]
 
 
+#: Of the study; one has no rows.
+TABLES = {
+    "controls/thresholds": [
+        {"model": "tiny", "task": "level-1", "threshold": 0.5, "t_star": None},
+        {"model": "tiny", "task": "level-1", "threshold": 1 / 3, "t_star": -2},
+    ],
+    "forced_answers": [],
+}
+
+
 def data(rows, ceilings=(), clocks=(), generations=GENERATIONS):
     timing = timing_rows(rows, [{"correct": True}], 0.9, IDENTITY, ceilings)
     result = result_data(IDENTITY, rows, timing, [], ceilings, clocks, generations)
-    return study_data([result], 0.9)
+    return study_data([result], 0.9, TABLES)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -310,3 +320,13 @@ def test_a_date_that_never_comes_and_one_that_was_not_measured_are_told_apart():
     # Without ceilings it is not known what the text says.
     found = data(rows, (), clocks)["results"][0]["variables"]
     assert found[0]["clocks"] == {"t_star": None}
+
+
+def test_tables_of_the_study_have_columns_and_rows_and_empty_ones_are_left_out():
+    study = data(probe_rows(np.random.default_rng(0)))
+    assert study["tables"] == {
+        "controls/thresholds": {
+            "columns": ["model", "task", "threshold", "t_star"],
+            "rows": [["tiny", "level-1", 0.5, None], ["tiny", "level-1", 0.3333, -2]],
+        }
+    }

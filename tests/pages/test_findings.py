@@ -18,7 +18,8 @@ def rows_of(n_seeds, models=("m",)):
         for seed in range(1, n_seeds + 1)
         for task in ("one", "mixed")
     ]
-    return finding_rows(timing, [], DERIVATIONS, 0.9)
+    tables = {"timing": timing, "clocks": [], "interventions": []}
+    return finding_rows(tables, DERIVATIONS, 0.9)
 
 
 def test_the_page_has_each_sentence_below_its_model_and_finding():

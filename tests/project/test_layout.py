@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "figures": ("files", "formulas", "timing", "controls"),
     "pages": ("files", "formulas", "timing", "findings"),
     "study": ("errors", "files", "formulas", "tokens", "models", "controls", "pages"),
-    "run": ("errors", "machine", "files", "timing"),
+    "run": ("errors", "machine", "files"),
 }
 _DATA = {"errors", "files", "formulas"}
 _MODELS = {*_DATA, "progress", "tokens", "models"}

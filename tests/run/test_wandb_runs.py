@@ -14,14 +14,13 @@ from think_to_talk.errors import InputError
 from think_to_talk.run.packages import package_versions, required_packages
 from think_to_talk.run.wandb_runs import (
     PROBE_COLUMNS,
+    Table,
     choose_mode,
     is_sent,
-    probe_table,
     record,
     send,
     summary,
 )
-from think_to_talk.timing.table import COLUMNS
 
 KEY = {"WANDB_API_KEY": "0123456789abcdef" * 2 + "01234567"}
 ABOUT = {"name": "tiny-seed-1", "project": "p", "entity": None, "group": "tiny"}
@@ -38,13 +37,15 @@ def wandb_environment(tmp_path, monkeypatch):
     return monkeypatch
 
 
-def timing_row(**values):
-    return {**dict.fromkeys(COLUMNS), "task": "level-1", "variable": 0, **values}
+DATES = ("t_text", "t_star", "t_star_heldout", "t_said", "t_used")
 
 
 def recorded(folder, n_probes=1):
-    probes = [[f"row {i}", *[None] * (len(PROBE_COLUMNS) - 1)] for i in range(n_probes)]
-    return record(folder / "wandb", ABOUT, {"model": "tiny"}, [timing_row()], probes, {})["folder"]
+    tables = {
+        "timing": Table(["task"], [["level-1"]]),
+        "probes": Table(["task", "score"], [[f"row {i}", None] for i in range(n_probes)]),
+    }
+    return record(folder / "wandb", ABOUT, {"model": "tiny"}, {"x": 1}, tables, {})["folder"]
 
 
 @pytest.mark.parametrize(
@@ -103,14 +104,18 @@ def test_a_long_table_is_recorded_whole(tmp_path, wandb_environment):
 
 def test_null_scores_are_recorded_as_null(tmp_path, wandb_environment):
     row = {**dict.fromkeys(PROBE_COLUMNS), "variable": 0, "layer": 2}
-    table = probe_table("level-1", [row, {**row, "score": 0.5, "heldout_score": 0.25}])
-    timing = [timing_row(cot_accuracy=0.0, t_star_heldout=3)]
-    assert summary(timing) == {
+    table = Table.of(PROBE_COLUMNS, [row, {**row, "score": 0.5, "heldout_score": 0.25, "k": 1}])
+    place = {"task": "level-1", "variable": 0}
+    numbers = summary(
+        [{**place, "cot_accuracy": 0.0}],
+        [{**place, **dict.fromkeys(DATES), "t_star_heldout": 3}],
+    )
+    assert numbers == {
         "cot_accuracy/level-1": 0.0,
-        "t_star/level-1/v0": None,
+        **{f"{date}/level-1/v0": None for date in DATES},
         "t_star_heldout/level-1/v0": 3,
     }
-    folder = record(tmp_path / "wandb", ABOUT, {}, timing, table, {})["folder"]
+    folder = record(tmp_path / "wandb", ABOUT, {}, numbers, {"probes": table}, {})["folder"]
     [file] = (tmp_path / folder).glob("files/media/table/probes*.json")
     data = json.loads(file.read_text())["data"]
     for column, expected in (("score", [None, 0.5]), ("heldout_score", [None, 0.25])):

@@ -46,6 +46,11 @@ CHANGES = {
         130,
         "models.tiny.training: hidden_size 130 must be a multiple of 2 x heads (8)",
     ),
+    "never cut": (
+        ("models", "tiny", "training", "cut"),
+        0,
+        "models.tiny.training.cut: 0, but forced answers ask for the answer of level-1 in the ",
+    ),
     "no such layer": (("models", "tiny", "layers"), [9], "models.tiny: layers: [9] do not exist"),
 }
 
@@ -96,6 +101,13 @@ def test_a_model_is_not_trained_to_answer_one_problem_in_two_ways(config):
         "models.tiny.training.tasks: level-3 and answer have the same problems, but "
         "tasks.level-3.chain is full and tasks.answer.chain is none: "
     )
+
+
+def test_a_model_that_answers_at_once_needs_no_cut_chains(config):
+    config["models"]["tiny"]["training"]["cut"] = 0
+    for task in config["tasks"].values():
+        task |= {"chain": "none", "edits": {}}
+    assert list(contradictions(config)) == []
 
 
 def test_a_dataset_limits_no_model_s_shots_before_it_is_read(config):

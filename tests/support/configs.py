@@ -23,4 +23,6 @@ def level_1_study(seeds, n_test):
         "tasks": {f"level-{i}": None for i in range(2, 6)},
         "models": {"tiny": tiny(steps=200, rows=4000, hidden_size=64)},
         "probes": {"train_on": "all"},
+        "logit_lens": False,
+        "forced_answers": False,
     }

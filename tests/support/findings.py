@@ -30,6 +30,12 @@ def timing_row(task, variable, seed=1, model="m", **values):
     return {**row, **dict.fromkeys(columns), **values}
 
 
+def clocks_row(task, variable, seed=1, model="m", **values):
+    """A row of the table of clocks."""
+    row = {"model": model, "seed": seed, "task": task, "variable": variable}
+    return {**row, **dict.fromkeys(("t_star_heldout", "t_said", "t_used")), **values}
+
+
 def effect(task, seed=1, **values):
     """A row of the table of interventions."""
     row = {"model": "m", "seed": seed, "task": task, "intervention": "patching", "variable": None}
@@ -37,12 +43,13 @@ def effect(task, seed=1, **values):
     return {**row, **dict.fromkeys(columns), "pairs": "solved", **values}
 
 
-def findings(timing, interventions=(), threshold=0.9):
+def findings(timing, interventions=(), threshold=0.9, clocks=()):
     """{(finding, task, variable): its row}, each of which fits the schema."""
     path = REPOSITORY / "schemas/finding_row.schema.yaml"
     schema = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert list(schema["properties"]) == list(COLUMNS)
-    rows = finding_rows(timing, interventions, DERIVATIONS, threshold)
+    tables = {"timing": timing, "clocks": clocks, "interventions": interventions}
+    rows = finding_rows(tables, DERIVATIONS, threshold)
     for row in rows:
         Draft202012Validator(schema).validate(row)
         assert list(row) == list(COLUMNS)

@@ -74,9 +74,8 @@ def made_once(tmp_path_factory, name, make):
 
 #: What the small study leaves off, so that the tests that run it whole take less time.
 SWITCHED_ON = {
-    "logit_lens": True,
-    "forced_answers": True,
     "steering__enabled": True,
+    "interventions__free_writing": True,
     "interventions__random_donor": True,
     **{
         f"tasks__{name}": {

@@ -153,4 +153,5 @@ def test_changing_the_thresholds_replans_that_control_alone(finished):
     assert other.planned() == {
         ("control", "results/tiny/controls/thresholds.jsonl"),
         ("control_table", "results/summary/controls/thresholds.jsonl"),
+        ("explorer", "results/summary/explorer.html"),
     }

@@ -32,7 +32,7 @@ def edited(finished_mini, tmp_path_factory):
         timing = read_jsonl(file_of(finished_mini, "timing"))
         result = result_data(IDENTITY, probes, timing, generations=generations)
         page = tmp_path_factory.mktemp("edited") / "explorer.html"
-        page.write_text(explorer_page(study_data([result], 0.9), {}), encoding="utf-8")
+        page.write_text(explorer_page(study_data([result], 0.9, {}), {}), encoding="utf-8")
         return page
 
     return edited

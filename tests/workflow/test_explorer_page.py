@@ -203,6 +203,51 @@ def test_where_nothing_is_patched_the_page_says_so(explorer):
     assert not page.locator("#patching").is_visible()
 
 
+@pytest.mark.parametrize("name", ["interventions", "forced_answers", "controls/thresholds"])
+def test_the_tables_of_the_study_are_shown_as_they_are(explorer, finished_mini, name):
+    page = explorer(model="tiny", table=name)
+    rows = read_jsonl(finished_mini.folder / f"results/summary/{name}.jsonl")
+    rows = [
+        {key: value for key, value in row.items() if key not in ("model", "task")}
+        for row in rows
+        if (row["model"], row["task"]) == ("tiny", "level-1")
+    ]
+    assert rows
+    heading = page.locator("#rows thead th").all_text_contents()
+    assert heading == [key.replace("_", " ") for key in rows[0]]
+    found = [tr.locator("td").all_text_contents() for tr in page.locator("#rows tbody tr").all()]
+    assert found == [list(map(cell_text, row.values())) for row in rows]
+    assert page.locator("#table-summary").text_content() == f"tiny, level-1: {len(rows)} rows."
+    with page.expect_download() as download:
+        page.locator("[data-csv=rows]").click()
+    assert len(download.value.path().read_text().splitlines()) == len(rows) + 1
+    page.select_option("#model", "local")
+    page.select_option("#task", "existing")
+    if name == "interventions":
+        assert "has no rows of local and existing" in page.locator("#table-summary").text_content()
+
+
+def cell_text(value):
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        # The page cannot tell 1.0 from 1.
+        return f"{value:.3f}" if value % 1 else f"{value:.0f}"
+    return str(value)
+
+
+def test_wrong_results_stand_below_patched_parts(explorer, finished_mini):
+    page = explorer(model="tiny", task="level-1")
+    parts = page.locator("#whole").text_content()
+    chains = read_jsonl(
+        finished_mini.folder / "results/tiny/seed-1/inconsistent_chains/level-1.jsonl"
+    )
+    wrong = {row["variable"] for row in chains if row["rows"] == "solved"}
+    assert wrong == {0}
+    assert "wrong A" in parts
+    assert "wrong result" in parts
+
+
 def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
     page = explorer(variable="B")
     own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]

@@ -15,24 +15,18 @@ from think_to_talk.study.plan import StudyPlan
 
 
 @pytest.mark.parametrize(
-    ("overlay", "changes"),
-    [
-        *((overlay, {}) for overlay in (None, "paper", "controls", "findings", "interventions")),
-        ("controls", {"logit_lens": True, "forced_answers": True, "steering": {"enabled": True}}),
-    ],
+    "overlay", [None, "paper", "controls", "findings", "interventions", "clocks"]
 )
-def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay, changes):
+def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     if overlay:
         update_config(config, yaml.safe_load((REPOSITORY / f"studies/{overlay}.yaml").read_text()))
-    plan = StudyPlan(complete({**config, **changes}, schema))
+    plan = StudyPlan(complete(config, schema))
     estimated = Counter(shared_jobs(plan))
     for model in plan.models:
         estimated.update(model_jobs(plan, model))
 
     study = Study(copied_repository(tmp_path / "study"), overlay and f"studies/{overlay}.yaml")
-    if changes:
-        study.configure(**changes)
     output = study.snakemake("--dry-run", "--forceall", "--quiet", "rules").stdout
     # Snakemake prints its table of jobs before and after the plan.
     table = re.search(r"^job +count$.*?^total +\d+$", output, re.M | re.S).group()

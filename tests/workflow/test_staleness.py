@@ -5,25 +5,27 @@ import time
 
 import pytest
 
-CLOCKS_ON = {"clocks", "clocks_table", "clocks_overview", "explorer"}
-TIMING_ON = {"timing", "timing_table", "findings", "heatmap", "overview", *CLOCKS_ON}
-CONTROLS_ON = {"control", "control_table"}
+CLOCKS_ON = {"clocks", "clocks_table", "clocks_overview", "explorer", "findings"}
+TIMING_ON = {"timing", "timing_table", "heatmap", "overview", *CLOCKS_ON}
+CONTROLS_ON = {"control", "control_table", "explorer"}
 LENS_ON = {"logit_lens", "logit_lens_overview"}
 SAID_ON = {"forced_answers_table", "forced_answers_overview", *CLOCKS_ON}
 FORCED_ON = {"forced_answers", *SAID_ON}
-STEERING_ON = {"steering", "steering_table", "steering_overview"}
+STEERING_ON = {"steering", "steering_table", "steering_overview", "explorer"}
+FREE_TABLES = {"interventions_table", "findings", "explorer"}
+FREE_ON = {"free_writing", "free_writing_overview", *FREE_TABLES}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview", "steering_overview"}
 PROBES_ON = {
-    *("probes", "patching_heatmap"),
+    *("probes", "patching_heatmap", "free_writing_overview"),
     *(*OVERVIEWS, *STEERING_ON, *CONTROLS_ON, *TIMING_ON),
 }
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
-EFFECTS_ON = {"interventions_overview", "interventions_table", "findings"}
+EFFECTS_ON = {"interventions_overview", "interventions_table", "findings", "explorer"}
 PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON, *CLOCKS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
     *("heatmap", "overview", "clocks_overview", *OVERVIEWS),
-    *("patching_heatmap", "interventions_overview"),
+    *("patching_heatmap", "interventions_overview", "free_writing_overview"),
 }
 #: What shows all models.
 TABLES = {
@@ -31,7 +33,10 @@ TABLES = {
     *("findings", "control_table", "explorer", "steering_table"),
 }
 #: What shows all tasks of a model.
-OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control", "interventions_overview"}
+OVER_TASKS = {
+    *(*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control"),
+    *("interventions_overview", "free_writing_overview"),
+}
 #: What the text of a task says depends on no seed.
 SEEDLESS = {"ceilings", *TABLES}
 
@@ -45,9 +50,10 @@ CHANGED_KEYS = {
     ("timing__threshold", 0.8): {*("forced_answers_table", *OVERVIEWS, *STEERING_ON, *TIMING_ON)},
     ("logit_lens", False): set(),
     ("forced_answers", False): CLOCKS_ON,
-    ("steering__enabled", False): set(),
+    ("steering__enabled", False): {"explorer"},
     ("steering__problems", 5): STEERING_ON,
-    ("interventions__window", 2): PATCHING_ON,
+    ("interventions__window", 2): PATCHING_ON | FREE_ON,
+    ("interventions__free_writing", False): FREE_TABLES,
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
 CHANGED_CODE = {
@@ -65,9 +71,11 @@ CHANGED_CODE = {
     "think_to_talk/timing/forced.py": SAID_ON,
     "think_to_talk/steering/rows.py": STEERING_ON,
     "think_to_talk/formulas/steered_chains.py": STEERING_ON,
-    "think_to_talk/timing/steering.py": {"steering_table"},
+    "think_to_talk/timing/steering.py": {"steering_table", "explorer"},
     "think_to_talk/timing/clocks.py": CLOCKS_ON,
-    "think_to_talk/interventions/specs.py": PATCHING_ON,
+    "think_to_talk/interventions/specs.py": PATCHING_ON | FREE_ON,
+    "think_to_talk/interventions/free_writing.py": FREE_ON,
+    "think_to_talk/hidden_states/free_writing.py": FREE_ON | STEERING_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
@@ -78,6 +86,7 @@ CHANGED_CODE = {
     "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
     "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
     "think_to_talk/figures/steering.py": {"steering_overview"},
+    "think_to_talk/figures/free_writing.py": {"free_writing_overview"},
     "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
@@ -119,10 +128,10 @@ def test_after_a_run_there_is_nothing_to_do(finished_mini, every_job):
 def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(mini, every_job):
     mini.configure(models__local__layers=[0])
     # Interventions take hidden states of their own.
-    without = ["tokens", "model_check", "forced", "patching", "inconsistent", "interventions"]
+    without = ["tokens", "model_check", "forced", "patching", "free", "inconsistent", "interventions"]
     expected = of_model(every_job, "local", without)
     # Their figures also show probes.
-    figures = of_rules(every_job, {"patching_heatmap", "forced_answers_overview"})
+    figures = of_rules(every_job, {"patching_heatmap", *OVERVIEWS, "free_writing_overview"})
     assert mini.planned() == expected | of_model(figures, "local")
 
 
@@ -221,8 +230,8 @@ def test_the_page_of_the_study_follows_what_results_depend_on(mini):
 def test_switching_interventions_off_leaves_nothing_to_do_but_tables(mini):
     mini.configure(interventions__patching=False)
     assert {rule for rule, _ in mini.planned()} == {*EFFECTS_ON, *CLOCKS_ON}
-    mini.configure(interventions__inconsistent_chains=False)
-    assert {rule for rule, _ in mini.planned()} == {"findings", *CLOCKS_ON}
+    mini.configure(interventions__inconsistent_chains=False, interventions__free_writing=False)
+    assert {rule for rule, _ in mini.planned()} == CLOCKS_ON
 
 
 def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(mini, every_job):
@@ -232,7 +241,7 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
     assert pairs == {"results/formulas/seed-1/level-1/pairs/again.jsonl"}
     assert "ceilings" not in {rule for rule, _ in planned}
     local = {rule for rule, output in planned if "/local/" in output}
-    assert local == PATCHING_ON - TABLES
+    assert local == (PATCHING_ON | FREE_ON) - TABLES
     # All of the model that is trained on the level: the new pairs are none of its problems.
     assert of_model(every_job, "tiny") <= planned
 

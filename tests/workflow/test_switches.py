@@ -18,6 +18,7 @@ JSONL = {
     "logit_lens_row": "results/*/seed-*/logit_lens/*.jsonl",
     "forced_answer_row": "results/*/seed-*/forced_answers/*.jsonl",
     "said_row": "results/summary/forced_answers.jsonl",
+    "free_writing_row": "results/*/seed-*/free_writing/*.jsonl",
     "steering_row": "results/*/seed-*/steering/*.jsonl",
     "steered_row": "results/summary/steering.jsonl",
     "probe_row": "results/local/seed-1/probes/*.jsonl",
@@ -29,6 +30,8 @@ JSONL = {
 TASKS = {"tiny": ["level-1"], "local": ["answer", "cut", "existing", "general", "level-1"]}
 #: Of these, the tasks of a template with full chains.
 STEERED = {"tiny": ["level-1"], "local": ["general", "level-1"]}
+#: Those whose problems are edited.
+PATCHED = {"tiny": ["level-1"], "local": ["answer", "cut", "level-1"]}
 #: {task: (its chains as regular expression, the places where they can be cut)}.
 CHAINS = {
     "answer": (r" . = \d\n", [0]),
@@ -47,7 +50,11 @@ def test_rows_fit_their_schema(switched_on, name):
 
 
 @pytest.mark.parametrize(
-    ("rule", "tasks"), [("logit_lens", TASKS), ("forced_answers", TASKS), ("steering", STEERED)]
+    ("rule", "tasks"),
+    [
+        *(("logit_lens", TASKS), ("forced_answers", TASKS)),
+        *(("free_writing", PATCHED), ("steering", STEERED)),
+    ],
 )
 @pytest.mark.parametrize("model", TASKS)
 def test_each_task_has_rows_a_log_and_a_part_of_the_figure(switched_on, rule, tasks, model):

@@ -19,7 +19,8 @@ from support.wandb_servers import closed_port, silent_server, taking_server
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.run.packages import package_versions
-from think_to_talk.run.wandb_runs import PROBE_COLUMNS
+from think_to_talk.run.wandb_runs import FORCED_COLUMNS, PROBE_COLUMNS
+from think_to_talk.timing import clocks
 from think_to_talk.timing.table import COLUMNS
 
 KEY = SECRETS["WANDB_API_KEY"]
@@ -29,6 +30,8 @@ TRACES = [
     base64.b64encode(f"api:{KEY}".encode()),
 ]
 REPORTS = {model: f"results/{model}/seed-1/wandb.json" for model in ("tiny", "local")}
+#: Of each model, beside one per task and one per task whose problems are edited.
+FIGURES = {"overview", "clocks", "logit_lens", "forced_answers", "interventions"}
 RUNS = {("wandb_run", report) for report in REPORTS.values()}
 
 
@@ -168,21 +171,33 @@ def test_an_offline_run_can_be_read_back_whole(keyed):
         assert sorted(recorded, key=str) == sorted(timing, key=str)
         for row in timing:
             assert summary[f"cot_accuracy/{row['task']}"] == row["cot_accuracy"]
-            assert summary[f"t_star/{row['task']}/v{row['variable']}"] == row["t_star"]
+        dates = read_jsonl(results / "clocks.jsonl")
+        for row in dates:
+            for date in ("t_star", "t_star_heldout", "t_said", "t_used"):
+                assert summary[f"{date}/{row['task']}/v{row['variable']}"] == row[date]
+        assert table(keyed, model, summary, "clocks") == dates
+        assert list(dates[0]) == list(clocks.COLUMNS)
 
-        probes = [
-            {column: {"task": task, **row}[column] for column in PROBE_COLUMNS}
-            for task in tasks
-            for row in read_jsonl(results / f"probes/{task}.jsonl")
-        ]
-        recorded = table(keyed, model, summary, "probes")
-        assert sorted(recorded, key=str) == sorted(probes, key=str)
+        for name, folder, columns in (
+            ("probes", "probes", PROBE_COLUMNS),
+            ("forced_answers", "forced_answers", FORCED_COLUMNS),
+        ):
+            rows = [
+                {column: {"task": task, **row}[column] for column in columns}
+                for task in tasks
+                for row in read_jsonl(results / f"{folder}/{task}.jsonl")
+            ]
+            recorded = table(keyed, model, summary, name)
+            assert sorted(recorded, key=str) == sorted(rows, key=str)
 
+        # All figures of the model.
         figures = keyed.folder / f"results/summary/figures/{model}/seed-1"
-        for name in (*tasks, "overview", "clocks"):
+        names = {str(path.relative_to(figures))[:-4] for path in figures.rglob("*.png")}
+        assert {*tasks, *FIGURES, "patching/level-1"} == names
+        for name in names:
             image = files / summary[f"figures/{name}.path"]
             assert image.read_bytes() == (figures / f"{name}.png").read_bytes()
-        assert len(list(files.rglob("*.png"))) == len(tasks) + 2
+        assert len(list(files.rglob("*.png"))) == len(names)
 
     # Nothing of W&B's is anywhere but below the study's results.
     home = Path(keyed.environment["HOME"])
@@ -198,10 +213,10 @@ def test_with_a_key_and_no_mode_runs_are_sent_which_is_said_once(keyed):
         assert said.count("W&B: 2 run(s) sent") == 1
         assert all(is_sent(keyed, model) for model in REPORTS)
         received = {path for path, _ in server.received}
-        for table_name in ("timing", "probes"):
+        for table_name in ("timing", "probes", "clocks", "forced_answers"):
             assert sum(f"table/{table_name}" in path for path in received) == 2
-        # Of each model a figure per task, the overview and the clocks.
-        assert sum(path.endswith(".png") for path in received) == 4 + 2 * 2
+        # Both study and patch level 1; one of them has two more tasks.
+        assert sum(path.endswith(".png") for path in received) == 2 * (2 + len(FIGURES)) + 2
 
         # There is nothing to do, nor to send, any more.
         server.received.clear()

@@ -1,9 +1,9 @@
 """The findings of a study: one record each, in the order of the question that the study asks.
 
 Can a value be decoded before the chain of thought begins, or only in it? Is it the value, or what a
-probe has memorised of its operands? Is what can be decoded used? `findings.table` checks each
-record for every model, task and seed. A probe decodes a value if its accuracy exceeds the threshold
-of t*.
+probe has memorised of its operands? When does the model say it, if it must answer? Is what can be
+decoded used? `findings.table` checks each record for every model, task and seed. A probe decodes a
+value if its accuracy exceeds the threshold of t*.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Finding:
 
     key: str
     claim: str
-    table: Literal["timing", "interventions"]
+    table: Literal["timing", "clocks", "interventions"]
     where: Mapping[str, Any] = field(default_factory=dict)
     role: Role | None = None
     of_task: bool = False
@@ -141,6 +141,40 @@ FINDINGS = (
         column="heldout_after",
         measured="best held-out accuracy in the chain",
         relation="above",
+    ),
+    Finding(
+        key="answer-said-in-chain",
+        claim="asked for the answer {variable} before the chain of thought and after each of its "
+        "equations, the model says it only in the chain",
+        table="clocks",
+        role="answer",
+        column="t_said",
+        measured="t_said, in tokens from the beginning of the chain",
+        relation="at least",
+        bound=0,
+    ),
+    Finding(
+        key="said-before-readable",
+        claim="the model says the answer {variable}, if it must, before a probe decodes it for "
+        "expressions that it was not trained on",
+        table="clocks",
+        role="answer",
+        column="t_star_heldout",
+        subtracted="t_said",
+        measured="held-out t* less t_said, in tokens",
+        relation="above",
+        bound=0,
+    ),
+    Finding(
+        key="changed-in-chain",
+        claim="patches above the input change what the chain says of {variable} only in the chain "
+        "of thought",
+        table="clocks",
+        role="computed",
+        column="t_used",
+        measured="t_used, in tokens from the beginning of the chain",
+        relation="at least",
+        bound=0,
     ),
     Finding(
         key="problem-not-used",

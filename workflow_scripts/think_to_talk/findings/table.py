@@ -1,6 +1,6 @@
 """The table of findings: whether each holds, per model and task, in every seed of the study.
 
-It reads the rows of the timing table and of the table of interventions, of all seeds. Seeds are
+It reads the rows of the tables of timing, clocks and interventions, of all seeds. Seeds are
 never pooled: each gives one number, and the table has their mean and range.
 """
 
@@ -25,19 +25,17 @@ COLUMNS = (
 
 
 def finding_rows(
-    timing: Sequence[Row],
-    interventions: Sequence[Row],
+    tables: Mapping[str, Sequence[Row]],
     derivations: Mapping[str, Derivation | None],
     threshold: float,
 ) -> list[dict[str, Any]]:
     """A row for each model, finding, task and variable of which something was measured.
 
-    timing: rows of the timing table.
-    interventions: rows of the table of interventions.
+    tables: {`timing`, `clocks`, `interventions`: rows of that table}.
     derivations: {task: its derivation}, of generated tasks; None where it differs between problems.
     threshold: the accuracy that t* must exceed.
     """
-    tables = {"timing": timing, "interventions": interventions}
+    timing = tables["timing"]
     seeds = list(dict.fromkeys(row["seed"] for row in timing))
     rows = []
     for model in dict.fromkeys(row["model"] for row in timing):

@@ -31,7 +31,12 @@ def n_cuts(row: Mapping[str, Any]) -> int:
 
 
 def cut_row(row: Mapping[str, Any], equations: int) -> dict[str, Any]:
-    """The row with its chain cut after so many equations, from 0 to `n_cuts(row)` - 1."""
+    """The row with its chain cut after so many equations, from 0 to `n_cuts(row)` - 1.
+
+    A chain that is the answer alone, ` z = 9`, answers at once as it is.
+    """
+    if _is_answer_alone(row["scratchpad"]):
+        return dict(row)
     return _with_chain(row, _cut(row["scratchpad"], equations))
 
 
@@ -83,12 +88,17 @@ def _shortened(written: str, chain: Chain) -> str:
 def cut_examples(context: str, seed: int) -> str:
     """Few-shot examples, the chain of each cut at a place of its own.
 
+    Where all of them are answers alone, they are left as they are.
+
     context: examples, each of which ends with a newline.
     seed: of the places, which are equally likely; that of an example depends on its number alone.
     Raises InputError for an example without a question.
     """
+    whole = list(_examples(context))
+    if all(_is_answer_alone(chain) for _, chain in whole):
+        return context
     examples = []
-    for number, (question, chain) in enumerate(_examples(context)):
+    for number, (question, chain) in enumerate(whole):
         place = random.Random(f"{seed} {number}").randrange(_n_cuts(chain))
         examples.append(f"{question}{_cut(chain, place)}\n")
     return "".join(examples)
@@ -112,6 +122,10 @@ def _examples(context: str) -> Iterator[tuple[str, str]]:
 
 def _with_chain(row: Mapping[str, Any], chain: str) -> dict[str, Any]:
     return {**row, "scratchpad": chain, "target": f" {chain}\n"}
+
+
+def _is_answer_alone(chain: str) -> bool:
+    return not _SEPARATOR.search(chain)
 
 
 def _n_cuts(chain: str) -> int:

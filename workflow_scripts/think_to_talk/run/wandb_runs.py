@@ -1,9 +1,8 @@
 """Runs for Weights & Biases (W&B): recorded offline, then sent if the configured mode is online.
 
-`workflow_scripts/wandb_run.py` records a run per model and seed, from the rows of timing and probes
-and from the figures. Recording needs no key and no server, so an outage does not affect it.
-`rules/wandb.smk` sends the runs at the end of the study: in one process with one time-out. A
-failure to send is a warning.
+`workflow_scripts/wandb_run.py` records a run per model and seed: its tables and its figures.
+Recording needs no key and no server, so an outage does not affect it. `rules/wandb.smk` sends the
+runs at the end of the study: in one process with one time-out. A failure to send is a warning.
 """
 
 from __future__ import annotations
@@ -13,19 +12,28 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from think_to_talk.errors import InputError
-from think_to_talk.timing.table import COLUMNS
 
 #: Columns of the table of probe accuracies: those of probe rows, without the predictions.
 PROBE_COLUMNS = (
     *("task", "variable", "layer", "position", "relative_position", "symbol", "equation"),
     *("score", "ci_low", "ci_high", "heldout_score", "heldout_ci_low", "heldout_ci_high"),
     *("chance", "n_train", "n_test"),
+)
+
+#: Columns of the table of forced answers: those of its rows, without the predictions.
+FORCED_COLUMNS = (
+    *("task", "cut", "relative_position", "symbol", "equation", "n"),
+    *(
+        f"{measure}{suffix}"
+        for measure in ("accuracy", "probability", "digit_mass")
+        for suffix in ("", "_ci_low", "_ci_high")
+    ),
 )
 
 #: Settings that stop W&B from collecting code, host, hardware and Git data, and from printing.
@@ -44,7 +52,19 @@ _QUIET: dict[str, Any] = {
 
 _INSTALL = "make .venv/wandb (or pip install -r envs/wandb.txt)"
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Iterable[Mapping[str, Any]]
+
+
+class Table(NamedTuple):
+    """A table of a run: the names of its columns, and the values of its rows in their order."""
+
+    columns: Sequence[str]
+    data: list[list[Any]]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], rows: Rows) -> Table:
+        """These columns of rows; their other keys are left out."""
+        return cls(columns, [[row[column] for column in columns] for row in rows])
 
 
 def choose_mode(
@@ -74,26 +94,21 @@ def choose_mode(
     return "online", "W&B: online, as WANDB_API_KEY is set (config: wandb.mode)"
 
 
-def summary(timing: Rows) -> dict[str, Any]:
-    """The summary of a run: CoT accuracy of each task, t* and held-out t* of each variable."""
+def summary(timing: Rows, clocks: Rows) -> dict[str, Any]:
+    """The summary of a run: CoT accuracy of each task, and the dates of each variable."""
     return {f"cot_accuracy/{row['task']}": row["cot_accuracy"] for row in timing} | {
         f"{date}/{row['task']}/v{row['variable']}": row[date]
-        for date in ("t_star", "t_star_heldout")
-        for row in timing
+        for row in clocks
+        for date in ("t_text", "t_star", "t_star_heldout", "t_said", "t_used")
     }
-
-
-def probe_table(task: str, probe_rows: Rows) -> list[list[Any]]:
-    """The rows of the table of probe accuracies for one task's probes."""
-    return [[{"task": task, **row}[column] for column in PROBE_COLUMNS] for row in probe_rows]
 
 
 def record(
     folder: str | Path,
     about: Mapping[str, Any],
     config: Mapping[str, Any],
-    timing: Rows,
-    probes: list[list[Any]],
+    summary: dict[str, Any],
+    tables: Mapping[str, Table],
     figures: Mapping[str, str | Path],
 ) -> dict[str, Any]:
     """Record a run offline; returns `about`, the run's id and the folder of this run.
@@ -101,8 +116,8 @@ def record(
     folder: the folder of W&B's files. W&B always names it `wandb`, so this must be its name.
     about: name, project, group and entity (or None), as `wandb.init` takes them.
     config: the configuration behind the results.
-    timing: rows of the timing table.
-    probes: rows of the table of probe accuracies, with the columns PROBE_COLUMNS.
+    summary: the run's numbers by name.
+    tables: {name: table}.
     figures: {name: image file}.
     """
     folder = Path(folder)
@@ -111,8 +126,9 @@ def record(
         import wandb
 
         # W&B cuts longer tables by default.
-        wandb.Table.MAX_ROWS = max(wandb.Table.MAX_ROWS, len(probes))
-        wandb.Table.MAX_ARTIFACT_ROWS = max(wandb.Table.MAX_ARTIFACT_ROWS, len(probes))
+        longest = max(len(table.data) for table in tables.values())
+        wandb.Table.MAX_ROWS = max(wandb.Table.MAX_ROWS, longest)
+        wandb.Table.MAX_ARTIFACT_ROWS = max(wandb.Table.MAX_ARTIFACT_ROWS, longest)
         run = wandb.init(
             mode="offline",
             dir=str(folder.parent),
@@ -120,15 +136,16 @@ def record(
             settings=wandb.Settings(**_QUIET),
             **about,
         )
-        timing_rows = [[row[column] for column in COLUMNS] for row in timing]
         run.log(
             {
-                "timing": wandb.Table(columns=list(COLUMNS), data=timing_rows),
-                "probes": wandb.Table(columns=list(PROBE_COLUMNS), data=probes),
+                **{
+                    name: wandb.Table(columns=list(table.columns), data=table.data)
+                    for name, table in tables.items()
+                },
                 **{f"figures/{name}": wandb.Image(str(file)) for name, file in figures.items()},
             }
         )
-        run.summary.update(summary(timing))
+        run.summary.update(summary)
         run.finish()
     # An offline run's files are in {folder}/offline-run-{time}-{id}/files.
     return {**about, "id": run.id, "folder": str(folder / Path(run.dir).parent.name)}

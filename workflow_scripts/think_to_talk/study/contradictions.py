@@ -125,6 +125,8 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 checkpoint_files(model.path)
             elif model.training is not None:
                 yield from _training_contradictions(model, model.training, tasks, where)
+                if config["forced_answers"]:
+                    yield from _never_cut(model, model.training, tasks, where)
         except InputError as error:
             yield f"{where}: {error}"
 
@@ -174,6 +176,20 @@ def _two_chains(names: Sequence[str], tasks: Mapping[str, TaskEntry], where: str
                 f"{tasks[name].chain}: nothing tells the model which to write; train a model for "
                 "each"
             )
+
+
+def _never_cut(
+    model: ModelEntry, training: TrainingEntry, tasks: Mapping[str, TaskEntry], where: str
+) -> Iterator[str]:
+    """A model that has seen no chain end early cannot know what forced answers ask of it."""
+    chains = {name: tasks[name].chain for name in model.tasks if name in tasks}
+    longer = [name for name, chain in chains.items() if chain != "none"]
+    if not training.cut and longer:
+        yield (
+            f"{where}.training.cut: 0, but forced answers ask for the answer of {longer[0]} in the "
+            "middle of its chain, which the model has never seen; set it, to 0.25 for example, or "
+            "set forced_answers: false"
+        )
 
 
 def _unknown_names(names: Sequence[str], known: Mapping[str, Any], where: str) -> Iterator[str]:

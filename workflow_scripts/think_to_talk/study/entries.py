@@ -111,6 +111,7 @@ class TrainingEntry(Entry):
     layers: decoder blocks.
     hidden_size, intermediate_size: widths of the residual stream and of the MLP.
     heads: attention heads.
+    cut: share of its steps on chains that end early.
     """
 
     values: Mapping[str, Any]
@@ -119,6 +120,7 @@ class TrainingEntry(Entry):
     hidden_size: int
     intermediate_size: int
     heads: int
+    cut: float
 
     @property
     def architecture(self) -> dict[str, Any]:

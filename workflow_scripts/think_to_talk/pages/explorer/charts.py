@@ -209,7 +209,7 @@ def _equation_map(what: str) -> Any:
 
 
 def _whole_parts() -> Any:
-    """Success rate of patching whole parts in all layers (`part`), a colour per edit."""
+    """Success rates of patching whole parts, and of wrong results (`part`), a colour per edit."""
     y = alt.Y("spec:N", sort=None, axis=alt.Axis(title=None, ticks=False))
     beside = alt.YOffset("edit:N")
     colour = alt.Color("edit:N", scale=alt.Scale(range=COLOURS), legend=legend("edit"))
@@ -231,7 +231,8 @@ def _whole_parts() -> Any:
         ),
     )
     return finished(
-        "Final answers that become the other problem's when a part is patched in all layers",
+        "Final answers that become the other problem's when a part is patched in all layers, and "
+        "that follow a wrong result",
         reach,
         dots,
     )

@@ -217,6 +217,11 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
 
 
+def _short(value: Any) -> Any:
+    """A value of a table: fractions are rounded."""
+    return _rounded(value) if isinstance(value, float) else value
+
+
 def by_result(results: Sequence[Row], files: Sequence[str]) -> dict[tuple[Any, ...], str]:
     """{(model, seed, task): its file}."""
     return {_key(result): file for result, file in zip(results, files, strict=True)}
@@ -258,14 +263,24 @@ def read_results(
         )
 
 
-def study_data(results: Iterable[Mapping[str, Any]], threshold: float) -> dict[str, Any]:
+def study_data(
+    results: Iterable[Row], threshold: float, summary: Mapping[str, Rows]
+) -> dict[str, Any]:
     """The whole study.
 
-    `results`, each of `result_data`; `threshold`, which t* is shown at first and all other dates
-    have; and `lanes`, {lane of the clocks: its `label` and `definition`}.
+    summary: {name of a table of the study: its rows}.
+
+    Returned are `results`, each of `result_data`; `threshold`, which t* is shown at first and all
+    other dates have; `lanes`, {lane of the clocks: its `label` and `definition`}; and `tables`,
+    {name: its `columns` and its `rows` as lists}, of those that have rows.
     """
+    tables = {
+        name: {"columns": list(rows[0]), "rows": [list(map(_short, row.values())) for row in rows]}
+        for name, rows in summary.items()
+        if rows
+    }
     lanes = {
         lane: {"label": label, "definition": definition}
         for lane, (label, definition) in LANES.items()
     }
-    return {"threshold": threshold, "lanes": lanes, "results": list(results)}
+    return {"threshold": threshold, "lanes": lanes, "tables": tables, "results": list(results)}

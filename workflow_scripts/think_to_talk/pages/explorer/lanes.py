@@ -8,34 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from think_to_talk.timing.clocks import MEASURED
+from think_to_talk.timing.clocks import CLOCKS, MEASURED
+
+_DEFINITIONS = {
+    "t_text": "the first position up to which the text determines the value in every problem",
+    "t_star": "the first position at which the best layer's probe is right in more than τ of the "
+    "test problems (t*)",
+    "t_star_heldout": "t* of probes that never saw the row's expression, such as 4 + 5",
+    "t_said": "the first cut of the chain at which the model, forced to answer, is right in more "
+    "than τ of the problems; asked of the answer alone",
+    "t_used": "the first position of the first equation at which patched hidden states change what "
+    "the chain last says of the value, in more than τ of the pairs that the model solves",
+}
 
 #: {column of clock rows: (the lane's label, its definition)}, in the order of lanes.
-LANES = {
-    "t_text": (
-        "determined by the text",
-        "the first position up to which the text determines the value in every problem",
-    ),
-    "t_star": (
-        "readable",
-        "the first position at which the best layer's probe is right in more than τ of the test "
-        "problems (t*)",
-    ),
-    "t_star_heldout": (
-        "readable, held out",
-        "t* of probes that never saw the row's expression, such as 4 + 5",
-    ),
-    "t_said": (
-        "said",
-        "the first cut of the chain at which the model, forced to answer, is right in more than τ "
-        "of the problems; asked of the answer alone",
-    ),
-    "t_used": (
-        "used",
-        "the first position of the first equation at which patched hidden states change what the "
-        "chain last says of the value, in more than τ of the pairs that the model solves",
-    ),
-}
+LANES = {clock: (label, _DEFINITIONS[clock]) for clock, label in CLOCKS.items()}
 
 
 def lane_dates(row: Mapping[str, Any], *, has_ceiling: bool) -> dict[str, int | None]:

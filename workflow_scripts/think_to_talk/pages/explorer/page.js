@@ -332,7 +332,7 @@ function drawPatching() {
   })) : [];
   drawUsed(result, grid, used, place);
   drawReadable(result, grid, used, place);
-  const parts = whole.map((part) => ({ kind: "part", ...part }));
+  const parts = [...whole, ...wrongResults(result)].map((part) => ({ kind: "part", ...part }));
   show("whole", parts, {}, heightOf(parts, "spec", 20 + 12 * edits.length));
   tables.patching = used.map((row) => ({
     model: result.model, seed: result.seed, task: result.task, edit: state.edit,
@@ -447,6 +447,7 @@ function draw() {
   drawClocks();
   drawTiming();
   drawPatching();
+  drawTable();
   history.replaceState(null, "", `#${new URLSearchParams(state)}`);
 }
 
@@ -475,7 +476,7 @@ async function start() {
   modelColours = views.curves.signal("palette");
   checkboxes("models", unique(study.results.map((r) => r.model)));
   checkboxes("seeds", unique(study.results.map((r) => String(r.seed))));
-  const choices = ["model", "seed", "task", "variable", "accuracy", "example", "lines", "edit", "answer"];
+  const choices = ["model", "seed", "task", "variable", "accuracy", "example", "lines", "edit", "answer", "table"];
   for (const name of [...choices, "tau"])
     at(name).addEventListener("input", () => {
       state[name] = at(name).value;

@@ -15,7 +15,7 @@ from think_to_talk.pages.explorer.charts import charts
 _PARTS = Path(__file__).parent
 
 #: One program; the last begins it.
-_SCRIPTS = ("clocks.js", "examples.js", "page.js")
+_SCRIPTS = ("clocks.js", "examples.js", "tables.js", "page.js")
 
 
 def explorer_page(study: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
