@@ -1,4 +1,4 @@
-"""Free writing after patches of the problem, against plain decoding of one pair and spec at a time."""
+"""Free writing after patches of the problem, against plain decoding of one pair at a time."""
 
 import pytest
 import torch
@@ -79,7 +79,8 @@ def written(model, tokens, specs, facts=None, batch_size=64):
 
 def test_the_specs_are_those_that_patch_nothing_but_the_problem(tokens):
     names = [spec.name for spec in specs_of(tokens)]
-    grid = [f"equation {e}, layers {first} to {first + 1}" for e in (-3, -2, -1) for first in (0, 2)]
+    windows = ("layers 0 to 1", "layers 2 to 3")
+    grid = [f"equation {e}, {window}" for e in (-3, -2, -1) for window in windows]
     assert names == [*grid, "problem", "upper", "back"]
 
 
@@ -93,7 +94,8 @@ def test_chains_are_those_of_plain_decoding(config, tokens):
         for spec in specs:
             assert found[spec][pair] == plain(model, tokens, spec, pair), spec.name
     # The patches do something, and not the same; one random model repeats one token all the same.
-    assert len({str(chains) for chains in found.values()}) > (0 if "gemma" in config.model_type else 4)
+    least = 1 if "gemma" in config.model_type else 5
+    assert len({str(chains) for chains in found.values()}) >= least
 
 
 @pytest.mark.parametrize("without", SLOWER_WAYS, ids="-".join)
@@ -183,6 +185,6 @@ def test_an_edit_after_which_no_chain_differs_has_no_rows(tasks, rows, tokenizer
 
 def test_layers_from_one_on_that_a_model_does_not_have_are_refused(tokens):
     own = {"upper": {"source": "base", "layers": {"from": 12}, "span": {"equations": [-1, -1]}}}
-    message = r"interventions\.specs\.upper\.layers: \[12\] do not exist; the model has layers 0 to 3"
+    message = r"interventions\.specs\.upper\.layers: \[12\] do not exist; the model has layers 0 to"
     with pytest.raises(InputError, match=message):
         SpecSettings(1, 1, own).all_specs(tokens.layout, 3)

@@ -7,7 +7,7 @@ import torch
 from accelerate import dispatch_model
 from support.architectures import FAMILIES, random_model
 from support.checkpoints import byte_level
-from support.facts import SLOWER_WAYS, facts_of, slower
+from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
 from support.patching import plain_states, replaced
 
 from think_to_talk.errors import InputError

@@ -88,7 +88,7 @@ MAY_HASH = {
     "control_table": {*_DATA, "controls", "pages"},
     "explorer": {*_DATA, "timing", "pages", "run", "machine"},
     "study_page": {"errors", "files", "pages", "run", "machine"},
-    "wandb_run": {"errors", "files", "timing", "run"},
+    "wandb_run": {*_DATA, "timing", "run"},
     "plan": {"errors", "files", "formulas", "tokens", "models", "controls", "pages", "study"},
 }
 #: {script: modules that its code version must not contain}, though it may contain their folders.

@@ -128,7 +128,15 @@ def test_after_a_run_there_is_nothing_to_do(finished_mini, every_job):
 def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(mini, every_job):
     mini.configure(models__local__layers=[0])
     # Interventions take hidden states of their own.
-    without = ["tokens", "model_check", "forced", "patching", "free", "inconsistent", "interventions"]
+    without = [
+        "tokens",
+        "model_check",
+        "forced",
+        "patching",
+        "free",
+        "inconsistent",
+        "interventions",
+    ]
     expected = of_model(every_job, "local", without)
     # Their figures also show probes.
     figures = of_rules(every_job, {"patching_heatmap", *OVERVIEWS, "free_writing_overview"})

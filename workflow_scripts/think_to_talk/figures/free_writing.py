@@ -21,7 +21,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Figure:
-    """Share of chains that become the other problem's: a row of panels per task, a column per edit.
+    """Share of chains that become the other problem's: a row per task, a column per edit.
 
     rows: of free writing, of one model and seed. Only those over pairs that the model solves without
         a patch are drawn.

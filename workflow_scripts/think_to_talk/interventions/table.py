@@ -1,7 +1,8 @@
 """The table of interventions: their effect on final answers, for all models, seeds and tasks.
 
 Rows of patching, of free writing and of inconsistent chains become rows of one table with the same
-outcomes; of free writing, an outcome is about the whole chain of thought. The overview figure and the study's tables are made from it.
+outcomes; of free writing, an outcome is about the whole chain of thought. The overview figure and
+the study's tables are made from it.
 """
 
 from __future__ import annotations
