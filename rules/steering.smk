@@ -26,8 +26,10 @@ rule steering:
         **model_device(),
         mem_mb=decoding_memory_mb,
         runtime=minutes_of(needs.steering_work),
-        # The runs of a position have copies of the cache of the tokens before it.
-        batch_size=lambda wildcards: needs.placement(wildcards.model).halved_batch,
+        # The cache of the tokens before a position is copied twice, for the runs that start there.
+        batch_size=lambda wildcards: max(
+            1, needs.placement(wildcards.model).halved_batch // 2
+        ),
     params:
         checkpoint=checkpoint,
         shots=model_setting("shots"),

@@ -26,8 +26,13 @@ Chains = Mapping[int, Mapping[int, Mapping[int, str]]]
 
 def stored_probe(weights: Shards, place: Place) -> Probe:
     """The probe of a place; weights: the shard that `probes.fitting` writes."""
-    weight, bias = (weights.read(f"layer.{place.layer}.{part}") for part in ("weight", "bias"))
-    return Probe(weight[place.position, place.variable], bias[place.position, place.variable])
+    variable = slice(place.variable, place.variable + 1)
+    weight, bias = (
+        # Copied, so that the probes of the other positions are not kept.
+        weights.read(f"layer.{place.layer}.{part}", variable)[place.position, 0].clone()
+        for part in ("weight", "bias")
+    )
+    return Probe(weight, bias)
 
 
 class Targets:
