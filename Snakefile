@@ -29,6 +29,7 @@ include: "rules/timing.smk"
 include: "rules/logit_lens.smk"
 include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
+include: "rules/patched_probes.smk"
 include: "rules/clocks.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -51,6 +52,7 @@ rule all:
         study_figures(),
         forced_answer_tables(),
         intervention_tables(),
+        patched_probes_tables(),
         control_tables(),
         control_figures(),
         rules.explorer.output,

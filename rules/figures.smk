@@ -225,6 +225,38 @@ rule interventions_overview:
         "../workflow_scripts/interventions_overview.py"
 
 
+rule patched_probes_overview:
+    """Draw which values that probes read move with a patch along the symbols, per task."""
+    input:
+        probes=of_tasks(PROBES, study.patched_probe_tasks),
+        patched=of_tasks(PATCHED_PROBES, study.patched_probe_tasks),
+    output:
+        figure_files(
+            "seed-{seed}/patched_probes",
+            "patched_probes",
+            subcategory="all levels",
+            labels={"figure": "probes on patched runs", "seed": "{seed}"},
+        ),
+    log:
+        log_file("patched_probes_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("patched_probes_overview/{model}/seed-{seed}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=lambda wildcards: study.patched_probe_tasks(wildcards.model),
+        threshold=config["timing"]["threshold"],
+        code=script_version("patched_probes_overview.py"),
+    script:
+        "../workflow_scripts/patched_probes_overview.py"
+
+
 def seed_figures(model):
     """The figures of a model and seed, by their names below the seed's folder."""
     names = [*study.tasks_of(model), "overview", "clocks"]
@@ -235,6 +267,7 @@ def seed_figures(model):
         "logit_lens": study.lens_tasks(model),
         "forced_answers": study.forced_tasks(model),
         "interventions": patched or study.inconsistent_tasks(model),
+        "patched_probes": study.patched_probe_tasks(model),
     }
     names += [f"patching/{task}" for task in patched]
     return names + [name for name, tasks in switched.items() if tasks]

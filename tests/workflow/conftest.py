@@ -75,6 +75,7 @@ def made_once(tmp_path_factory, name, make):
 #: What the small study leaves off, so that the tests that run it whole take less time.
 SWITCHED_ON = {
     "interventions__random_donor": True,
+    "interventions__probes": True,
     **{
         f"tasks__{name}": {
             "equations": ["v0 = num ± num", "v1 = num ± v0"],

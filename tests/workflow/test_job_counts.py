@@ -19,6 +19,7 @@ from think_to_talk.study.plan import StudyPlan
     [
         *((overlay, {}) for overlay in (None, "paper", "controls", "findings", "interventions")),
         ("controls", {"logit_lens": True, "forced_answers": True}),
+        ("clocks", {}),
     ],
 )
 def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay, changes):

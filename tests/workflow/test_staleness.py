@@ -12,19 +12,23 @@ LENS_ON = {"logit_lens", "logit_lens_overview"}
 SAID_ON = {"forced_answers_table", "forced_answers_overview", *CLOCKS_ON}
 FORCED_ON = {"forced_answers", *SAID_ON}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview"}
-PROBES_ON = {"probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON}
+MOVED_ON = {"patched_probes_table", "patched_probes_overview"}
+PATCHED_PROBES_ON = {"patched_probes", *MOVED_ON}
+PROBES_ON = {
+    *("probes", "patching_heatmap", *OVERVIEWS, *CONTROLS_ON, *TIMING_ON, *PATCHED_PROBES_ON),
+}
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings", "explorer"}
 PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON, *CLOCKS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
     *("heatmap", "overview", "clocks_overview", *OVERVIEWS),
-    *("patching_heatmap", "interventions_overview"),
+    *("patching_heatmap", "patched_probes_overview", "interventions_overview"),
 }
 #: What shows all models.
 TABLES = {
     *("timing_table", "clocks_table", "forced_answers_table", "interventions_table"),
-    *("findings", "control_table", "explorer"),
+    *("findings", "control_table", "patched_probes_table", "explorer"),
 }
 #: What shows all tasks of a model.
 OVER_TASKS = {*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control", "interventions_overview"}
@@ -38,10 +42,13 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): {"forced_answers_table", *OVERVIEWS, *TIMING_ON},
+    ("timing__threshold", 0.8): {
+        *("forced_answers_table", *OVERVIEWS, *MOVED_ON, *TIMING_ON),
+    },
     ("logit_lens", False): set(),
     ("forced_answers", False): CLOCKS_ON,
     ("interventions__window", 2): PATCHING_ON,
+    ("interventions__probes", False): set(),
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
 CHANGED_CODE = {
@@ -58,7 +65,9 @@ CHANGED_CODE = {
     "think_to_talk/forced_answers/reading.py": FORCED_ON,
     "think_to_talk/timing/forced.py": SAID_ON,
     "think_to_talk/timing/clocks.py": CLOCKS_ON,
-    "think_to_talk/interventions/specs.py": PATCHING_ON,
+    "think_to_talk/interventions/specs.py": PATCHING_ON | PATCHED_PROBES_ON,
+    "think_to_talk/patched_probes/runs.py": PATCHED_PROBES_ON,
+    "think_to_talk/timing/patched.py": MOVED_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
@@ -68,7 +77,10 @@ CHANGED_CODE = {
     "think_to_talk/figures/clocks.py": {"clocks_overview"},
     "think_to_talk/figures/logit_lens.py": {"logit_lens_overview"},
     "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
-    "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
+    "think_to_talk/figures/accuracy_curve.py": {
+        *("overview", "patched_probes_overview", *OVERVIEWS),
+    },
+    "think_to_talk/figures/patched_probes.py": {"patched_probes_overview"},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
     "think_to_talk/figures/controls.py": CONTROLS_ON,
@@ -221,7 +233,7 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
     assert pairs == {"results/formulas/seed-1/level-1/pairs/again.jsonl"}
     assert "ceilings" not in {rule for rule, _ in planned}
     local = {rule for rule, output in planned if "/local/" in output}
-    assert local == PATCHING_ON - TABLES
+    assert local == (PATCHING_ON | PATCHED_PROBES_ON) - TABLES
     # All of the model that is trained on the level: the new pairs are none of its problems.
     assert of_model(every_job, "tiny") <= planned
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import nan
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: {spec: how its lines are drawn}, and the specs that are drawn.
-_LINES = {"problem": "-", "chain": (0, (4, 1.5))}
+_LINES: dict[str, Any] = {"problem": "-", "chain": (0, (4, 1.5))}
 
 _LEGEND = (
     "solid: problem patched; dashed: chain; drawn where nothing is patched and the probe reads "
@@ -87,6 +88,6 @@ def _draw_line(
         [at[place][key] if place in at else nan for place in x]
         for key in ("moved", "moved_ci_low", "moved_ci_high")
     )
-    marked = {"marker": style.marker, "markersize": 2.2}
+    marked: dict[str, Any] = {"marker": style.marker, "markersize": 2.2}
     panel.plot(x, moved, color=style.colour, linestyle=_LINES[spec], linewidth=0.9, **marked)
     panel.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)

@@ -79,7 +79,8 @@ UNTRAINED_SUFFIX = ".untrained"
 _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summary")
 
 _RESERVED_TASKS = (
-    *("clocks", "forced_answers", "interventions", "logit_lens", "overview", "patching"),
+    *("clocks", "forced_answers", "interventions", "logit_lens", "overview", "patched_probes"),
+    "patching",
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from think_to_talk.formulas.altered_chains import intermediate_variables
+from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
 
 
@@ -111,6 +112,18 @@ class TrainingEntry(Entry):
     intermediate_size: int
     heads: int
     cut: float
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Its sizes as keys of a config, as `models.training.build_model` has it."""
+        return {
+            "num_hidden_layers": self.layers,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_attention_heads": self.heads,
+            "vocab_size": 1 + len(SYMBOLS),
+            "tie_word_embeddings": False,
+        }
 
 
 @dataclass(frozen=True)
@@ -217,6 +230,7 @@ class InterventionsEntry(Entry):
     window: int
     stride: int
     random_donor: bool
+    probes: bool
     specs: Mapping[str, Any]
 
 

@@ -14,6 +14,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     entry = study.models[model]
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
+    patched_probes = len(study.patched_probe_tasks(model))
     lens, forced = len(study.lens_tasks(model)), len(study.forced_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
     untrained = entry.is_untrained
@@ -37,6 +38,8 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "forced_answers_overview": seeds if forced else 0,
         "patching": seeds * patched,
         "patching_heatmap": seeds * patched,
+        "patched_probes": seeds * patched_probes,
+        "patched_probes_overview": seeds if patched_probes else 0,
         "inconsistent_chains": seeds * inconsistent,
         "interventions_overview": seeds if patched or inconsistent else 0,
         "control": 0 if untrained else len(study.controls),
@@ -69,6 +72,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "clocks": len(study.published),
         "clocks_overview": len(study.published),
         "forced_answers_table": 1 if any(map(study.forced_tasks, models)) else 0,
+        "patched_probes_table": 1 if any(map(study.patched_probe_tasks, models)) else 0,
         "interventions_table": 1 if patched or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.symbols import N_CLASSES, SYMBOLS
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models import hub
 from think_to_talk.models.checkpoints import check_code, checkpoint_files
 from think_to_talk.models.layers import saved_layers
@@ -24,7 +24,7 @@ from think_to_talk.study import memory as memory_
 from think_to_talk.study import work as work_
 from think_to_talk.study.cached_method import cached_method
 from think_to_talk.study.configuration import complete
-from think_to_talk.study.entries import ModelEntry, TrainingEntry
+from think_to_talk.study.entries import ModelEntry
 from think_to_talk.study.lengths import length_warnings
 from think_to_talk.study.memory import Placement, Prompt, expected_tokens
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
@@ -101,7 +101,7 @@ class Needs:
             entry.dtype if entry.runs_on_gpu or entry.dtype != "auto" else "float32",
             on_gpu=entry.runs_on_gpu,
             checkpoint=checkpoint,
-            declared=_trained_config(owner.training) if owner.training else owner.architecture,
+            declared=owner.training.architecture if owner.training else owner.architecture,
             trust_remote_code=owner.trust_remote_code and checkpoint is not None,
         )
 
@@ -202,6 +202,18 @@ class Needs:
         runs = interventions.pairs * donors * len(entry.edits) * equations * windows
         return self.work(model, task, runs).without_divergence()
 
+    def patched_probes_work(self, model: str, task: str) -> Work:
+        """Probes on patched runs of a task: both runs of each pair, and one under each spec."""
+        interventions, edits = self.study.interventions, len(self.study.tasks[task].edits)
+        return work_.patched_probes_work(
+            self.sizes(model),
+            self.prompt(model, task),
+            interventions.pairs * edits,
+            len(interventions.specs),
+            len(self.layers(model)) * self.study.n_variables(task),
+            self.placement(model),
+        )
+
     def inconsistent_work(self, model: str, task: str) -> Work:
         """Going on from inconsistent chains of a task, and writing those chains without them."""
         results = len(self.study.tasks[task].intermediate_variables)
@@ -213,6 +225,7 @@ class Needs:
             *(self.lens_work(model, task) for task in self.study.lens_tasks(model)),
             *(self.forced_work(model, task) for task in self.study.forced_tasks(model)),
             *(self.patching_work(model, task) for task in self.study.patched_tasks(model)),
+            *(self.patched_probes_work(model, t) for t in self.study.patched_probe_tasks(model)),
             *(self.inconsistent_work(model, task) for task in self.study.inconsistent_tasks(model)),
         ]
 
@@ -285,15 +298,3 @@ def _config_file(entry: ModelEntry) -> Path | None:
         file.parent, entry.trust_remote_code, f"config: models.{entry.name}.trust_remote_code"
     )
     return file
-
-
-def _trained_config(training: TrainingEntry) -> dict[str, Any]:
-    """The config of a model that the study trains, as `models.training.build_model` has it."""
-    return {
-        "num_hidden_layers": training.layers,
-        "hidden_size": training.hidden_size,
-        "intermediate_size": training.intermediate_size,
-        "num_attention_heads": training.heads,
-        "vocab_size": 1 + len(SYMBOLS),
-        "tie_word_embeddings": False,
-    }
