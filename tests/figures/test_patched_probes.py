@@ -42,8 +42,8 @@ def panel_of(probe_rows):
 ROWS = [
     row(1, 0.8),
     row(1, 0.95, layer=1),
+    # Behind a gap of two symbols.
     row(4, 0.5),
-    # A gap of two symbols before it.
     row(5, 0.4),
     row(1, 0.3, variable=1),
     row(9, 0.7, spec="chain"),

@@ -69,15 +69,16 @@ def one_hot_rows(symbols, pairs):
     places = [symbols.layout.place(p) for p in range(symbols.layout.n_positions)]
     probes = StoredProbes(places, dict.fromkeys((0, 1, 2), probe))
 
-    def rows(*specs):
+    def rows(*specs, solved=(True,) * 6):
         passes = Passes(model, facts_of(model), symbols.prefix, 4)
         reader = PatchedReader(passes, probes)
         found = Readings.joined(
             reader.readings(symbols.runs, symbols.layout.n_problem, list(specs))
         )
-        # The model cannot write chains: all pairs count here.
-        solved = replace(found, solved=torch.ones_like(found.solved))
-        return list(rows_of_edit(pairs, list(specs), probes, solved))
+        # The model cannot write chains: all pairs count unless the test says otherwise.
+        return list(
+            rows_of_edit(pairs, list(specs), probes, replace(found, solved=torch.tensor(solved)))
+        )
 
     return rows
 
@@ -117,9 +118,7 @@ def test_a_replaced_state_moves_what_is_computed_from_it_alone(one_hot_rows, sym
     assert symbols.layout.symbols[8] == "#"
     rows = one_hot_rows(Spec("layer 1", "own", "edited", (1,), (place,), (0,)))
     moved = {
-        (row["layer"], row["position"])
-        for row in rows
-        if row["variable"] == 0 and row["moved"] > row["target_accuracy"] - 1 and row["moved"] == 1
+        (row["layer"], row["position"]) for row in rows if not row["variable"] and row["moved"] == 1
     }
     assert moved == {(1, place), (2, place)}
     assert [row["layer"] for row in rows if row["patched"] and row["variable"] == 0] == [1]
@@ -191,6 +190,29 @@ def test_counted_are_solved_pairs_whose_values_differ(trained, pairs, symbols, p
         counts = {row["n"] for row in rows if row["variable"] == variable}
         n = len(solved & differ)
         assert counts == ({n} if n else set())
+
+
+def test_a_pair_is_solved_if_both_chains_are_written_token_by_token(trained, symbols, probes):
+    """Chains that end in another digit than the model's are not those that it writes."""
+    _, model = trained
+    runs = {run: ids.clone() for run, ids in symbols.runs.items()}
+    digit = symbol_tokenizer().convert_tokens_to_ids
+    for run, pair in (("edited", 2), ("base", 4)):
+        answer = runs[run][pair, -2]
+        answer.copy_(torch.tensor(digit("1" if answer == digit("0") else "0")))
+    altered = TokenizedPairs(runs, symbols.prefix, symbols.layout)
+    spec = Spec("input", "own", "base", (0,), (3,), (0,))
+    reader = PatchedReader(Passes(model, facts_of(model), (), 4), probes)
+    found = Readings.joined(reader.readings(runs, symbols.layout.n_problem, [spec]))
+    assert set(found.solved.nonzero()[:, 0].tolist()) == solved_pairs(model, altered)
+    assert solved_pairs(model, altered) == solved_pairs(model, symbols) - {2, 4}
+
+
+def test_pairs_that_are_not_solved_count_nowhere(one_hot_rows, symbols):
+    spec = Spec("input", "own", "base", (0,), (3,), (0,))
+    some = [True, False, True, True, False, False]
+    assert {row["n"] for row in one_hot_rows(spec, solved=some)} == {3}
+    assert one_hot_rows(spec, solved=[False] * 6) == []
 
 
 def test_rows_fit_their_schema_and_their_places(trained, pairs, symbols, probes):

@@ -11,11 +11,11 @@ SCHEMA = yaml.safe_load((REPOSITORY / "schemas/patched_probes_row.schema.yaml").
 LINE = {"edit": "e", "kind": "directed", "spec": "problem", "source": "base", "variable": 0}
 
 
-def row(t, layer, moved, *, source=1.0, target=1.0, patched=False, n=50, **changes):
+def row(t, layer, moved, *, of_source=1.0, of_target=1.0, patched=False, n=50, **changes):
     return {
         **{"model": "m", "seed": 1, "task": "t", **LINE, **changes},
         **{"relative_position": t, "layer": layer, "moved": moved, "patched": patched, "n": n},
-        **{"source_accuracy": source, "target_accuracy": target},
+        **{"source_accuracy": of_source, "target_accuracy": of_target},
     }
 
 
@@ -49,10 +49,10 @@ def test_replaced_states_and_places_that_are_not_read_are_not_counted():
     [line] = table_of(
         [
             row(0, 0, 1.0, patched=True),
-            row(1, 0, 1.0, source=0.89),
-            row(2, 0, 1.0, target=0.89),
+            row(1, 0, 1.0, of_source=0.89),
+            row(2, 0, 1.0, of_target=0.89),
             # At the threshold, a probe reads.
-            row(3, 0, 0.3, source=0.9, target=0.9),
+            row(3, 0, 0.3, of_source=0.9, of_target=0.9),
         ]
     )
     assert (line["moved_in"], line["t_in"], line["n_places"]) == (0.3, 3, 1)
