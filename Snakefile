@@ -30,6 +30,7 @@ include: "rules/logit_lens.smk"
 include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
 include: "rules/steering.smk"
+include: "rules/patched_probes.smk"
 include: "rules/clocks.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -53,6 +54,7 @@ rule all:
         forced_answer_tables(),
         intervention_tables(),
         steering_tables(),
+        patched_probes_tables(),
         control_tables(),
         control_figures(),
         rules.explorer.output,

@@ -195,37 +195,6 @@ rule patching_heatmap:
         "../workflow_scripts/patching_heatmap.py"
 
 
-rule free_writing_overview:
-    """Draw which patches of the problem make a model write another problem's chain, per task."""
-    input:
-        rows=of_tasks(FREE_WRITING, study.freely_writing_tasks),
-        probes=of_tasks(PROBES, study.freely_writing_tasks),
-    output:
-        figure_files(
-            "seed-{seed}/free_writing",
-            "free_writing",
-            subcategory="all levels",
-            labels={"figure": "free writing after patches", "seed": "{seed}"},
-        ),
-    log:
-        log_file("free_writing_overview/{model}/seed-{seed}"),
-    benchmark:
-        benchmark_file("free_writing_overview/{model}/seed-{seed}")
-    group:
-        "summary.{model}.seed-{seed}"
-    conda:
-        "../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        tasks=lambda wildcards: study.freely_writing_tasks(wildcards.model),
-        code=script_version("free_writing_overview.py"),
-    script:
-        "../workflow_scripts/free_writing_overview.py"
-
-
 rule interventions_overview:
     """Draw what interventions do to the final answers of a model."""
     input:
@@ -268,6 +237,7 @@ def seed_figures(model):
         "free_writing": study.freely_writing_tasks(model),
         "interventions": patched or study.inconsistent_tasks(model),
         "steering": study.steered_tasks(model),
+        "patched_probes": study.patched_probe_tasks(model),
     }
     names += [f"patching/{task}" for task in patched]
     return names + [name for name, tasks in switched.items() if tasks]

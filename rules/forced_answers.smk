@@ -19,7 +19,7 @@ rule forced_answers:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.forced_work),
+        runtime=minutes_of(needs.later.forced),
         # At each cut there is a copy of the cache.
         batch_size=lambda wildcards: needs.placement(wildcards.model).halved_batch,
     params:

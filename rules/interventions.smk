@@ -85,7 +85,7 @@ rule patching:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.patching_work),
+        runtime=minutes_of(needs.later.patching),
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,
@@ -122,7 +122,7 @@ rule free_writing:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.free_writing_work),
+        runtime=minutes_of(needs.later.free_writing),
         # The runs of a position have copies of the cache of the tokens before it.
         batch_size=lambda wildcards: needs.placement(wildcards.model).halved_batch,
     params:
@@ -139,6 +139,37 @@ rule free_writing:
         code=script_version("free_writing.py"),
     script:
         "../workflow_scripts/free_writing.py"
+
+
+rule free_writing_overview:
+    """Draw which patches of the problem make a model write another problem's chain, per task."""
+    input:
+        rows=of_tasks(FREE_WRITING, study.freely_writing_tasks),
+        probes=of_tasks(PROBES, study.freely_writing_tasks),
+    output:
+        figure_files(
+            "seed-{seed}/free_writing",
+            "free_writing",
+            subcategory="all levels",
+            labels={"figure": "free writing after patches", "seed": "{seed}"},
+        ),
+    log:
+        log_file("free_writing_overview/{model}/seed-{seed}"),
+    benchmark:
+        benchmark_file("free_writing_overview/{model}/seed-{seed}")
+    group:
+        "summary.{model}.seed-{seed}"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tasks=lambda wildcards: study.freely_writing_tasks(wildcards.model),
+        code=script_version("free_writing_overview.py"),
+    script:
+        "../workflow_scripts/free_writing_overview.py"
 
 
 rule inconsistent_chains:
@@ -159,7 +190,7 @@ rule inconsistent_chains:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.inconsistent_work),
+        runtime=minutes_of(needs.later.inconsistent),
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,

@@ -21,7 +21,7 @@ rule logit_lens:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.lens_work),
+        runtime=minutes_of(needs.later.lens),
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,

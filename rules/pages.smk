@@ -42,6 +42,7 @@ def explorer_tables():
         *forced_answer_tables(),
         *intervention_tables(),
         *steering_tables(),
+        *patched_probes_tables(),
         *control_tables(),
     ]
     summary = "results/summary/"

@@ -25,7 +25,7 @@ rule steering:
     resources:
         **model_device(),
         mem_mb=decoding_memory_mb,
-        runtime=minutes_of(needs.steering_work),
+        runtime=minutes_of(needs.later.steering),
         # The cache of the tokens before a position is copied twice, for the runs that start there.
         batch_size=lambda wildcards: max(
             1, needs.placement(wildcards.model).halved_batch // 2

@@ -92,6 +92,13 @@ AREAS = {
         ["interventions/" + name for name in ("patched_runs", "specs", "patching")],
         ["tests/interventions"],
     ),
+    "probes on patched runs": (
+        [
+            *("patched_probes/" + name for name in ("stored_probes", "runs", "rows")),
+            "timing/patched",
+        ],
+        ["tests/patched_probes", "tests/timing/test_patched.py"],
+    ),
     "sizes": (
         ["study/memory", "study/work", "models/sizes"],
         ["tests/study/test_memory.py", "tests/study/test_work.py", "tests/study/test_plan.py"],

@@ -78,7 +78,7 @@ def test_the_page_names_the_devices_and_what_is_deleted(raw_config, schema):
 def test_the_logit_lens_is_among_the_jobs_that_run_the_model(raw_config, schema):
     without = model_cost(*planned(raw_config, schema), "tiny")
     study, needs = planned(raw_config, schema, logit_lens=True)
-    cost, work = model_cost(study, needs, "tiny"), needs.lens_work("tiny", "level-1")
+    cost, work = model_cost(study, needs, "tiny"), needs.later.lens("tiny", "level-1")
     assert cost.jobs == without.jobs + 2
     assert cost.passes[0] == without.passes[0] + work.best_passes
     loading = loading_seconds(needs.placement("tiny"))
@@ -106,3 +106,29 @@ def test_untrained_copies_are_left_out_by_the_logit_lens(raw_config, schema):
     study, _ = planned(raw_config, schema, logit_lens=True, controls=controls)
     assert study.lens_tasks("tiny") == ["level-1"]
     assert study.lens_tasks("tiny.untrained") == []
+
+
+def test_probes_on_patched_runs_are_among_the_jobs_that_run_the_model(raw_config, schema):
+    of_patching = {**raw_config["interventions"], "probes": False}
+    without = model_cost(*planned(raw_config, schema, interventions=of_patching), "tiny")
+    study, needs = planned(raw_config, schema, interventions={**of_patching, "probes": True})
+    cost, work = model_cost(study, needs, "tiny"), needs.later.patched_probes("tiny", "level-1")
+    assert study.patched_probe_tasks("tiny") == study.patched_tasks("tiny") == ["level-1"]
+    # A job per task, and a figure.
+    assert cost.jobs == without.jobs + 2
+    assert cost.passes[0] == without.passes[0] + work.best_passes
+    loading = loading_seconds(needs.placement("tiny"))
+    added = cost.hours[0] - without.hours[0]
+    assert added == pytest.approx((loading + work.best_seconds) / 3600)
+    # Both runs, five directed specs, and one of the config's.
+    specs = {"mine": {"span": {"equations": [0, 0]}}}
+    changed = {**of_patching, "probes": True, "specs": specs}
+    _, more = planned(raw_config, schema, interventions=changed)
+    assert more.later.patched_probes("tiny", "level-1").flops == pytest.approx(work.flops * 8 / 7)
+
+
+@pytest.mark.parametrize("change", [{"patching": False}, {"probes": False}])
+def test_probes_are_applied_to_patched_runs_only_if_there_are_some(raw_config, schema, change):
+    interventions = {**raw_config["interventions"], "probes": True, **change}
+    study, _ = planned(raw_config, schema, interventions=interventions)
+    assert study.patched_probe_tasks("tiny") == []

@@ -3,6 +3,7 @@
 import pytest
 from support.sizes import made_up
 
+from think_to_talk.interventions.specs import DIRECTED
 from think_to_talk.study.memory import (
     GB,
     Gpu,
@@ -17,6 +18,7 @@ from think_to_talk.study.work import (
     decoding_work,
     lens_work,
     loading_seconds,
+    patched_probes_work,
     probe_minutes,
     runtime_minutes,
 )
@@ -71,6 +73,24 @@ def test_the_logit_lens_takes_a_product_with_the_vocabulary_and_at_worst_all_blo
     assert work.flops == 2 * 8 * 90 * 30 * 12 * 3
     assert work.best_seconds == pytest.approx(work.flops / 1e10)
     assert work.worst_seconds == pytest.approx((work.flops + 3616 * 30 * 12 * 3) / 1e10)
+
+
+def test_probes_on_patched_runs_take_a_pass_per_run_and_a_product_per_probe():
+    """30 pairs in 8 batches, two unpatched runs, five directed specs and one of the config's.
+
+    Six probes per position, ten classes of width 8; at worst each pass goes over the prefix again.
+    """
+    work = patched_probes_work(SMALL, PROMPT, 30, 1, 6, ON_CPU)
+    assert len(DIRECTED) == 5
+    assert work.best_passes == work.worst_passes == 1 + 8 * 8
+    passes = 3616 * (100 + 30 * 8 * 12)
+    read = 2 * 8 * 10 * 6 * 30 * 8 * 12
+    assert work.flops == passes + read
+    assert work.best_seconds == pytest.approx((passes + read) / 1e10)
+    assert work.worst_seconds == pytest.approx((passes + read + 3616 * 30 * 8 * 100) / 1e10)
+    # The probes run on a CPU core, whatever the model runs on.
+    on_gpu = patched_probes_work(SMALL, PROMPT, 30, 1, 6, TWO_GPUS)
+    assert on_gpu.best_seconds == pytest.approx(passes / 30e12 + read / 1e10)
 
 
 @pytest.mark.parametrize(("width", "steps", "minutes"), [(8, 13_238, 12), (2048, 8_342, 31)])

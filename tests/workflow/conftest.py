@@ -77,6 +77,7 @@ SWITCHED_ON = {
     "steering__enabled": True,
     "interventions__free_writing": True,
     "interventions__random_donor": True,
+    "interventions__probes": True,
     **{
         f"tasks__{name}": {
             "equations": ["v0 = num ± num", "v1 = num ± v0"],

@@ -15,9 +15,11 @@ STEERING_ON = {"steering", "steering_table", "steering_overview", "explorer"}
 FREE_TABLES = {"interventions_table", "findings", "explorer"}
 FREE_ON = {"free_writing", "free_writing_overview", *FREE_TABLES}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview", "steering_overview"}
+MOVED_ON = {"patched_probes_table", "patched_probes_overview", "explorer"}
+PATCHED_PROBES_ON = {"patched_probes", *MOVED_ON}
 PROBES_ON = {
     *("probes", "patching_heatmap", "free_writing_overview"),
-    *(*OVERVIEWS, *STEERING_ON, *CONTROLS_ON, *TIMING_ON),
+    *(*OVERVIEWS, *STEERING_ON, *CONTROLS_ON, *TIMING_ON, *PATCHED_PROBES_ON),
 }
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
 EFFECTS_ON = {"interventions_overview", "interventions_table", "findings", "explorer"}
@@ -25,12 +27,13 @@ PATCHING_ON = {"patching", "patching_heatmap", *EFFECTS_ON, *CLOCKS_ON}
 CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
     *("heatmap", "overview", "clocks_overview", *OVERVIEWS),
-    *("patching_heatmap", "interventions_overview", "free_writing_overview"),
+    *("patching_heatmap", "patched_probes_overview", "interventions_overview"),
+    "free_writing_overview",
 }
 #: What shows all models.
 TABLES = {
     *("timing_table", "clocks_table", "forced_answers_table", "interventions_table"),
-    *("findings", "control_table", "explorer", "steering_table"),
+    *("findings", "control_table", "explorer", "steering_table", "patched_probes_table"),
 }
 #: What shows all tasks of a model.
 OVER_TASKS = {
@@ -47,13 +50,16 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
-    ("timing__threshold", 0.8): {*("forced_answers_table", *OVERVIEWS, *STEERING_ON, *TIMING_ON)},
+    ("timing__threshold", 0.8): {
+        *("forced_answers_table", *OVERVIEWS, *STEERING_ON, *MOVED_ON, *TIMING_ON),
+    },
     ("logit_lens", False): set(),
     ("forced_answers", False): CLOCKS_ON,
     ("steering__enabled", False): {"explorer"},
     ("steering__problems", 5): STEERING_ON,
     ("interventions__window", 2): PATCHING_ON | FREE_ON,
     ("interventions__free_writing", False): FREE_TABLES,
+    ("interventions__probes", False): {"explorer"},
 }
 #: {module or script whose behaviour changes: the rules that are planned again}.
 CHANGED_CODE = {
@@ -73,9 +79,11 @@ CHANGED_CODE = {
     "think_to_talk/formulas/steered_chains.py": STEERING_ON,
     "think_to_talk/timing/steering.py": {"steering_table", "explorer"},
     "think_to_talk/timing/clocks.py": CLOCKS_ON,
-    "think_to_talk/interventions/specs.py": PATCHING_ON | FREE_ON,
+    "think_to_talk/interventions/specs.py": PATCHING_ON | FREE_ON | PATCHED_PROBES_ON,
     "think_to_talk/interventions/free_writing.py": FREE_ON,
     "think_to_talk/hidden_states/free_writing.py": FREE_ON | STEERING_ON,
+    "think_to_talk/patched_probes/runs.py": PATCHED_PROBES_ON,
+    "think_to_talk/timing/patched.py": MOVED_ON,
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
@@ -87,7 +95,10 @@ CHANGED_CODE = {
     "think_to_talk/figures/forced_answers.py": {"forced_answers_overview"},
     "think_to_talk/figures/steering.py": {"steering_overview"},
     "think_to_talk/figures/free_writing.py": {"free_writing_overview"},
-    "think_to_talk/figures/accuracy_curve.py": {"overview", *OVERVIEWS},
+    "think_to_talk/figures/accuracy_curve.py": {
+        *("overview", "patched_probes_overview", *OVERVIEWS),
+    },
+    "think_to_talk/figures/patched_probes.py": {"patched_probes_overview"},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
     "think_to_talk/figures/interventions.py": {"interventions_overview"},
     "think_to_talk/figures/controls.py": CONTROLS_ON,
@@ -249,7 +260,7 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
     assert pairs == {"results/formulas/seed-1/level-1/pairs/again.jsonl"}
     assert "ceilings" not in {rule for rule, _ in planned}
     local = {rule for rule, output in planned if "/local/" in output}
-    assert local == (PATCHING_ON | FREE_ON) - TABLES
+    assert local == (PATCHING_ON | FREE_ON | PATCHED_PROBES_ON) - TABLES
     # All of the model that is trained on the level: the new pairs are none of its problems.
     assert of_model(every_job, "tiny") <= planned
 

@@ -24,6 +24,8 @@ JSONL = {
     "probe_row": "results/local/seed-1/probes/*.jsonl",
     "timing_row": "results/summary/timing.jsonl",
     "clock_row": "results/summary/clocks.jsonl",
+    "patched_probe_row": "results/*/seed-*/patched_probes/*.jsonl",
+    "patched_probes_row": "results/summary/patched_probes.jsonl",
     "patching_row": "results/local/seed-1/patching/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",
 }
@@ -86,6 +88,20 @@ def test_the_table_of_steering_has_a_row_per_variable_that_can_be_steered(switch
         *((model, "level-1", variable) for model in STEERED for variable in (0, 1)),
         *(("local", "general", variable) for variable in (1, 2)),
     }
+
+
+@pytest.mark.parametrize(("model", "tasks"), PATCHED.items())
+def test_probes_of_each_patched_task_are_applied_to_its_patched_runs(switched_on, model, tasks):
+    results = switched_on.folder / "results"
+    files = (results / f"{model}/seed-1/patched_probes").glob("*.jsonl")
+    assert sorted(file.stem for file in files) == tasks
+    for task in tasks:
+        assert "100%" in (results / f"logs/patched_probes/{model}/seed-1/{task}.log").read_text()
+    for kind in ("png", "svg"):
+        figure = results / f"summary/figures/{model}/seed-1/patched_probes.{kind}"
+        assert figure.stat().st_size > 5000
+    for kind in ("csv", "md", "html"):
+        assert "variable" in (results / f"summary/patched_probes.{kind}").read_text()
 
 
 def test_tasks_of_the_config_file_come_before_those_of_an_overlay(switched_on):

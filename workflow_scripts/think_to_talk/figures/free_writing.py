@@ -23,8 +23,8 @@ Rows = Sequence[Mapping[str, Any]]
 def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Figure:
     """Share of chains that become the other problem's: a row per task, a column per edit.
 
-    rows: of free writing, of one model and seed. Only those over pairs that the model solves without
-        a patch are drawn.
+    rows: of free writing, of one model and seed. Only those over pairs that the model solves
+        without a patch are drawn.
     probes: {task: its probe rows}, for the names of equations.
     title: the model and the seed, for the figure's title.
     """

@@ -80,7 +80,7 @@ _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summ
 
 _RESERVED_TASKS = (
     *("clocks", "forced_answers", "free_writing", "interventions", "logit_lens", "overview"),
-    *("patching", "steering"),
+    *("patched_probes", "patching", "steering"),
 )
 
 

@@ -51,7 +51,7 @@ def model_cost(study: StudyPlan, needs: Needs, model: str) -> Cost:
     seeds, entry = len(study.seeds), study.models[model]
     shards = study.shard_jobs(model)
     decoding = [needs.work(model, task, rows) for task, rows in shards]
-    work = [*decoding, *needs.later_work(model)]
+    work = [*decoding, *needs.later.of_model(model)]
     loading = len(work) * loading_seconds(needs.placement(model))
     devices = entry.gpus_per_job if entry.runs_on_gpu else 1
     hidden = {

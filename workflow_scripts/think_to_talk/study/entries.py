@@ -240,6 +240,7 @@ class InterventionsEntry(Entry):
     window: int
     stride: int
     random_donor: bool
+    probes: bool
     specs: Mapping[str, Any]
 
 

@@ -15,6 +15,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     seeds, tasks = len(study.seeds), len(entry.tasks)
     patched, inconsistent = len(study.patched_tasks(model)), len(study.inconsistent_tasks(model))
     free = len(study.freely_writing_tasks(model))
+    patched_probes = len(study.patched_probe_tasks(model))
     lens, forced = len(study.lens_tasks(model)), len(study.forced_tasks(model))
     steered = len(study.steered_tasks(model))
     # An untrained copy shares its model's checkpoint, and is itself a control.
@@ -43,6 +44,8 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
         "patching_heatmap": seeds * patched,
         "free_writing": seeds * free,
         "free_writing_overview": seeds if free else 0,
+        "patched_probes": seeds * patched_probes,
+        "patched_probes_overview": seeds if patched_probes else 0,
         "inconsistent_chains": seeds * inconsistent,
         "interventions_overview": seeds if patched or inconsistent else 0,
         "control": 0 if untrained else len(study.controls),
@@ -77,6 +80,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
         "clocks_overview": len(study.published),
         "forced_answers_table": 1 if any(map(study.forced_tasks, models)) else 0,
         "steering_table": 1 if any(map(study.steered_tasks, models)) else 0,
+        "patched_probes_table": 1 if any(map(study.patched_probe_tasks, models)) else 0,
         "interventions_table": 1 if patched or free or inconsistent else 0,
         "control_table": len(study.controls),
         "timing_table": 1,

@@ -25,6 +25,7 @@ from think_to_talk.study import work as work_
 from think_to_talk.study.cached_method import cached_method
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.entries import ModelEntry
+from think_to_talk.study.later_work import LaterWork
 from think_to_talk.study.lengths import length_warnings
 from think_to_talk.study.memory import Placement, Prompt, expected_tokens
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
@@ -158,6 +159,11 @@ class Needs:
         # A gold chain is given whole, and its rows never diverge.
         return work.without_divergence() if entry.cot == "gold" else work
 
+    @cached_property
+    def later(self) -> LaterWork:
+        """The work of jobs after hidden states that run a model."""
+        return LaterWork(self)
+
     def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
         """Bytes of the hidden states of so many rows of a task."""
         prompt, layers = self.prompt(model, task), len(self.layers(model))
@@ -170,71 +176,6 @@ class Needs:
         # A held-out probe per fold beside each plain one.
         folds = self.study.probes.folds
         return 4 * probes * self.study.n_variables(task) * values * (1 + folds)
-
-    def lens_work(self, model: str, task: str) -> Work:
-        """The logit lens on the hidden states of a task's test rows."""
-        return work_.lens_work(
-            self.sizes(model),
-            self.prompt(model, task),
-            self.study.n_rows(task, "test"),
-            len(self.layers(model)),
-            self.placement(model),
-        )
-
-    def forced_work(self, model: str, task: str) -> Work:
-        """Forced answers of a task's test rows: a few tokens more at each equation of a chain."""
-        _, _, target = self.study.sample(task)
-        return work_.forced_work(
-            self.sizes(model),
-            self.prompt(model, task),
-            self.study.n_rows(task, "test"),
-            target.count(",") + 1,
-            self.placement(model),
-        )
-
-    def patching_work(self, model: str, task: str) -> Work:
-        """Patching on a task: the sliding grid, of which most passes are part of a row only."""
-        interventions, entry = self.study.interventions, self.study.tasks[task]
-        _, source, target = self.study.sample(task)
-        equations = source.count(",") + target.count(",") + 3
-        windows = 1 + self.sizes(model).num_hidden_layers // interventions.stride
-        donors = 1 + interventions.random_donor
-        runs = interventions.pairs * donors * len(entry.edits) * equations * windows
-        return self.work(model, task, runs).without_divergence()
-
-    def free_writing_work(self, model: str, task: str) -> Work:
-        """Free writing on a task: windows of the grid in the problem, and each run unpatched."""
-        interventions, entry = self.study.interventions, self.study.tasks[task]
-        _, source, _ = self.study.sample(task)
-        windows = 1 + self.sizes(model).num_hidden_layers // interventions.stride
-        specs = (source.count(",") + 2) * windows + 1 + len(interventions.specs)
-        runs = interventions.pairs * len(entry.edits) * (specs + 2)
-        return self.work(model, task, runs)
-
-    def inconsistent_work(self, model: str, task: str) -> Work:
-        """Going on from inconsistent chains of a task, and writing those chains without them."""
-        results = len(self.study.tasks[task].intermediate_variables)
-        return self.work(model, task, 2 * results * self.study.interventions.pairs)
-
-    def steering_work(self, model: str, task: str) -> Work:
-        """Steering on a task: at most at one place per variable and equation."""
-        steering, entry = self.study.steering, self.study.tasks[task]
-        _, source, target = self.study.sample(task)
-        equations = source.count(",") + target.count(",") + 3
-        places = len(entry.steered_variables) * equations
-        runs = steering.problems * places * len(steering.factors) * (1 + steering.controls)
-        return self.work(model, task, runs)
-
-    def later_work(self, model: str) -> list[Work]:
-        """The work of each of the model's jobs after hidden states that run it, for one seed."""
-        return [
-            *(self.lens_work(model, task) for task in self.study.lens_tasks(model)),
-            *(self.forced_work(model, task) for task in self.study.forced_tasks(model)),
-            *(self.steering_work(model, task) for task in self.study.steered_tasks(model)),
-            *(self.patching_work(model, task) for task in self.study.patched_tasks(model)),
-            *(self.free_writing_work(model, t) for t in self.study.freely_writing_tasks(model)),
-            *(self.inconsistent_work(model, task) for task in self.study.inconsistent_tasks(model)),
-        ]
 
     def probe_bytes(self, model: str, task: str) -> int:
         """Main memory of fitting the probes of a task."""

@@ -129,6 +129,10 @@ class StudyPlan:
         tasks = self._tasks_if(self.interventions.free_writing, model)
         return [task for task in tasks if self.tasks[task].edits]
 
+    def patched_probe_tasks(self, model: str) -> list[str]:
+        """The tasks whose probes are applied to a model's patched runs."""
+        return self.patched_tasks(model) if self.interventions.probes else []
+
     def inconsistent_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is shown chains with a wrong result."""
         tasks = self._tasks_if(self.interventions.inconsistent_chains, model)

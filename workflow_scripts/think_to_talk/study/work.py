@@ -114,6 +114,36 @@ def forced_work(sizes: Sizes, prompt: Prompt, rows: int, cuts: int, placement: P
     )
 
 
+#: Runs of a pair that probes read whatever the config's specs: the unpatched ones, and one under
+#: each directed spec (`interventions.specs`).
+_UNPATCHED_RUNS, _DIRECTED_RUNS = 2, 5
+
+
+def patched_probes_work(
+    sizes: Sizes, prompt: Prompt, pairs: int, specs: int, probes: int, placement: Placement
+) -> Work:
+    """Forward passes and time of probes on the runs of so many pairs.
+
+    The probes are applied on a CPU core. In the worst case each pass goes over the prefix again.
+
+    specs: of the config, beside the directed ones. probes: of each position.
+    """
+    runs = _UNPATCHED_RUNS + _DIRECTED_RUNS + specs
+    rows = pairs * runs
+    flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions)
+    again = sizes.flops_per_token * rows * prompt.prefix
+    read = 2 * sizes.hidden_size * N_CLASSES * probes * rows * prompt.positions
+    rate, _ = _speed(placement)
+    passes = math.ceil(pairs / placement.halved_batch) * runs + (1 if prompt.prefix else 0)
+    return Work(
+        best_passes=passes,
+        worst_passes=passes,
+        flops=flops + read,
+        best_seconds=flops / rate + read / CPU_FLOPS,
+        worst_seconds=(flops + again) / rate + read / CPU_FLOPS,
+    )
+
+
 def _speed(placement: Placement) -> tuple[float, float]:
     """Operations per second, and the seconds that a token's pass takes at least."""
     if placement.gpu is None:

@@ -1,0 +1,74 @@
+"""Probes with random weights, and what any probes read in plain runs with plain hooks."""
+
+import torch
+
+from support.facts import decoder_blocks
+from think_to_talk.patched_probes.stored_probes import StoredProbes
+from think_to_talk.probes.linear import Probes
+
+
+def random_probes(layout, layers, hidden, variables=2):
+    """Probes of all positions of a layout."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (layout.n_positions, variables, 10)
+    return StoredProbes(
+        [layout.place(position) for position in range(layout.n_positions)],
+        {
+            layer: Probes(
+                torch.randn(*shape, hidden, generator=generator),
+                torch.randn(*shape, generator=generator),
+            )
+            for layer in layers
+        },
+    )
+
+
+def _first(output):
+    return output[0] if isinstance(output, tuple) else output
+
+
+@torch.inference_mode()
+def plain_states(model, ids, replaced=None, positions=()):
+    """{layer: states [positions, hidden]} of one row by one plain pass.
+
+    replaced: {layer: states [positions, hidden]} that are put in at some positions.
+    """
+    replaced, found, handles = replaced or {}, {}, []
+
+    def put(layer, state):
+        if layer in replaced:
+            state = state.clone()
+            for position in positions:
+                state[0, position] = replaced[layer][position]
+        found[layer] = state[0]
+        return state
+
+    def before(_module, args, kwargs):
+        if args:
+            return (put(0, args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": put(0, kwargs["hidden_states"])}
+
+    def after(layer):
+        def hook(_module, _args, output):
+            new = put(layer, _first(output))
+            return (new, *output[1:]) if isinstance(output, tuple) else new
+
+        return hook
+
+    blocks = decoder_blocks(model)
+    handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))
+    for layer, block in enumerate(blocks, start=1):
+        handles.append(block.register_forward_hook(after(layer)))
+    logits = model(ids[None], use_cache=False).logits[0]
+    for handle in handles:
+        handle.remove()
+    return found, logits
+
+
+def read_one(probes, layer, position, state):
+    """What the probes of a layer and position say of one state [hidden], for each variable."""
+    of_layer = probes.layers[layer]
+    return [
+        int((weight @ state.float() + bias).argmax())
+        for weight, bias in zip(of_layer.weight[position], of_layer.bias[position], strict=True)
+    ]

@@ -1,0 +1,93 @@
+"""The figure of probes on patched runs: which values move with a patch, and how far on.
+
+At each symbol it draws, of the layer at which most pairs moved, the share of pairs in which the
+probe says the source's value (`timing.patched`), with Wilson intervals, for patches of the whole
+problem and of the whole chain. Places that were replaced themselves, or that the probe does not
+read, have none. The rows come from `patched_probes.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import nan
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from think_to_talk.figures.accuracy_curve import task_panels
+from think_to_talk.figures.style import STYLE, ProbeRows, VariableStyle, variable_styles
+from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.timing.patched import most_moved, readable, widest_edit
+from think_to_talk.timing.roles import variable_roles
+from think_to_talk.timing.symbol_axis import on_symbol_axis
+
+#: {spec: how its lines are drawn}, and the specs that are drawn.
+_LINES: dict[str, Any] = {"problem": "-", "chain": (0, (4, 1.5))}
+
+_LEGEND = (
+    "solid: problem patched; dashed: chain; drawn where nothing is patched and the probe reads "
+    "both runs"
+)
+
+
+def draw_patched_probes(
+    probes: Mapping[str, ProbeRows], patched: Mapping[str, ProbeRows], threshold: float, title: str
+) -> Figure:
+    """The highest share of pairs that moved along the symbols, one panel per task.
+
+    The edit of a task is the one that changes most variables.
+
+    probes: {task: probe rows}, for the symbols and the variables' roles.
+    patched: {task: rows of probes on patched runs} of the same tasks.
+    threshold: the accuracy that a probe must reach in both unpatched runs.
+    title: names model and seed.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, panels = task_panels(patched, f"What moves with a patch: {title}", margin=0.6)
+        for panel, (task, rows) in zip(panels, patched.items(), strict=True):
+            edit = widest_edit(rows)
+            panel.set_title(
+                f"{task}, edit {edit}" if edit else f"{task}: no pair solved", loc="left"
+            )
+            panel.set_ylabel("share moved")
+            of_edit = [row for row in on_symbol_axis(rows) if row["edit"] == edit]
+            _draw_task(panel, probes[task], readable(of_edit, threshold))
+            panel.axhline(threshold, color="0.6", linewidth=0.6)
+        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
+        panels[-1].set_xlabel(f"{AXIS}; grey line: threshold of t*\n{_LEGEND}")
+    return figure
+
+
+def _draw_task(panel: Axes, probe_rows: ProbeRows, rows: ProbeRows) -> None:
+    cot_start = draw_symbol_axis(panel, on_symbol_axis(probe_rows))
+    for variable, style in variable_styles(variable_roles(probe_rows)).items():
+        # In the legend, whether it has a line or not.
+        panel.plot(
+            [], [], color=style.colour, marker=style.marker, markersize=2.2, label=style.label
+        )
+        for spec in _LINES:
+            best = most_moved(
+                row for row in rows if (row["spec"], row["variable"]) == (spec, variable)
+            )
+            _draw_line(panel, list(best.values()), cot_start, style, spec)
+    panel.set_ylim(-0.05, 1.05)
+    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+
+
+def _draw_line(
+    panel: Axes, best: ProbeRows, cot_start: int, style: VariableStyle, spec: str
+) -> None:
+    """Draw a spec's shares of a variable; no line joins symbols between which there is a gap."""
+    if not best:
+        return
+    at = {row["symbol_index"] - cot_start: row for row in best}
+    x = range(min(at), max(at) + 1)
+    moved, low, high = (
+        [at[place][key] if place in at else nan for place in x]
+        for key in ("moved", "moved_ci_low", "moved_ci_high")
+    )
+    marked: dict[str, Any] = {"marker": style.marker, "markersize": 2.2}
+    panel.plot(x, moved, color=style.colour, linestyle=_LINES[spec], linewidth=0.9, **marked)
+    panel.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)
