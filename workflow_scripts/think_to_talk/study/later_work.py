@@ -1,4 +1,4 @@
-"""The work of the jobs that run a model after its hidden states are there: forward passes, and time.
+"""The work of the jobs that run a model after its hidden states are there: passes, and time.
 
 `study.needs` asks for their time limits with it, and `study.cost` adds it up.
 """
