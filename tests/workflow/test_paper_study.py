@@ -19,6 +19,10 @@ GPUS = {
 }
 
 
+#: Rules of interventions that run a model.
+INTERVENTIONS = ("patching", "patched_probes", "inconsistent_chains")
+
+
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
     """The paper's study."""
@@ -70,10 +74,10 @@ def test_every_gpu_job_says_what_it_needs(jobs):
 
 
 def test_interventions_ask_for_the_gpu_that_their_model_needs(planned, jobs):
-    intervening = [job for job in jobs if job[0] in ("patching", "inconsistent_chains")]
+    intervening = [job for job in jobs if job[0] in INTERVENTIONS]
     on = yaml.safe_load((planned.folder / planned.overlay).read_text())["interventions"]["patching"]
     # Five levels have edits; the general few-shot prompt's has results, as they have.
-    assert len(intervening) == (9 * (5 + 6) if on else 0)
+    assert len(intervening) == (9 * (5 + 5 + 6) if on else 0)
     for _, wildcards, resources in intervening:
         assert resources["gpu_model"] == "a100"
         assert int(resources["gpu_mem_mb"]) == 1024 * GPUS[wildcards["model"]]
@@ -81,7 +85,7 @@ def test_interventions_ask_for_the_gpu_that_their_model_needs(planned, jobs):
 
 
 def test_no_other_job_asks_for_a_gpu(jobs):
-    on_gpus = ("model_check", "hidden_states", "patching", "inconsistent_chains")
+    on_gpus = ("model_check", "hidden_states", *INTERVENTIONS)
     others = [job for job in jobs if job[0] not in on_gpus]
     assert len(others) > 200
     for rule, _, resources in others:
