@@ -20,7 +20,7 @@ GPUS = {
 
 
 #: Rules of interventions that run a model.
-INTERVENTIONS = ("patching", "patched_probes", "inconsistent_chains")
+INTERVENTIONS = ("patching", "patched_probes", "free_writing", "inconsistent_chains")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_interventions_ask_for_the_gpu_that_their_model_needs(planned, jobs):
     intervening = [job for job in jobs if job[0] in INTERVENTIONS]
     on = yaml.safe_load((planned.folder / planned.overlay).read_text())["interventions"]["patching"]
     # Five levels have edits; the general few-shot prompt's has results, as they have.
-    assert len(intervening) == (9 * (5 + 5 + 6) if on else 0)
+    assert len(intervening) == (9 * (3 * 5 + 6) if on else 0)
     for _, wildcards, resources in intervening:
         assert resources["gpu_model"] == "a100"
         assert int(resources["gpu_mem_mb"]) == 1024 * GPUS[wildcards["model"]]

@@ -13,6 +13,7 @@ the interventions that the published code calls `v1` and `v2` (Kudo et al., arXi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+#: What writes: a run, unpatched, or one under a spec.
+Key = str | Spec
 
 
 def free_writing_rows(
@@ -70,10 +75,10 @@ def free_writing_rows(
             specs = of_the_problem(settings.all_specs(tokens.layout, n_layers), tokens.layout)
             passes = Passes(model, facts, tokens.prefix, batch_size)
             patcher = FreePatcher(FreeWriter(passes, stops), tokens)
-            written: dict[str | Spec, list[list[int]]] = {key: [] for key in (*RUNS, *specs)}
-            for batch, found in passes.in_batches(
-                list(range(len(pairs))), lambda rows, p=patcher, s=specs: p.written(rows, s)
-            ):
+            keys: list[Key] = [*RUNS, *specs]
+            written: dict[Key, list[list[int]]] = {key: [] for key in keys}
+            write = partial(patcher.written, specs=specs)
+            for batch, found in passes.in_batches(list(range(len(pairs))), write):
                 for key, ids in found.items():
                     written[key] += ids
                 bar.update(len(batch))
@@ -94,11 +99,11 @@ class FreePatcher:
         self.tokens = tokens
 
     @torch.inference_mode()
-    def written(self, pairs: list[int], specs: Sequence[Spec]) -> dict[str | Spec, list[list[int]]]:
+    def written(self, pairs: list[int], specs: Sequence[Spec]) -> dict[Key, list[list[int]]]:
         """{run, unpatched, or spec: ids that the model writes for each of the pairs}."""
         n_problem = self.tokens.layout.n_problem
         ids = {run: self.tokens.runs[run][pairs] for run in RUNS}
-        found: dict[str | Spec, list[list[int]]] = {
+        found: dict[Key, list[list[int]]] = {
             run: self._write(self._context(len(pairs), ids[run], 0), ids[run], [None], 0, {})[0]
             for run in RUNS
         }
@@ -179,13 +184,13 @@ def _rows_of_edit(
     pairs: Rows,
     tokens: TokenizedPairs,
     specs: Sequence[Spec],
-    texts: Mapping[str | Spec, Sequence[str]],
+    texts: Mapping[Key, Sequence[str]],
 ) -> Iterator[dict[str, Any]]:
     """Rows of one edit, without their names: per spec and choice of pairs.
 
     texts: {run, unpatched, or spec: the chain that is written for each pair}.
     """
-    gold = {"base": [base_row(pair) for pair in pairs], "edited": list(pairs)}
+    gold: dict[str, Rows] = {"base": [base_row(pair) for pair in pairs], "edited": list(pairs)}
     solved = [
         all(is_correct(texts[run][i], gold[run][i]) for run in RUNS) for i in range(len(pairs))
     ]
