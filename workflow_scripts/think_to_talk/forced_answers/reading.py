@@ -90,14 +90,12 @@ def _read(
     numbers: of the rows of a batch.
     """
     ids = prompts.ids[numbers]
-    keep = passes.facts.continues_cache
     context, passed = passes.prefix(len(numbers), ids.shape[1]), 0
     digit_of, found = prompts.digits.digit_of, {}
     for cut in sorted(prompts.cuts, key=lambda cut: cut.kept):
         end = prompts.n_problem + cut.kept
-        if end > passed:
-            _, context = passes.forward(ids[:, passed:end], 1, context, keep_cache=keep)
-            passed = end
+        context = passes.continued(context, ids[:, passed:end])
+        passed = max(passed, end)
         suffix = cut.suffix[numbers]
         logits, _ = passes.forward(suffix, 1, context.repeated(1, suffix.shape[1]))
         last = logits[:, -1].cpu()

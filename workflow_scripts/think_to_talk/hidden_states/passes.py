@@ -107,6 +107,15 @@ class Passes:
         """The context of so many rows behind the prefix, with memory for `room` more tokens."""
         return self._prefix.repeated(rows, room)
 
+    def continued(self, context: Context, ids: torch.Tensor) -> Context:
+        """The context after these tokens [rows, tokens] too, in its cache where that is right.
+
+        The context given must not be used again.
+        """
+        if not ids.shape[1] or not self.facts.continues_cache:
+            return context.followed_by(ids)
+        return self.forward(ids, 1, context, keep_cache=True)[1]
+
     def forward(
         self,
         ids: torch.Tensor,

@@ -104,8 +104,7 @@ class FreePatcher:
         n_problem = self.tokens.layout.n_problem
         ids = {run: self.tokens.runs[run][pairs] for run in RUNS}
         found: dict[Key, list[list[int]]] = {
-            run: self._write(self._context(len(pairs), ids[run], 0), ids[run], [None], 0, {})[0]
-            for run in RUNS
+            run: self._write(self._context(ids[run], 0), ids[run], [None], 0, {})[0] for run in RUNS
         }
         states: dict[str, dict[int, Tensor]] = {run: {} for run in RUNS}
         for run in RUNS:
@@ -125,21 +124,16 @@ class FreePatcher:
         for (source, start), group in groupby(sorted(specs, key=beginning), key=beginning):
             some = list(group)
             target = ids[some[0].target]
-            context = self._context(len(pairs), target, start)
+            context = self._context(target, start)
             found |= dict(
                 zip(some, self._write(context, target, some, start, states[source]), strict=True)
             )
         return found
 
-    def _context(self, rows: int, ids: Tensor, end: int) -> Context:
+    def _context(self, ids: Tensor, end: int) -> Context:
         """The context of the examples and the first tokens of the rows."""
         passes = self.writer.passes
-        context = passes.prefix(rows, ids.shape[1])
-        if not end:
-            return context
-        if passes.facts.continues_cache:
-            return passes.forward(ids[:, :end], 1, context, keep_cache=True)[1]
-        return context.followed_by(ids[:, :end])
+        return passes.continued(passes.prefix(*ids.shape), ids[:, :end])
 
     def _write(
         self,

@@ -172,13 +172,8 @@ class Patcher:
         together = max(1, self.passes.batch_size // len(ids))
         beginning = self._beginning
         for (start, _), group in groupby(sorted(active, key=beginning), key=beginning):
-            if start > reached:
-                between = ids[:, reached:start]
-                if self.passes.facts.continues_cache:
-                    _, context = self.passes.forward(between, 1, context, keep_cache=True)
-                else:
-                    context = context.followed_by(between)
-                reached = start
+            context = self.passes.continued(context, ids[:, reached:start])
+            reached = start
             waiting = list(group)
             while waiting:
                 some, waiting = waiting[:together], waiting[together:]

@@ -137,18 +137,11 @@ class PatchedReader:
         context, reached = self.passes.prefix(len(ids), ids.shape[1]), 0
         for number, spec in sorted(specs, key=lambda item: min(item[1].positions)):
             start = min(spec.positions)
-            if start > reached:
-                context = self._continued(context, ids[:, reached:start])
-                reached = start
+            context = self.passes.continued(context, ids[:, reached:start])
+            reached = start
             behind = context.repeated(1, ids.shape[1] - start)
             found[number] = self._patched_pass(source, ids[:, start:], behind, spec, start)
         return found
-
-    def _continued(self, context: Context, ids: torch.Tensor) -> Context:
-        """The context after these tokens [pairs, tokens], in the cache where that is right."""
-        if not self.passes.facts.continues_cache:
-            return context.followed_by(ids)
-        return self.passes.forward(ids, 1, context, keep_cache=True)[1]
 
     def _patched_pass(
         self,

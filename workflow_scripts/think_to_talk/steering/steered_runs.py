@@ -93,11 +93,7 @@ class Steerer:
         context, reached = self.passes.prefix(len(rows), ids.shape[1]), 0
         found = []
         for position, group in groupby(places, key=lambda place: place.position):
-            between = ids[:, reached:position]
-            if between.shape[1] and self.passes.facts.continues_cache:
-                _, context = self.passes.forward(between, 1, context, keep_cache=True)
-            else:
-                context = context.followed_by(between)
+            context = self.passes.continued(context, ids[:, reached:position])
             reached = position
             here = list(group)
             states = self._states(context, ids[:, position : position + 1], here)
