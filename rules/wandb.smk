@@ -82,7 +82,11 @@ rule wandb_run:
     input:
         timing=of_tasks(TIMING),
         clocks=CLOCKS,
-        forced=of_tasks(FORCED_ANSWERS, study.forced_tasks),
+        forced_answers=of_tasks(FORCED_ANSWERS, study.forced_tasks),
+        patching=of_tasks(PATCHING, study.patched_tasks),
+        free_writing=of_tasks(FREE_WRITING, study.freely_writing_tasks),
+        inconsistent_chains=of_tasks(INCONSISTENT_CHAINS, study.inconsistent_tasks),
+        steering=of_tasks(STEERING, study.steered_tasks),
         probes=of_tasks(PROBES),
         figures=lambda wildcards: expand(
             FIGURE,

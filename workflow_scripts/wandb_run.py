@@ -6,7 +6,7 @@ import job
 from think_to_talk.files.atomic import write_text
 from think_to_talk.files.jsonl import read_all, read_jsonl, read_probe_rows
 from think_to_talk.run.packages import package_versions
-from think_to_talk.run.wandb_runs import FORCED_COLUMNS, PROBE_COLUMNS, Table, record, summary
+from think_to_talk.run.wandb_runs import PROBE_COLUMNS, Table, record, summary
 from think_to_talk.timing import clocks, table
 
 with job.running(globals()) as this:
@@ -30,8 +30,9 @@ with job.running(globals()) as this:
             ],
         ),
     }
-    if this.input.forced:
-        tables["forced_answers"] = Table.of(FORCED_COLUMNS, read_all(this.input.forced))
+    for name in ("forced_answers", "patching", "free_writing", "inconsistent_chains", "steering"):
+        if rows := read_all(getattr(this.input, name)):
+            tables[name] = Table.of_all(rows)
     run = record(
         this.output.folder,
         about,

@@ -26,16 +26,6 @@ PROBE_COLUMNS = (
     *("chance", "n_train", "n_test"),
 )
 
-#: Columns of the table of forced answers: those of its rows, without the predictions.
-FORCED_COLUMNS = (
-    *("task", "cut", "relative_position", "symbol", "equation", "n"),
-    *(
-        f"{measure}{suffix}"
-        for measure in ("accuracy", "probability", "digit_mass")
-        for suffix in ("", "_ci_low", "_ci_high")
-    ),
-)
-
 #: Settings that stop W&B from collecting code, host, hardware and Git data, and from printing.
 _QUIET: dict[str, Any] = {
     "console": "off",
@@ -65,6 +55,12 @@ class Table(NamedTuple):
     def of(cls, columns: Sequence[str], rows: Rows) -> Table:
         """These columns of rows; their other keys are left out."""
         return cls(columns, [[row[column] for column in columns] for row in rows])
+
+    @classmethod
+    def of_all(cls, rows: Sequence[Mapping[str, Any]]) -> Table:
+        """All columns of rows, which have the same keys, but for lists, such as predictions."""
+        lists = {key for row in rows for key, value in row.items() if isinstance(value, list)}
+        return cls.of([key for key in rows[0] if key not in lists], rows)
 
 
 def choose_mode(
