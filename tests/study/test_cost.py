@@ -21,10 +21,10 @@ HUB = {
 
 
 def planned(raw_config, schema, **changes):
-    """The plan and needs of the default study with one task and these changes."""
+    """The plan and needs of the default study with one task, without later stages, and changes."""
     raw = copy.deepcopy(raw_config)
     raw["tasks"] = {"level-1": raw["tasks"]["level-1"]}
-    raw["interventions"] = {}
+    raw |= {"interventions": {}, "logit_lens": False, "forced_answers": False}
     raw["models"]["tiny"].pop("tasks", None)
     raw["models"]["tiny"]["training"]["tasks"] = ["level-1"]
     raw |= changes
