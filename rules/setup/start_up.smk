@@ -8,6 +8,7 @@ Linux. This replaces a private method of Snakemake, `PythonScript.execute_script
 9.27.1).
 """
 
+import os
 import sys
 from functools import cache
 
@@ -15,6 +16,10 @@ from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 from think_to_talk.run.loaded_libraries import Loader
 from think_to_talk.run.start_up import StartUp, with_loaded_libraries
+
+# A thread that waits for another sleeps. Spinning, it would keep the core that the other needs where
+# other work has the cores as well: a training then takes many times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # The loader imports what all jobs need: longer than one job, which then waits for it.
 _WORTHWHILE = 5
