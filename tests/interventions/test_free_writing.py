@@ -162,14 +162,14 @@ class Copying:
     def __init__(self, tokens, followed):
         self.tokens, self.followed = tokens, followed
 
-    def written(self, _patcher, pairs, specs):
+    def written(self, pairs, specs):
         chains = {run: ids[pairs].tolist() for run, ids in self.tokens.chains.items()}
         return {**chains, **{spec: chains[self.followed(spec)] for spec in specs}}
 
 
 def test_success_is_the_whole_chain_of_the_source(tasks, rows, tokenizer, tokens, monkeypatch):
     copying = Copying(tokens, lambda spec: "base" if spec.kind == "sliding" else "edited")
-    monkeypatch.setattr(FreePatcher, "written", lambda *given: copying.written(*given))
+    monkeypatch.setattr(FreePatcher, "written", copying.written)
     for row in found_rows(random_model(FAMILIES[0]), tokenizer, {"e": pairs_of(tasks, rows)}):
         follows_base = row["kind"] == "sliding"
         of_source = follows_base == (row["source"] == "base")

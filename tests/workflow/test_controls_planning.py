@@ -15,6 +15,7 @@ def test_switching_a_control_on_plans_what_it_adds_and_nothing_else(mini, contro
     tables = {("control_table", f"results/summary/controls/{control}.jsonl")} | {
         ("control", f"results/{model}/controls/{control}.jsonl") for model in ("tiny", "local")
     }
+    tables.add(("explorer", "results/summary/explorer.html"))
     if control == "labels":
         assert planned == tables | {
             ("probes", f"results/{model}/seed-1/control_probes/{task}.jsonl")

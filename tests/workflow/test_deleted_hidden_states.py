@@ -12,6 +12,7 @@ def made_without(finished_mini, tmp_path_factory):
     """A study that has made one task again without keeping its hidden states."""
     study = finished_mini.copy(tmp_path_factory.mktemp("made_without") / "study")
     study.configure(keep_hidden_states=False, models__local__layers=[0])
+    (study.folder / LENS).unlink()
     study.snakemake(TIMING)
     return study
 
@@ -50,21 +51,19 @@ def test_deleted_hidden_states_are_missed_by_nothing_but_their_probes(deleted):
 
 
 def test_they_stay_until_probes_and_the_logit_lens_have_read_them(mini):
-    mini.configure(keep_hidden_states=False, logit_lens=True, models__local__layers=[0])
+    mini.configure(keep_hidden_states=False, models__local__layers=[0])
     mini.snakemake(TIMING, LENS)
     assert list((mini.folder / STATES).rglob("*.safetensors")) == []
     assert mini.planned(TIMING, LENS) == set()
 
 
 def test_the_logit_lens_alone_needs_those_of_the_test_rows_alone(deleted):
-    deleted.configure(logit_lens=True)
     planned = deleted.planned(LENS)
     assert {rule for rule, _ in planned} == {"hidden_states", "logit_lens"}
     assert all("/test/" in output for rule, output in planned if rule == "hidden_states")
 
 
 def test_what_the_logit_lens_alone_made_again_reruns_no_probes(deleted):
-    deleted.configure(logit_lens=True)
     deleted.snakemake(LENS)
     assert list((deleted.folder / STATES).rglob("*.safetensors")) == []
     assert deleted.planned(LENS, TIMING) == set()
