@@ -1,10 +1,11 @@
 """The explorer of a study that has run, in a real browser: what is chosen is what is shown."""
 
 import csv
+import json
 import re
 
 import pytest
-from support.browser import EXPLORER, hover, value_of
+from support.browser import EXPLORER, hover, hovered, value_of
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import variable_symbol
@@ -236,16 +237,28 @@ def cell_text(value):
     return str(value)
 
 
-def test_wrong_results_stand_below_patched_parts(explorer, finished_mini):
-    page = explorer(model="tiny", task="level-1")
-    parts = page.locator("#whole").text_content()
-    chains = read_jsonl(
-        finished_mini.folder / "results/tiny/seed-1/inconsistent_chains/level-1.jsonl"
-    )
-    wrong = {row["variable"] for row in chains if row["rows"] == "solved"}
-    assert wrong == {0}
-    assert "wrong A" in parts
-    assert "wrong result" in parts
+def test_wrong_results_stand_below_patched_parts(explorer, finished_mini, tmp_path):
+    """As if the model had solved some pairs, and followed three quarters of wrong results."""
+    page = (finished_mini.folder / "results/summary/explorer.html").read_text()
+    start = page.index('id="study">') + len('id="study">')
+    end = page.index("</script>", start)
+    study = json.loads(page[start:end])
+    interval = {"ci_low": 0.1, "ci_high": 0.9}
+    for result in study["results"]:
+        for part in result["patching"]["whole"] if result["patching"] else []:
+            part |= {"n": 5, "score": 0.25, **interval}
+    columns = study["tables"]["interventions"]["columns"]
+    for row in study["tables"]["interventions"]["rows"]:
+        shares = {"n": 5, "changed": 0.75, "changed_ci_low": 0.1, "changed_ci_high": 0.9}
+        row[:] = [shares.get(column, value) for column, value in zip(columns, row, strict=True)]
+    changed = json.dumps(study).replace("<", "\\u003c")
+    (tmp_path / "page.html").write_text(page[:start] + changed + page[end:])
+    page = explorer(tmp_path / "page.html", model="tiny", task="level-1")
+    page.locator("#whole", has_text="wrong A").wait_for()
+    names = page.locator("#whole .role-axis-label text").all_text_contents()
+    assert [name for name in names if not name[0].isdigit()][-1] == "wrong A"
+    said = hovered(page, page.locator("#whole .mark-symbol.role-mark path").last)
+    assert (said["patched"], said["share with the other answer"]) == ("wrong A", "0.750")
 
 
 def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
