@@ -66,7 +66,11 @@ CHANGED_CODE = {
     "timing.py": TIMING_ON - {"overview"},
     "think_to_talk/timing/bootstrap.py": TIMING_ON - {"overview"},
     "think_to_talk/findings/kinds.py": {"findings"},
-    "think_to_talk/hidden_states/decoding.py": {"model_check"} | STATES_ON | CHAINS_ON | FORCED_ON,
+    "think_to_talk/hidden_states/decoding.py": {"model_check"}
+    | STATES_ON
+    | CHAINS_ON
+    | FORCED_ON
+    | FREE_ON,
     "think_to_talk/hidden_states/shards.py": STATES_ON,
     "think_to_talk/probes/lbfgs.py": PROBES_ON,
     "think_to_talk/probes/accuracy.py": {*LENS_ON, *PROBES_ON},
