@@ -17,9 +17,10 @@ from snakemake.script import PythonScript
 from think_to_talk.run.loaded_libraries import Loader
 from think_to_talk.run.start_up import StartUp, with_loaded_libraries
 
-# A thread that waits for another sleeps. Spinning, it would keep the core that the other needs where
-# other work has the cores as well: a training then takes many times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A thread that waits for another (GNU OpenMP, which torch brings) soon sleeps. It would spin for
+# milliseconds, on the core that the other needs where other work has the cores as well: a training
+# then takes many times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # The loader imports what all jobs need: longer than one job, which then waits for it.
 _WORTHWHILE = 5
