@@ -25,7 +25,7 @@ SIZES = {"train": 5, "valid": 1, "test": 300, "probing_train": 1}
 IDENTITY = {"model": "m", "seed": 3, "task": "t"}
 SHOTS, N_PAIRS = 2, 3
 #: Layers from 2 on at the end of the operand's equation, as the published code's interventions.
-OWN = {"upper": {"source": "base", "layers": {"from": 2}, "span": {"equations": [-2, -2]}}}
+OWN = {"upper": {"source": "base", "layers": "from 2", "span": {"equations": [-2, -2]}}}
 OWN["back"] = {"source": "edited", "layers": [0, 3], "span": {"equations": [-3, -1]}}
 SETTINGS = SpecSettings(window=2, stride=2, specs=OWN)
 
@@ -184,7 +184,7 @@ def test_an_edit_after_which_no_chain_differs_has_no_rows(tasks, rows, tokenizer
 
 
 def test_layers_from_one_on_that_a_model_does_not_have_are_refused(tokens):
-    own = {"upper": {"source": "base", "layers": {"from": 12}, "span": {"equations": [-1, -1]}}}
+    own = {"upper": {"source": "base", "layers": "from 12", "span": {"equations": [-1, -1]}}}
     message = r"interventions\.specs\.upper\.layers: \[12\] do not exist; the model has layers 0 to"
     with pytest.raises(InputError, match=message):
         SpecSettings(1, 1, own).all_specs(tokens.layout, 3)

@@ -211,11 +211,9 @@ def _spec_from_config(name: str, entry: Mapping[str, Any], layout: Layout, n_lay
     return Spec(name, "own", entry["source"], tuple(layers), positions, (forced,))
 
 
-def _layers(wanted: str | Mapping[str, int] | Sequence[int], n_layers: int) -> Sequence[int]:
-    """The layers of a spec's entry: `all`, `{from: l}` or a list; they may not exist."""
-    if wanted == "all":
-        return range(n_layers + 1)
-    if isinstance(wanted, Mapping):
-        return range(wanted["from"], max(n_layers, wanted["from"]) + 1)
-    assert not isinstance(wanted, str)
-    return wanted
+def _layers(wanted: str | Sequence[int], n_layers: int) -> Sequence[int]:
+    """The layers of a spec's entry: `all`, `from 12` or a list; they may not exist."""
+    if not isinstance(wanted, str):
+        return wanted
+    first = 0 if wanted == "all" else int(wanted.removeprefix("from "))
+    return range(first, max(n_layers, first) + 1)
