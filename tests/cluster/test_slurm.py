@@ -74,6 +74,8 @@ def eventful(slurm, untouched, tmp_path_factory, request):
 
 #: What their submissions are called: they run on the model's GPU too.
 INTERVENTIONS = ("rule_patching", "rule_inconsistent_chains")
+#: Not the tables and figures of the same names.
+READINGS = ("rule_logit_lens_wildcards", "rule_forced_answers_wildcards")
 
 
 def of_rule(jobs, rule):
@@ -103,7 +105,7 @@ def test_jobs_of_a_model_on_a_gpu_get_one_and_see_no_other(eventful):
 def test_other_jobs_get_no_gpu(eventful):
     on_gpus = [
         job
-        for rule in ("model_check", "hidden_states", *INTERVENTIONS)
+        for rule in ("model_check", "hidden_states", *READINGS, *INTERVENTIONS)
         for job in of_rule(eventful.jobs, rule)
     ]
     jobs = [job for job in eventful.jobs if job not in on_gpus]
