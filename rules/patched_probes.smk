@@ -1,5 +1,7 @@
 """Probes on patched runs: whether what probes read moves with a patch, and how far on."""
 
+PATCHED_PROBES = "results/{model}/seed-{seed}/patched_probes/{task}.jsonl"
+
 
 def patched_probes_memory_mb(wildcards, attempt):
     """Main memory of probes on patched runs: a model's, and the weights of a task's probes."""
