@@ -19,12 +19,7 @@ rule model_check:
         mem_mb=decoding_memory_mb,
         runtime=30,
         # Not among the parameters: what a study does with the model changes no fact.
-        patched=lambda wildcards: int(
-            bool(
-                study.patched_tasks(wildcards.model)
-                or study.steered_tasks(wildcards.model)
-            )
-        ),
+        patched=lambda wildcards: int(study.replaces_states(wildcards.model)),
         last_layer=model_setting("last_layer"),
     params:
         checkpoint=checkpoint,

@@ -3,6 +3,7 @@
 import torch
 
 import job
+from think_to_talk.errors import located
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows, write_jsonl
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.templates import Template
@@ -14,11 +15,14 @@ from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
-    checkpoint = Checkpoint(**this.params.checkpoint)
     identity = this.params.identity
+    facts = ModelFacts.read(this.input.model_check)
+    with located(f"models.{identity['model']}"):
+        facts.check_patchable()
+    checkpoint = Checkpoint(**this.params.checkpoint)
     rows = steering_rows(
         checkpoint.model(getattr(this.resources, "gpu", 0)),
-        ModelFacts.read(this.input.model_check),
+        facts,
         checkpoint.tokenizer(),
         Task(
             dataset=read_jsonl(this.input.dataset),

@@ -53,8 +53,9 @@ class ModelFacts:
         if not self.patchable:
             raise InputError(
                 "later layers see more than the hidden states of a layer, so patching or steering "
-                "them would mean something else: set interventions.patching: false and "
-                "steering.enabled: false, or study the model in a run of its own"
+                "them would mean something else: set interventions.patching: false, "
+                "interventions.free_writing: false and steering.enabled: false, or study the model "
+                "in a run of its own"
             )
 
     def check_last_state(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from think_to_talk.formulas.altered_chains import intermediate_variables
+from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.steered_chains import steered_variables
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
@@ -90,6 +91,12 @@ class TaskEntry(Entry):
         They do not if the chain is cut or left out, or if any variable is asked about.
         """
         return self.is_generated and self.ask != "any" and self.chain == "full"
+
+    @property
+    def edits_chains(self) -> bool:
+        """Whether an edit changes its chains: those of distractors change none."""
+        edits = (Edit.from_config(places, self.template) for places in self.edits.values())
+        return any(not edit.is_of_distractors for edit in edits)
 
     @property
     def intermediate_variables(self) -> list[int]:

@@ -127,7 +127,7 @@ class StudyPlan:
     def freely_writing_tasks(self, model: str) -> list[str]:
         """The tasks on which a model writes freely after patches of the problem."""
         tasks = self._tasks_if(self.interventions.free_writing, model)
-        return [task for task in tasks if self.tasks[task].edits]
+        return [task for task in tasks if self.tasks[task].edits_chains]
 
     def patched_probe_tasks(self, model: str) -> list[str]:
         """The tasks whose probes are applied to a model's patched runs."""
@@ -142,6 +142,11 @@ class StudyPlan:
         """The tasks on which a model is steered along the weights of probes."""
         tasks = self._tasks_if(self.steering.enabled, model)
         return [task for task in tasks if self.tasks[task].steered_variables]
+
+    def replaces_states(self, model: str) -> bool:
+        """Whether hidden states of a model's runs are replaced, by patches or by steering."""
+        kinds = self.patched_tasks, self.freely_writing_tasks, self.steered_tasks
+        return any(tasks(model) for tasks in kinds)
 
     def _tasks_if(self, switch: bool, model: str) -> list[str]:
         """A model's tasks if a switch is on; none of untrained copies and published rows."""
