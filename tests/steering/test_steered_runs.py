@@ -1,10 +1,13 @@
 """Steered runs, against plain greedy decoding with one hook, one row and one state at a time."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from support.architectures import FAMILIES, random_model, tiny_model
 from support.checkpoints import byte_level
-from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
+from support.facts import SLOWER_WAYS, facts_of, slower
+from support.patching import changing
 
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states.pass_check import check_passes
@@ -55,36 +58,24 @@ class Problems:
         """
         known, written = [*self.prefix, *ids[:given].tolist()], []
         while len(written) < self.n_positions - given and not (written and written[-1] in stops):
-            handles = []
+            as_asked = nullcontext()
             if place is not None:
-                handles = [replacing(model, place, len(self.prefix), state)]
-            logits = model(torch.tensor([known + written]), use_cache=False).logits
-            for handle in handles:
-                handle.remove()
+                as_asked = replacing(model, place, len(self.prefix), state)
+            with as_asked:
+                logits = model(torch.tensor([known + written]), use_cache=False).logits
             written.append(int(logits[0, -1].argmax()))
         return written
 
 
 def replacing(model, place, shift, state):
-    """A hook that replaces one hidden state."""
+    """While it lasts, one hidden state is another one."""
 
-    def put(hidden):
+    def put(_layer, hidden):
         hidden = hidden.clone()
         hidden[:, shift + place.position] = state
         return hidden
 
-    def before(_module, args, kwargs):
-        if args:
-            return (put(args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": put(kwargs["hidden_states"])}
-
-    def after(_module, _args, out):
-        return (put(out[0]), *out[1:]) if isinstance(out, tuple) else put(out)
-
-    blocks = decoder_blocks(model)
-    if place.layer == 0:
-        return blocks[0].register_forward_pre_hook(before, with_kwargs=True)
-    return blocks[place.layer - 1].register_forward_hook(after)
+    return changing(model, [place.layer], put)
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 import torch
 
 from support.facts import decoder_blocks
+from support.patching import changing
 from think_to_talk.patched_probes.stored_probes import StoredProbes
 from think_to_talk.probes.linear import Probes
 
@@ -23,17 +24,13 @@ def random_probes(layout, layers, hidden, variables=2):
     )
 
 
-def _first(output):
-    return output[0] if isinstance(output, tuple) else output
-
-
 @torch.inference_mode()
 def plain_states(model, ids, replaced=None, positions=()):
     """{layer: states [positions, hidden]} of one row by one plain pass.
 
     replaced: {layer: states [positions, hidden]} that are put in at some positions.
     """
-    replaced, found, handles = replaced or {}, {}, []
+    replaced, found = replaced or {}, {}
 
     def put(layer, state):
         if layer in replaced:
@@ -43,25 +40,8 @@ def plain_states(model, ids, replaced=None, positions=()):
         found[layer] = state[0]
         return state
 
-    def before(_module, args, kwargs):
-        if args:
-            return (put(0, args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": put(0, kwargs["hidden_states"])}
-
-    def after(layer):
-        def hook(_module, _args, output):
-            new = put(layer, _first(output))
-            return (new, *output[1:]) if isinstance(output, tuple) else new
-
-        return hook
-
-    blocks = decoder_blocks(model)
-    handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))
-    for layer, block in enumerate(blocks, start=1):
-        handles.append(block.register_forward_hook(after(layer)))
-    logits = model(ids[None], use_cache=False).logits[0]
-    for handle in handles:
-        handle.remove()
+    with changing(model, range(len(decoder_blocks(model)) + 1), put):
+        logits = model(ids[None], use_cache=False).logits[0]
     return found, logits
 
 

@@ -20,26 +20,18 @@ def plain_states(model, ids):
 
 
 @contextmanager
-def replaced(model, states, layers, places):
-    """While it lasts, these layers have other states [rows, positions, hidden] at some places.
-
-    states: by layer. places: positions, alike in the other states.
-    """
+def changing(model, layers, change):
+    """While it lasts, `change(layer, hidden state)` gives the states of these layers."""
     blocks = decoder_blocks(model)
-
-    def put(layer, hidden):
-        hidden = hidden.clone()
-        hidden[:, places] = states[layer][:, places]
-        return hidden
 
     def before(_m, args, kwargs):
         if args:
-            return (put(0, args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": put(0, kwargs["hidden_states"])}
+            return (change(0, args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": change(0, kwargs["hidden_states"])}
 
     def after(layer):
         def hook(_m, _a, out):
-            new = put(layer, out[0] if isinstance(out, tuple) else out)
+            new = change(layer, out[0] if isinstance(out, tuple) else out)
             return (new, *out[1:]) if isinstance(out, tuple) else new
 
         return hook
@@ -55,3 +47,17 @@ def replaced(model, states, layers, places):
     finally:
         for handle in handles:
             handle.remove()
+
+
+def replaced(model, states, layers, places):
+    """While it lasts, these layers have other states [rows, positions, hidden] at some places.
+
+    states: by layer. places: positions, alike in the other states.
+    """
+
+    def put(layer, hidden):
+        hidden = hidden.clone()
+        hidden[:, places] = states[layer][:, places]
+        return hidden
+
+    return changing(model, layers, put)

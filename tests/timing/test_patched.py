@@ -5,7 +5,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from support.repository import REPOSITORY
 
-from think_to_talk.timing.patched import COLUMNS, most_moved, readable, table_rows, widest_edit
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.patched import COLUMNS, readable, table_rows, widest_edit
 
 SCHEMA = yaml.safe_load((REPOSITORY / "schemas/patched_probes_row.schema.yaml").read_text())
 LINE = {"edit": "e", "kind": "directed", "spec": "problem", "source": "base", "variable": 0}
@@ -86,7 +87,8 @@ def test_tasks_keep_their_order_and_one_without_rows_has_no_line():
 
 
 def test_of_layers_with_the_same_share_the_lowest_counts():
-    best = most_moved(readable([row(1, 2, 0.5), row(1, 0, 0.5), row(-1, 1, 0.2)], 0.9))
+    rows = [row(1, 2, 0.5), row(1, 0, 0.5), row(-1, 1, 0.2)]
+    best = best_layers(readable(rows, 0.9), rows[0]["variable"], "moved")
     assert [(t, found["layer"]) for t, found in best.items()] == [(-1, 1), (1, 0)]
 
 

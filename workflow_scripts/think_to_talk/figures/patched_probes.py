@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from think_to_talk.figures.accuracy_curve import task_panels
 from think_to_talk.figures.style import STYLE, ProbeRows, VariableStyle, variable_styles
 from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
-from think_to_talk.timing.patched import most_moved, readable, widest_edit
+from think_to_talk.timing.best_probes import best_layers
+from think_to_talk.timing.patched import readable, widest_edit
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
@@ -68,9 +69,7 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, rows: ProbeRows) -> None:
             [], [], color=style.colour, marker=style.marker, markersize=2.2, label=style.label
         )
         for spec in _LINES:
-            best = most_moved(
-                row for row in rows if (row["spec"], row["variable"]) == (spec, variable)
-            )
+            best = best_layers((row for row in rows if row["spec"] == spec), variable, "moved")
             _draw_line(panel, list(best.values()), cot_start, style, spec)
     panel.set_ylim(-0.05, 1.05)
     panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)

@@ -28,7 +28,7 @@ from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec, SpecSettings, of_the_problem
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
-from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -101,39 +101,39 @@ class FreePatcher:
     @torch.inference_mode()
     def written(self, pairs: list[int], specs: Sequence[Spec]) -> dict[Key, list[list[int]]]:
         """{run, unpatched, or spec: ids that the model writes for each of the pairs}."""
-        n_problem = self.tokens.layout.n_problem
+        n_problem, passes = self.tokens.layout.n_problem, self.writer.passes
         ids = {run: self.tokens.runs[run][pairs] for run in RUNS}
         found: dict[Key, list[list[int]]] = {
-            run: self._write(self._context(ids[run], 0), ids[run], [None], 0, {})[0] for run in RUNS
+            run: self._write(passes.prefix(*ids[run].shape), ids[run], [None], 0, {})[0]
+            for run in RUNS
         }
         states: dict[str, dict[int, Tensor]] = {run: {} for run in RUNS}
         for run in RUNS:
             layers = sorted({at for spec in specs if spec.source == run for at in spec.layers})
             if layers:
-                self.writer.passes.forward(
+                passes.forward(
                     ids[run][:, :n_problem],
                     1,
-                    self.writer.passes.prefix(len(pairs), n_problem),
+                    passes.prefix(len(pairs), n_problem),
                     layers=layers,
                     hook=states[run].__setitem__,
                 )
 
-        def beginning(spec: Spec) -> tuple[str, int]:
-            return spec.source, min(spec.positions)
+        def beginning(spec: Spec) -> int:
+            return min(spec.positions)
 
-        for (source, start), group in groupby(sorted(specs, key=beginning), key=beginning):
-            some = list(group)
-            target = ids[some[0].target]
-            context = self._context(target, start)
-            found |= dict(
-                zip(some, self._write(context, target, some, start, states[source]), strict=True)
-            )
+        for source in RUNS:
+            of_source = sorted((spec for spec in specs if spec.source == source), key=beginning)
+            if not of_source:
+                continue
+            target = ids[of_source[0].target]
+            context, reached = passes.prefix(*target.shape), 0
+            for start, group in groupby(of_source, key=beginning):
+                context = passes.continued(context, target[:, reached:start])
+                reached, some = start, list(group)
+                written = self._write(context, target, some, start, states[source])
+                found |= dict(zip(some, written, strict=True))
         return found
-
-    def _context(self, ids: Tensor, end: int) -> Context:
-        """The context of the examples and the first tokens of the rows."""
-        passes = self.writer.passes
-        return passes.continued(passes.prefix(*ids.shape), ids[:, :end])
 
     def _write(
         self,
@@ -188,34 +188,25 @@ def _rows_of_edit(
     solved = [
         all(is_correct(texts[run][i], gold[run][i]) for run in RUNS) for i in range(len(pairs))
     ]
-    equations = tokens.layout.equations()
     for spec in specs:
-        touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
-        equation = touched.pop() if len(touched) == 1 else None
+        described = spec.described(tokens.layout)
         for which in ("solved", "all"):
             numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
             found = [(texts[spec][i], gold[spec.source][i], gold[spec.target][i]) for i in numbers]
             success = sum(is_correct(text, source) for text, source, _ in found)
             unchanged = sum(is_correct(text, target) for text, _, target in found)
-            finals = [text.split("=")[-1].strip() for text, _, _ in found]
-            answered = [
-                final == source["original_answer"]
-                for final, (_, source, _) in zip(finals, found, strict=True)
-            ]
+            answered = sum(
+                final_answer(text) == source["original_answer"] for text, source, _ in found
+            )
             n = len(numbers)
             yield {
-                "kind": spec.kind,
-                "spec": spec.name,
-                "source": spec.source,
-                "layers": list(spec.layers),
-                "positions": list(spec.positions),
-                "equation": equation,
+                **described,
                 "rows": which,
                 "n": n,
                 **share("success", success, n),
                 **share("unchanged", unchanged, n),
                 **share("other", n - success - unchanged, n),
-                **share("answer", sum(answered), n),
+                **share("answer", answered, n),
                 "pairs": numbers,
                 "outputs": [text for text, _, _ in found],
             }

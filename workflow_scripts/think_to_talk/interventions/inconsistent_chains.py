@@ -23,7 +23,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
 from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
 from think_to_talk.progress import progress
-from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
 
@@ -74,7 +74,7 @@ def inconsistent_chain_rows(
                 for text, pair in zip(unaltered, pairs, strict=True)
             ]
             bar.update(len(pairs))
-            finals = [text.split("=")[-1].strip() for text in written]
+            finals = list(map(final_answer, written))
             for which in ("solved", "all"):
                 numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
                 yield {

@@ -110,7 +110,6 @@ def _rows_of_edit(
     numbers, pairs = torch.tensor(list(numbered)), list(numbered.values())
     answer_at = {answer.forced: answer for answer in answers(tokens.layout)}
     variables = {forced: answered_variable(pairs, answer) for forced, answer in answer_at.items()}
-    equations = tokens.layout.equations()
     gold = tokens.chains
     unpatched = {run: answers.tokens for run, answers in outputs.unpatched.items()}
     said = (*(answers.tokens for answers in outputs.patched), *unpatched.values())
@@ -119,8 +118,7 @@ def _rows_of_edit(
     # An edit of a distractor changes no number of the chain.
     distractor = torch.equal(gold["base"], gold["edited"])
     for spec, patched in zip(specs, outputs.patched, strict=True):
-        touched = {equations[tokens.layout.position_symbol[p]] for p in spec.positions}
-        equation = touched.pop() if len(touched) == 1 else None
+        described = spec.described(tokens.layout)
         for column, t in enumerate(spec.forced):
             differs = (gold["base"][:, t] != gold["edited"][:, t]) | distractor
             solved = differs.clone()
@@ -133,12 +131,7 @@ def _rows_of_edit(
                 found = patched.tokens[mask, column]
                 rates = _rates(found, gold[spec.source][mask, t], gold[spec.target][mask, t])
                 yield {
-                    "kind": spec.kind,
-                    "spec": spec.name,
-                    "source": spec.source,
-                    "layers": list(spec.layers),
-                    "positions": list(spec.positions),
-                    "equation": equation,
+                    **described,
                     "answer_equation": answer_at[t].equation if t in answer_at else None,
                     "forced": t,
                     "variable": variables.get(t),

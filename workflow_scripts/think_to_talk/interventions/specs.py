@@ -43,6 +43,19 @@ class Spec:
         """The run that is patched."""
         return RUNS[1 - RUNS.index(self.source)]
 
+    def described(self, layout: Layout) -> dict[str, Any]:
+        """Keys of a row: the spec, and the equation of its positions if they have one in common."""
+        equations = layout.equations()
+        touched = {equations[layout.position_symbol[position]] for position in self.positions}
+        return {
+            "kind": self.kind,
+            "spec": self.name,
+            "source": self.source,
+            "layers": list(self.layers),
+            "positions": list(self.positions),
+            "equation": touched.pop() if len(touched) == 1 else None,
+        }
+
 
 @dataclass(frozen=True)
 class SpecSettings:

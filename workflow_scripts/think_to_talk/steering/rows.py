@@ -33,7 +33,7 @@ from think_to_talk.progress import progress
 from think_to_talk.steering.places import Place, Rows, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Chains, Targets, stored_probe
-from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.stop_ids import stop_ids
@@ -224,7 +224,7 @@ def outcomes(
         "predictions": [run.predicted for run in runs],
         "targets": [run.target for run in runs],
         "values": values,
-        "outputs": [text.split("=")[-1].strip() for text in texts],
+        "outputs": list(map(final_answer, texts)),
     }
 
 

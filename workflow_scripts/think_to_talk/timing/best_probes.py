@@ -19,7 +19,7 @@ def best_layers(
 
     probe_rows: of a task.
     variable: its index.
-    score: the key of the accuracy, `score` or `heldout_score`.
+    score: the key of the accuracy, `score` or `heldout_score`, or of another share of such rows.
     Positions without a score are omitted.
     """
     best: dict[int, Mapping[str, Any]] = {}

@@ -8,8 +8,9 @@ mean something whose value it says after the patch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import itemgetter
 from typing import Any
+
+from think_to_talk.timing.best_probes import best_before_and_after, best_layers
 
 #: What tells the lines of the table apart, within a task.
 _LINE = ("edit", "kind", "spec", "source", "variable")
@@ -42,19 +43,6 @@ def readable(rows: Iterable[Mapping[str, Any]], threshold: float) -> list[Mappin
     ]
 
 
-def most_moved(rows: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
-    """{t: the row of the layer at which most pairs moved}, the lowest such layer, in order of t.
-
-    rows: of one edit, spec and variable.
-    """
-    best: dict[int, Mapping[str, Any]] = {}
-    for row in sorted(rows, key=itemgetter("relative_position", "layer")):
-        t = row["relative_position"]
-        if t not in best or row["moved"] > best[t]["moved"]:
-            best[t] = row
-    return best
-
-
 def table_rows(
     tasks: Iterable[list[Mapping[str, Any]]], threshold: float
 ) -> Iterator[dict[str, Any]]:
@@ -70,22 +58,22 @@ def table_rows(
             lines.setdefault(tuple(row[key] for key in _LINE), []).append(row)
         for line, of_line in lines.items():
             counted = readable(of_line, threshold)
-            best = most_moved(counted)
+            best = best_layers(counted, of_line[0]["variable"], "moved")
+            before, after = best_before_and_after(best, "moved")
             above = [t for t, row in best.items() if row["moved"] > threshold]
             yield {
                 **{key: of_line[0][key] for key in ("model", "seed", "task")},
                 **dict(zip(_LINE, line, strict=True)),
                 "n": of_line[0]["n"],
                 "n_places": len(counted),
-                **_highest("before", [row for t, row in best.items() if t < 0]),
-                **_highest("in", [row for t, row in best.items() if t >= 0]),
+                **_highest("before", before),
+                **_highest("in", after),
                 "moved_until": max(above, default=None),
             }
 
 
-def _highest(part: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The highest share of a part, and its first place; nulls without rows."""
-    row = max(rows, key=itemgetter("moved"), default=None)
+def _highest(part: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The highest share of a part, and its first place; nulls without a row."""
     return {
         f"moved_{part}": row and row["moved"],
         f"t_{part}": row and row["relative_position"],
