@@ -66,27 +66,40 @@ def test_a_tokenizer_has_one_token_per_symbol_and_drops_spaces(tokenizer):
     assert tokenizer.unk_token_id not in ids
 
 
-def test_a_share_of_the_batches_is_of_cut_chains(tasks, tokenizer, monkeypatch):
+def test_each_step_also_shows_chains_that_are_cut_and_teaches_what_follows(
+    tasks, tokenizer, monkeypatch
+):
     task = {"task": tasks["level-3"]}
     examples = training.training_examples(tokenizer, task, set(), 50, 3, cut=True)
     whole, cuts = examples["task"], examples["task"].cuts
     assert len(cuts) == 6
     for equations, cut in enumerate(cuts):
-        assert torch.equal(cut.ids[:, : cut.n_problem], whole.ids[:, : whole.n_problem])
-        text = tokenizer.decode(cut.ids[0, cut.n_problem :].tolist())
-        assert text.count(",") == max(equations - 1, 0)
-        assert text.count(";") == 1
-    passed = []
+        assert torch.equal(cut.ids[:, : whole.n_given], whole.ids[:, : whole.n_given])
+        given = tokenizer.decode(cut.ids[0, whole.n_given : cut.n_given].tolist())
+        assert given.count("=") == equations
+        assert given.count(",") == max(equations - 1, 0)
+        assert given.endswith(";")
+        learned = tokenizer.convert_ids_to_tokens(cut.ids[0, cut.n_given :].tolist())
+        assert learned[1] == "=" and learned[2].isdigit() and learned[3:] == ["\n"]
+    shown = []
 
-    def loss(model, ids, n_problem):
-        passed.append(ids.shape[1])
-        return sum(parameter.sum() for parameter in model.parameters()) * 0
+    def losses(model, task, rows):
+        shown.append((task.n_given, len(rows)))
+        return sum(parameter.sum() for parameter in model.parameters()) * torch.zeros(1)
 
-    monkeypatch.setattr(training, "_chain_loss", loss)
-    entry = {"steps": 400, "batch_size": 1, "learning_rate": 0.0, "muon_learning_rate": 0.0}
+    monkeypatch.setattr(training, "_losses", losses)
+    entry = {"steps": 60, "batch_size": 10, "learning_rate": 0.0, "muon_learning_rate": 0.0}
     sizes = {"hidden_size": 8, "intermediate_size": 8, "layers": 1, "heads": 1}
     model = training.build_model(sizes, len(tokenizer), 3)
-    training.train(model, examples, {**entry, "cut": 0.5}, 3)
-    # Half of 400, and a sixth of the others: the last cut is as long as the whole chain.
-    assert 185 < passed.count(whole.ids.shape[1]) < 285
-    assert {cut.ids.shape[1] for cut in cuts} == set(passed)
+    training.train(model, examples, {**entry, "cut": 0.3}, 3)
+    assert shown[::2] == [(whole.n_given, 10)] * 60
+    assert {given for given, _ in shown[1::2]} == {cut.n_given for cut in cuts}
+    assert {n_rows for _, n_rows in shown[1::2]} == {3}
+
+
+def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
+    """The model must write the `;` of a task whose chains are cut; that of `cuts` is given."""
+    task = {"task": {**tasks["level-3"], "chain": 2}}
+    examples = training.training_examples(tokenizer, task, set(), 5, 3)["task"]
+    learned = tokenizer.decode(examples.ids[0, examples.n_given :].tolist())
+    assert learned.count("=") == 3 and learned.count(";") == 1

@@ -97,7 +97,7 @@ def test_the_defaults_of_the_splits_are_the_paper_s(raw_config, schema):
         ("tasks/x", {"order": "reversed"}, "either a template (equations and order) or files"),
         ("tasks/x", {"files": {"test": "no.jsonl", "probing_train": "no.jsonl"}}, "no such file"),
         ("tasks/level-1/equations", ["v0 = num", "v1 = num * v0"], "operator '*'"),
-        ("tasks/level-1/letters", 2, "has 220 distinct problems, 5600 rows are asked for"),
+        ("tasks/level-1/letters", 2, "has 220 distinct problems, 3600 rows are asked for"),
         ("splits/train", 2, "shots: 3 examples are asked for"),
         ("timing/threshold", 2, "timing.threshold: 2 is greater than the maximum of 1"),
         ("controls/lables", True, "controls.lables: unknown key; did you mean 'labels'?"),

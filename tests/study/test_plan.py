@@ -21,7 +21,7 @@ def test_rows_are_cut_into_shards(config):
         study.n_shard_rows("level-1", "test", shard) for shard in study.shards("level-1", "test")
     ]
     assert rows == [50, 50, 20]
-    assert sum(rows for task, rows in study.shard_jobs("tiny") if task == "level-1") == 120 + 4000
+    assert sum(rows for task, rows in study.shard_jobs("tiny") if task == "level-1") == 120 + 2000
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ The default study has no pretrained model: it trains one that solves the task, o
 outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoint, which
 `models/loading.py` loads like any other.
 
-Method: next-token cross-entropy on the chain of thought alone; a share of the chains may be cut
-(`formulas.cuts`), so that the model can be asked for its answer in the middle of one. Muon (Jordan
-et al., 2024) for the blocks' matrices and AdamW for the rest reach exact match 1.0 in about half
-the time of AdamW alone.
+Method: next-token cross-entropy on the chain of thought alone. Beside whole chains each step may
+show chains that are cut (`formulas.cuts`), so that the model can be asked for its answer in the
+middle of one: what stands before the cut is given there, so that the model learns to answer at a
+cut and not to cut. Muon (Jordan et al., 2024) for the blocks' matrices and AdamW for the rest reach
+exact match 1.0 in about half the time of AdamW alone.
 """
 
 from __future__ import annotations
@@ -54,19 +55,27 @@ class Examples:
     """Problems of one task with their chains.
 
     ids: [rows, tokens] of problem and chain.
-    n_problem: tokens of the problem.
+    n_given: tokens that are given: of the problem, and of a cut chain up to its cut.
     cuts: the same problems, with their chains cut at each equation in turn; empty for none.
     """
 
     ids: torch.Tensor
-    n_problem: int
+    n_given: int
     cuts: Sequence[Examples] = ()
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]]) -> Examples:
-    """Tokenize rows that all have the same length in tokens, as all rows of one template have."""
+def encode(
+    tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]], cut: bool = False
+) -> Examples:
+    """Tokenize rows that all have the same length in tokens, as all rows of one template have.
+
+    cut: whether the chains up to their `;`, where there is one, are given.
+    """
     ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
-    return Examples(torch.tensor(ids), len(tokenizer(rows[0]["source"])["input_ids"]))
+    given = rows[0]["source"]
+    if cut:
+        given += "".join(rows[0]["target"].rpartition(";")[:2])
+    return Examples(torch.tensor(ids), len(tokenizer(given)["input_ids"]))
 
 
 def training_examples(
@@ -90,7 +99,9 @@ def training_examples(
         whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
         drawn = [shortened(row, task["chain"]) for row in whole]
         places = range(n_cuts(drawn[0])) if cut else ()
-        cuts = [encode(tokenizer, [cut_row(row, place) for row in drawn]) for place in places]
+        cuts = [
+            encode(tokenizer, [cut_row(row, place) for row in drawn], cut=True) for place in places
+        ]
         examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)
     return examples
 
@@ -127,17 +138,20 @@ def _optimizers(model: LlamaForCausalLM, entry: Mapping[str, Any]) -> list[Optim
 def train(
     model: LlamaForCausalLM, examples: Mapping[str, Examples], entry: Mapping[str, Any], seed: int
 ) -> float:
-    """Train on batches of one task at a time; returns the last batch's loss (nats per token).
+    """Train on batches of one task at a time; returns the last step's loss (nats per token).
 
-    The learning rates warm up linearly and decay as a cosine; the loss is on the chain alone.
+    The learning rates warm up linearly and decay as a cosine. A step has `batch_size` whole chains
+    and a share `cut` as many that are cut at one place; its loss is the mean over the tokens that
+    come after what is given.
 
     examples: {task: examples}.
-    entry: `steps`, `batch_size`, the learning rates, and `cut`, the share of batches of cut chains.
+    entry: `steps`, `batch_size`, the learning rates, and `cut`.
     seed: of the choice of tasks and rows.
     """
     torch.set_num_threads(_THREADS)
     rng = random.Random(seed)
     steps = entry["steps"]
+    n_cut = round(entry["cut"] * entry["batch_size"])
     optimizers = _optimizers(model, entry)
 
     def rate(step: int) -> float:
@@ -150,10 +164,16 @@ def train(
     with progress(steps, f"training, seed {seed}", "steps") as bar:
         for _ in range(steps):
             task = examples[rng.choice(names)]
-            if entry["cut"] and rng.random() < entry["cut"]:
-                task = rng.choice(task.cuts)
-            rows = [rng.randrange(len(task.ids)) for _ in range(entry["batch_size"])]
-            loss = _chain_loss(model, task.ids[rows], task.n_problem)
+            shown = [(task, entry["batch_size"])]
+            if n_cut:
+                shown.append((rng.choice(task.cuts), n_cut))
+            losses = torch.cat(
+                [
+                    _losses(model, some, [rng.randrange(len(some.ids)) for _ in range(n_rows)])
+                    for some, n_rows in shown
+                ]
+            )
+            loss = losses.mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -166,17 +186,20 @@ def train(
     return loss.item()
 
 
-def _chain_loss(model: LlamaForCausalLM, ids: torch.Tensor, n_problem: int) -> torch.Tensor:
-    n_chain = ids.shape[1] - n_problem
-    logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_chain).logits
-    return F.cross_entropy(logits.flatten(0, 1), ids[:, n_problem:].flatten())
+def _losses(model: LlamaForCausalLM, task: Examples, rows: Sequence[int]) -> torch.Tensor:
+    """Cross-entropy of each token of some rows that comes after what is given, [rows * tokens]."""
+    ids, n_learned = task.ids[rows], task.ids.shape[1] - task.n_given
+    logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
+    return F.cross_entropy(
+        logits.flatten(0, 1), ids[:, task.n_given :].flatten(), reduction="none"
+    )
 
 
 @torch.inference_mode()
 def exact_match(model: LlamaForCausalLM, task: Examples) -> float:
-    """Share of rows whose chain of thought is what greedy decoding writes."""
-    logits = model(task.ids[:, :-1], use_cache=False).logits[:, task.n_problem - 1 :]
-    return (logits.argmax(dim=-1) == task.ids[:, task.n_problem :]).all(dim=1).float().mean().item()
+    """Share of rows of which greedy decoding writes all that comes after what is given."""
+    logits = model(task.ids[:, :-1], use_cache=False).logits[:, task.n_given - 1 :]
+    return (logits.argmax(dim=-1) == task.ids[:, task.n_given :]).all(dim=1).float().mean().item()
 
 
 def train_checkpoint(
