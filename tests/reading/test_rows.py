@@ -91,6 +91,12 @@ def test_a_task_with_the_name_of_a_kind_is_no_model(several):
 def test_an_empty_file_has_no_rows(several):
     (several / "a/seed-1/patching/x.jsonl").write_text("")
     assert len(read_rows(several, "patching")) == 7
+    assert len(read_rows(several, "patching", model="a", seed=1, task="x")) == 0
+
+
+def test_a_task_that_no_row_names_is_not_there(several):
+    with pytest.raises(InputError, match="no clocks of task z; there are model a, seed 1; "):
+        read_rows(several, "clocks", task="z")
 
 
 def refusal(*arguments, **chosen):

@@ -79,19 +79,23 @@ def read_rows(
 
     results: the results folder of a study.
     kind: a key of `KINDS`.
-    A null is a missing value. Whole numbers stay whole numbers (`Int64` if some are missing).
-    Raises InputError if there are none, saying which there are.
+    A null is a missing value. Whole numbers stay whole numbers (`Int64` if some are missing). A
+    file may have no rows, and then there are none.
+    Raises InputError if there is no such file, saying which there are.
     """
     if kind not in KINDS:
         raise InputError(f"no kind of rows is {kind!r}; expected one of {', '.join(KINDS)}")
     given = {"model": model, "seed": seed, "task": task, "split": split}
     wanted = {name: value for name, value in given.items() if value is not None}
-    rows: list[Mapping[str, Any]] = []
-    for names, path in _files(Path(results), kind):
-        if all(names.get(name, value) == value for name, value in wanted.items()):
-            rows += ({**names, **row} for row in read_any(path))
+    chosen = [
+        (names, path)
+        for names, path in _files(Path(results), kind)
+        if all(names.get(name, value) == value for name, value in wanted.items())
+    ]
+    rows = [{**names, **row} for names, path in chosen for row in read_any(path)]
     kept = [row for row in rows if all(row.get(name) == wanted[name] for name in wanted)]
-    if not kept:
+    # A file without rows is a result: a model that solves no pair is not patched.
+    if not chosen or (rows and not kept):
         raise InputError(_nothing(Path(results), kind, wanted))
     return _frame(kept, list(dict.fromkeys(key for row in kept for key in row)))
 
