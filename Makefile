@@ -14,7 +14,7 @@ LOCKS := requirements wandb slurm dev
 # Locks hold all that is needed, and the hash of each file.
 INSTALL := $(BIN)/pip install --quiet --no-deps --require-hashes --requirement
 
-.PHONY: study test test-services test-all bench docs check format lock audit
+.PHONY: study test test-services test-all bench docs site check format lock audit
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +34,10 @@ bench: .venv/study .venv/smollm2
 # The reference of all config keys, from their schema.
 docs: .venv/study
 	$(BIN)/python docs/configuration.py
+
+# The documentation as a site, in site/. A link that leads nowhere is an error.
+site: .venv/dev
+	$(BIN)/mkdocs build --strict
 
 # Format, lint, types, and whether the reference is current.
 check: .venv/dev

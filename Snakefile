@@ -62,6 +62,10 @@ rule all:
         wandb_runs(),
 
 
+onstart:
+    show_disk()
+
+
 onsuccess:
     show_results()
     send_wandb_runs()

@@ -23,6 +23,9 @@ from typing import Any, TextIO, cast
 import psutil
 import yaml
 
+# Snakemake puts this folder last: a copy of the package that is installed would be taken instead.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 from think_to_talk.errors import user_message
 from think_to_talk.run.failures import ERROR, SUCCESS
 

@@ -1,13 +1,22 @@
-"""Messages printed when a run succeeds or fails."""
+"""Messages printed when a run starts, succeeds or fails."""
 
+import shutil
 import sys
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.run.failures import failure_report, unfinished
+from think_to_talk.study.disk import Disk, size
 from think_to_talk.timing.clocks import sentences
 
 # The clocks of so many variables are said in words; those of more, where they are.
 _MOST_SENTENCES = 30
+
+
+def show_disk():
+    """Print what the study takes on disk, and what is free there."""
+    disk = Disk.of_study(study, needs).sentence(config["keep_hidden_states"])
+    free = size(shutil.disk_usage(".").free)
+    print(f"Disk: {disk}. Free here: {free}.", file=sys.stderr)
 
 
 def show_results():

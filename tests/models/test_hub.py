@@ -156,6 +156,20 @@ def test_a_checkpoint_that_needs_code_is_refused_by_its_key(hub, tmp_path):
     assert "asks for Python code of its own" in error
 
 
+@pytest.mark.documented("hf models info Qwen/Qwen2.5-7B --expand sha")
+def test_the_newest_revision_is_shown_by_the_documented_command(hub, tmp_path):
+    command = "hf models info Qwen/Qwen2.5-7B --expand sha"
+    run = subprocess.run(
+        command.replace("Qwen/Qwen2.5-7B", REPOSITORY_NAME).split(),
+        env={**os.environ, **hub.environment, "HF_HOME": str(tmp_path / "cache")},
+        executable=f"{sys.prefix}/bin/hf",
+        text=True,
+        capture_output=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert REVISION in run.stdout
+
+
 def test_a_filled_cache_works_offline_and_an_empty_one_says_what_to_do(hub, tmp_path):
     offline = {"HF_HUB_OFFLINE": "1"}
     error = refused(download(tmp_path, offline), tmp_path)

@@ -12,9 +12,9 @@ from think_to_talk.errors import InputError
 from think_to_talk.study import configuration
 
 #: Folders at the top level that hold what was made or installed, and are not the repository's.
-MADE = {"results", "runs", "wandb"}
+MADE = {"build", "results", "runs", "site", "wandb"}
 #: The hosts that documents may name: none of them has packages.
-HOSTS = {"github.com", "arxiv.org", "keepachangelog.com", "semver.org"}
+HOSTS = {"github.com", "arxiv.org", "aclanthology.org", "keepachangelog.com", "semver.org"}
 SECTIONS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 

@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "pages": ("files", "formulas", "timing", "findings"),
     "study": ("errors", "files", "formulas", "tokens", "models", "controls", "pages"),
     "run": ("errors", "machine", "files"),
+    "reading": ("errors", "files", "formulas", "tokens"),
 }
 _DATA = {"errors", "files", "formulas"}
 _MODELS = {*_DATA, "progress", "tokens", "models"}

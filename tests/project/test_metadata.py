@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jsonschema
+import pytest
 import yaml
 from support.repository import REPOSITORY
 
@@ -67,9 +68,19 @@ def test_the_citation_is_in_the_citation_file_format(tmp_path):
 
 def test_the_paper_is_cited():
     (paper,) = yaml.safe_load(read("CITATION.cff"))["references"]
-    assert [identifier["value"] for identifier in paper["identifiers"]] == ["arXiv:2412.01113"]
-    assert paper["url"] in read("README.md")
+    preprint = [identifier["value"] for identifier in paper["identifiers"]]
+    assert preprint == ["arXiv:2412.01113", "https://arxiv.org/abs/2412.01113"]
+    assert preprint[1] in read("README.md")
     assert paper["authors"][0] == {"family-names": "Kudo", "given-names": "Keito"}
+    assert paper["collection-title"].endswith("EACL 2026")
+    assert (paper["start"], paper["end"]) == ("1114", "1153")
+
+
+def test_the_citation_has_what_an_archive_asks_of_a_release():
+    """Zenodo takes a tagged release's title, authors, description, license and keywords from it."""
+    citation = yaml.safe_load(read("CITATION.cff"))
+    for key in ("title", "authors", "abstract", "license", "keywords", "version", "type"):
+        assert citation[key], key
 
 
 def test_the_license_is_the_cited_one():
@@ -83,6 +94,31 @@ def test_the_newest_entry_of_the_changelog_is_of_the_cited_version():
     versions = re.findall(r"^## \[?(\d+\.\d+\.\d+)\b", changelog, re.MULTILINE)
     assert versions[0] == yaml.safe_load(read("CITATION.cff"))["version"]
     assert set(re.findall(r"^### (.+)$", changelog, re.MULTILINE)) <= SECTIONS
+
+
+TAG = 'git tag --annotate v0.1.0 --message "think-to-talk 0.1.0"'
+
+
+@pytest.mark.documented(
+    'git tag --annotate v0.1.0 --message "think-to-talk 0.1.0"', "git push origin v0.1.0"
+)
+def test_the_documented_tag_is_that_of_the_version_and_can_be_pushed(tmp_path):
+    version = yaml.safe_load(read("CITATION.cff"))["version"]
+    assert TAG.split()[3] == f"v{version}"
+    assert f"{TAG}\ngit push origin v{version}\n" in read("CONTRIBUTING.md")
+    commands = (
+        "git init --quiet --bare ../origin.git && git init --quiet . && "
+        "git -c user.name=a -c user.email=a@b commit --quiet --allow-empty --message first && "
+        "git remote add origin ../origin.git && "
+        "git config user.name a && git config user.email a@b && "
+        f"{TAG} && git push --quiet origin v{version} && git ls-remote --tags origin"
+    )
+    (tmp_path / "clone").mkdir()
+    run = subprocess.run(
+        commands, shell=True, cwd=tmp_path / "clone", text=True, capture_output=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert f"refs/tags/v{version}\n" in run.stdout
 
 
 def test_the_catalog_s_file_says_what_the_workflow_can_do():

@@ -55,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         api, files = f"/api/models/{hub.repository}", f"/{hub.repository}/resolve/"
         if hub.fault == "denied":
             self.refuse(401, "", "Invalid credentials in Authorization header")
+        elif path == api:
+            # Of the main branch, which has no other commit.
+            self.answer(json.dumps({"id": hub.repository, "sha": hub.revision}).encode())
         elif not path.startswith((f"{api}/", files)):
             self.refuse(404, "RepoNotFound", "Repository not found")
         elif hub.revision not in path:

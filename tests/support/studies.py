@@ -16,7 +16,8 @@ from filelock import FileLock
 from support.repository import REPOSITORY
 
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"
+    *(".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"),
+    *("build", "*.egg-info", "site"),
 )
 
 #: What a study keeps for its next run, sizes of models and parsed code, and where the tests keep

@@ -19,6 +19,8 @@ MINI = {
     "seeds": [1],
     "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 80},
     "hidden_states": {"shard_rows": 80},
+    # Tests read them.
+    "keep_hidden_states": True,
     "probes": {"train_on": "all", "min_train_rows": 20},
     "controls": {"thresholds": [0.5]},
     "interventions": {"pairs": 8},

@@ -9,17 +9,33 @@ import yaml
 from support.repository import REPOSITORY
 from support.studies import Study, copied_repository, own_environment
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/findings.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/findings.md", "docs/python.md"),
+    *("docs/laptop.md", "docs/reviewer.md", "docs/first-hub-model.md"),
+)
+PLAN_HUB_MODEL = "snakemake --cores 1 plan --configfile studies/hub-model.yaml"
+HUB_MODEL = (
+    "snakemake --profile profiles/slurm --directory runs/hub-model "
+    "--configfile studies/hub-model.yaml"
+)
 #: Run here in a copy of the repository, with what makes it small added to it.
 HERE = {
     "make docs": "",
     "make format": "",
     "make lock": "--dry-run",
     "pip install -r envs/wandb.txt": "--dry-run",
+    "pip install .": "--no-deps --no-build-isolation --target installed",
     "snakemake -n": "",
     "snakemake --unlock": "",
+    "snakemake --cores 2 --notemp all_hidden_states": "--dry-run",
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
+    "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
+    "snakemake --cores 2 --config keep_hidden_states=false": "--dry-run",
+    "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
+    PLAN_HUB_MODEL: "",
+    f"{HUB_MODEL} --dry-run": "",
+    HUB_MODEL: "--dry-run",
     "snakemake --cores 1 plan --configfile studies/paper.yaml": "",
     # 324 of its jobs need a GPU.
     "snakemake --profile profiles/slurm --configfile studies/paper.yaml": "--dry-run",
@@ -52,6 +68,12 @@ def documented():
     return commands - {"", "snakemake", "container/run"}
 
 
+def yaml_blocks(document):
+    """The examples of configurations in a document."""
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
 def marked():
     """The commands of all `documented` marks in the tests."""
     commands = set()
@@ -73,7 +95,12 @@ def test_ci_runs_the_checks_and_all_tests():
 
 
 @pytest.mark.documented(
-    "make .venv/study .venv/slurm", "make .venv/slurm", "make .venv/smollm2", "make .venv/wandb"
+    "make .venv/study",
+    "make .venv/study .venv/slurm",
+    "make .venv/slurm",
+    "make .venv/dev",
+    "make .venv/smollm2",
+    "make .venv/wandb",
 )
 def test_what_the_tests_need_is_installed_by_the_documented_targets():
     lines = (REPOSITORY / "Makefile").read_text().splitlines()
@@ -87,6 +114,8 @@ def clone(tmp_path_factory):
     study = Study(copied_repository(tmp_path_factory.mktemp("documented") / "study"))
     study.link_environment()
     (study.folder / "few.yaml").write_text(yaml.safe_dump(FEW))
+    [mine] = yaml_blocks("docs/laptop.md")
+    (study.folder / "studies/mine.yaml").write_text(mine)
     return study.folder
 
 
@@ -103,3 +132,42 @@ def test_it_runs(clone, command):
         capture_output=True,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+
+
+def test_the_overlay_of_the_first_hub_model_is_the_shown_one():
+    """The file has its sizes as well, so that it can be planned without the hub."""
+    [shown] = yaml_blocks("docs/first-hub-model.md")
+    overlay = yaml.safe_load((REPOSITORY / "studies/hub-model.yaml").read_text(encoding="utf-8"))
+    del overlay["models"]["qwen2.5-7b"]["architecture"]
+    assert yaml.safe_load(shown) == overlay
+
+
+def test_what_the_first_hub_model_costs_is_what_planning_says(clone):
+    """Of a plan in its own folder, after `plan` has run there."""
+    page = (REPOSITORY / "docs/first-hub-model.md").read_text(encoding="utf-8")
+    run = subprocess.run(
+        f". .venv/bin/activate && {PLAN_HUB_MODEL} --directory runs/planned",
+        shell=True,
+        executable="/bin/bash",
+        cwd=clone,
+        env=own_environment(),
+        text=True,
+        capture_output=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    plan = (clone / "runs/planned/results/plan.md").read_text()
+    memory, least, most, jobs, decoding = re.search(
+        r"\| ([\d.]+) GB +\| \d+ +\| \d+ .*?([\d.]+) – ([\d.]+).*?\*\*all\*\*[ |]+(\d+) +\| (\d+) ",
+        plan,
+        re.DOTALL,
+    ).groups()
+    assert f"{memory} GB of its memory" in page
+    assert f"| GPU hours | {least} if all chains are right, {most} if none is" in page
+    assert f"| jobs | {jobs}, of which {decoding} decode on a GPU |" in page
+    end, model, weights, low, high = re.search(
+        r"about ([\d.]+) GB in the end \(probe weights ([\d.]+) GB, .*?models ([\d.]+) GB\).*?"
+        r"at least ([\d.]+) GB and at most ([\d.]+) GB",
+        plan,
+    ).group(1, 3, 2, 4, 5)
+    assert f"| {end} GB: the model {model}, probe weights {weights}, " in page
+    assert f"| {float(low):.0f} GB at least, {float(high):.0f} GB at most: " in page

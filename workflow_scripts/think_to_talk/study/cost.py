@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from think_to_talk.pages.tables import markdown_table
+from think_to_talk.study.disk import Disk, size
 from think_to_talk.study.jobs import model_jobs, shared_jobs
 from think_to_talk.study.memory import GB
 from think_to_talk.study.needs import Needs
-from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
+from think_to_talk.study.plan import StudyPlan
 from think_to_talk.study.work import (
     BANDWIDTH_SHARE,
     CPU_FLOPS,
@@ -54,13 +55,7 @@ def model_cost(study: StudyPlan, needs: Needs, model: str) -> Cost:
     work = [*decoding, *needs.later.of_model(model)]
     loading = len(work) * loading_seconds(needs.placement(model))
     devices = entry.gpus_per_job if entry.runs_on_gpu else 1
-    hidden = {
-        task: sum(
-            needs.hidden_state_bytes(model, task, study.n_rows(task, split))
-            for split in STUDIED_SPLITS
-        )
-        for task in entry.tasks
-    }
+    disk = Disk.of_model(study, needs, model)
     return Cost(
         jobs=sum(model_jobs(study, model).values()),
         shards=seeds * len(shards),
@@ -72,9 +67,9 @@ def model_cost(study: StudyPlan, needs: Needs, model: str) -> Cost:
             seeds * devices * (loading + sum(part.best_seconds for part in work)) / 3600,
             seeds * devices * (loading + sum(part.worst_seconds for part in work)) / 3600,
         ),
-        hidden=seeds * sum(hidden.values()),
-        largest=max(hidden.values()),
-        weights=seeds * sum(needs.probe_weight_bytes(model, task) for task in entry.tasks),
+        hidden=disk.hidden,
+        largest=disk.largest,
+        weights=disk.weights,
     )
 
 
@@ -103,6 +98,9 @@ def cost_page(study: StudyPlan, needs: Needs) -> str:
             "its first token and is decoded to the limit.",
             "",
             "## Disk",
+            "",
+            f"The study takes {Disk.of_study(study, needs).sentence(kept)}. Problems, generations, "
+            "tables and figures come on top, at most some hundred MB.",
             "",
             _kept(total, readers) if kept else _deleted(total, readers),
             "",
@@ -138,9 +136,9 @@ def _figures(cost: Cost) -> tuple[str, ...]:
         f"{cost.shards:,}",
         "{:,} – {:,}".format(*cost.passes),
         "{:,.1f} – {:,.1f}".format(*cost.hours),
-        _size(cost.hidden),
-        _size(cost.largest),
-        _size(cost.weights),
+        size(cost.hidden),
+        size(cost.largest),
+        size(cost.weights),
     )
 
 
@@ -158,7 +156,7 @@ def _sum(costs: list[Cost]) -> Cost:
 
 def _kept(total: Cost, readers: str) -> str:
     return (
-        f"Hidden states are kept: {_size(total.hidden)} in all. With `keep_hidden_states: false` "
+        f"Hidden states are kept: {size(total.hidden)} in all. With `keep_hidden_states: false` "
         f"each task's are deleted as soon as its {readers} are done."
     )
 
@@ -166,9 +164,9 @@ def _kept(total: Cost, readers: str) -> str:
 def _deleted(total: Cost, readers: str) -> str:
     return (
         f"Hidden states are deleted task by task, each as soon as its {readers} are done: "
-        f"at least {_size(total.largest)} are needed at once, and at most {_size(total.hidden)}, "
+        f"at least {size(total.largest)} are needed at once, and at most {size(total.hidden)}, "
         "if all models run before the first probes are fitted. What stays is "
-        f"{_size(total.weights)} of probe weights, and rows, tables and figures."
+        f"{size(total.weights)} of probe weights, and rows, tables and figures."
     )
 
 
@@ -202,10 +200,3 @@ def _count(number: int) -> str:
     if number >= 1e9:
         return f"{number / 1e9:.2f} B"
     return f"{number / 1e6:.1f} M"
-
-
-def _size(size: int) -> str:
-    for unit, bound in (("TB", 2**40), ("GB", 2**30)):
-        if size >= bound:
-            return f"{size / bound:.1f} {unit}"
-    return f"{size / 2**20:.0f} MB"
