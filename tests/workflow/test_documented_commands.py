@@ -157,7 +157,8 @@ def test_what_the_first_hub_model_costs_is_what_planning_says(clone):
     assert run.returncode == 0, run.stderr[-3000:]
     plan = (clone / "runs/planned/results/plan.md").read_text()
     memory, least, most, jobs, decoding = re.search(
-        r"\| ([\d.]+) GB +\| \d+ +\| \d+ .*?(\d+\.\d) – (\d+\.\d).*?\*\*all\*\*[ |]+(\d+) +\| (\d+) ",
+        r"\| ([\d.]+) GB +\| \d+ +\| \d+ .*?(\d+\.\d) – (\d+\.\d).*?"
+        r"\*\*all\*\*[ |]+(\d+) +\| (\d+) ",
         plan,
         re.DOTALL,
     ).groups()
