@@ -31,7 +31,7 @@ HERE = {
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
-    "snakemake --cores 2 --config keep_hidden_states=false": "--dry-run",
+    "snakemake --cores 2 --config keep_hidden_states=False": "--dry-run",
     "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
     PLAN_HUB_MODEL: "",
     f"{HUB_MODEL} --dry-run": "",
@@ -157,7 +157,8 @@ def test_what_the_first_hub_model_costs_is_what_planning_says(clone):
     assert run.returncode == 0, run.stderr[-3000:]
     plan = (clone / "runs/planned/results/plan.md").read_text()
     memory, least, most, jobs, decoding = re.search(
-        r"\| ([\d.]+) GB +\| \d+ +\| \d+ .*?([\d.]+) – ([\d.]+).*?\*\*all\*\*[ |]+(\d+) +\| (\d+) ",
+        r"\| ([\d.]+) GB +\| \d+ +\| \d+ .*?(\d+\.\d) – (\d+\.\d).*?"
+        r"\*\*all\*\*[ |]+(\d+) +\| (\d+) ",
         plan,
         re.DOTALL,
     ).groups()
