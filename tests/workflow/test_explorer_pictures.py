@@ -38,7 +38,7 @@ def test_axe_finds_no_violation(explorer, scheme, size):
     window = {"size": size, "color_scheme": scheme}
     page = explorer(window=window, model="tiny", variable="B", cursor="map,5,1")
     # All of it is to be seen.
-    page.add_style_tag(content="main > section { content-visibility: visible !important }")
+    page.add_style_tag(content="#readings-scroller { content-visibility: visible !important }")
     page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     found = Axe().run(page)
     assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == []

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from support.browser import EXPLORER
-from support.explorer import BY_POSITION, CHARTS, centre, pointed, read_out
+from support.explorer import BY_POSITION, CHARTS, centre, pointed, read_out, study_in
 
 from think_to_talk.files.jsonl import read_jsonl
 
@@ -13,6 +13,12 @@ pytestmark = pytest.mark.service
 
 def probes(study, model, task):
     return read_jsonl(study.folder / f"results/{model}/seed-1/probes/{task}.jsonl")
+
+
+def chain_start(study, task="general"):
+    """The position that is t = 0."""
+    rows = probes(study, "local", task)
+    return next(row["position"] for row in rows if row["relative_position"] == 0)
 
 
 def line(page, chart):
@@ -27,9 +33,9 @@ def test_arrow_keys_read_the_map_s_values_out(explorer, finished_mini):
     page.locator("#map").focus()
     for key in ("ArrowRight", "Home", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-    row = next(row for row in own if (row["layer"], row["position"]) == (1, 1))
+    row = next(row for row in own if (row["layer"], row["position"]) == (2, 1))
     said = read_out(page, "map")
-    assert said["layer"] == "1"
+    assert said["layer"] == "2"
     assert said["symbol"].startswith(f"{row['symbol']} ")
     assert said["accuracy"].startswith(f"{row['score']:.3f} ")
     assert said["probe says"] == f"{row['predictions'][0]}, A is {row['answer'][0]}"
@@ -63,7 +69,7 @@ def test_columns_of_charts_by_position_are_below_each_other(explorer):
         assert point["x"] + point["width"] / 2 == pytest.approx(places["map"][0], abs=1.5)
 
 
-def test_a_reading_line_is_at_the_same_position_in_all_charts(explorer):
+def test_a_reading_line_is_at_the_same_position_in_all_charts(explorer, finished_mini):
     page = explorer(variable="B")
     for chart in BY_POSITION:
         x, y = centre(page, chart, 7, 0)
@@ -72,7 +78,7 @@ def test_a_reading_line_is_at_the_same_position_in_all_charts(explorer):
             left, right = line(page, each)
             assert left < x < right
             assert right - left < 60
-        assert read_out(page, "curves")["t"] == read_out(page, "curves")["t"]
+        assert read_out(page, "curves")["t"] == str(7 - chain_start(finished_mini, "level-1"))
         assert page.locator("#readings thead th.read").count() == 1
     page.mouse.move(0, 0)
     assert all(line(page, chart) is None for chart in BY_POSITION)
@@ -171,13 +177,15 @@ def test_a_bookmark_has_the_compared_models_and_the_cursor(explorer):
     assert "No model and seed is chosen" in page.locator("#curves-finding").text_content()
 
 
-def test_a_changed_address_is_followed(explorer):
+def test_a_changed_address_is_followed(explorer, finished_mini):
     page = explorer(variable="A", tau="0.5")
     page.evaluate("location.hash = 'model=local&task=general&variable=C&tau=0.25&cursor=map,2,1'")
     page.wait_for_function("document.querySelector('#variable').value === 'C'")
     assert page.locator("#task").input_value() == "general"
     assert page.locator("#tau-value").text_content() == "0.25"
-    assert read_out(page, "map")["layer"] == "1"
+    said = read_out(page, "map")
+    # The second row from above is the second of the layers 0, 2 and 4.
+    assert (said["layer"], said["t"]) == ("2", str(2 - chain_start(finished_mini)))
 
 
 @pytest.mark.parametrize("tau", ["abc", "", "NaN", "1e9", "-1", "0.5x", "Infinity"])
@@ -201,8 +209,6 @@ def test_nonsense_in_the_address_falls_back_to_what_there_is(explorer):
 
 
 def test_it_opens_on_the_view_that_the_study_says(explorer, finished_mini):
-    from support.explorer import study_in
-
     html = (finished_mini.folder / "results/summary/explorer.html").read_text()
     opening = {name: str(value) for name, value in study_in(html)["opening"].items()}
     page = explorer()

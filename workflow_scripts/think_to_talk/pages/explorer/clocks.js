@@ -10,7 +10,7 @@ function dateWords(variable, lane) {
 }
 
 // A label on lines of few letters.
-function wrapped(text, letters = 12) {
+function wrapped(text, letters = 14) {
   const lines = [""];
   for (const word of text.split(" "))
     if (lines.at(-1) && lines.at(-1).length + word.length >= letters) lines.push(word);

@@ -49,12 +49,27 @@ function drawPatched(result, grid) {
   at("patched-title").textContent = grid
     ? `Changed by patches: success rate, ${count(grid.n, "pair")}`
     : "Changed by patches: no pair is solved in both runs";
+  at("patching-finding").textContent = cells.length ? patchedFinding(result, grid, cells) : "";
+}
+
+// Those with the highest share, which may be several, by name: "a, b and 3 others".
+function highestShares(cells, nameOf) {
   const best = cells.reduce((b, c) => (b === null || c.score > b.score ? c : b), null);
-  at("patching-finding").textContent = best
-    ? `${whose(result)}: of the patches of single equations, that of layers ${best.name} at ` +
-      `${result.equations[best.equation]} (equation ${best.equation}) changes the number of ` +
-      `${result.equations[grid.answer]} most often, in ${withInterval(best)} of ${count(grid.n, "pair")}.`
-    : "";
+  const names = unique(cells.filter((c) => c.score === best.score).map(nameOf));
+  const others = names.length > 3 ? [count(names.length - 2, "other")] : [];
+  return { best, names: listed([...names.slice(0, others.length ? 2 : 3), ...others]) };
+}
+
+function patchedFinding(result, grid, cells) {
+  const nameOf = (c) =>
+    `${c.first === c.last ? "layer" : "layers"} ${c.name} at ${result.equations[c.equation]} (equation ${c.equation})`;
+  const { best, names } = highestShares(cells, nameOf);
+  const asked = `the number of ${result.equations[grid.answer]}`;
+  if (!best.score) return `${whose(result)}: no patch of a single equation changes ${asked}.`;
+  return (
+    `${whose(result)}: of patches of single equations, those of ${names} change ${asked} most often, in ` +
+    `${withInterval(best)} of ${count(grid.n, "pair")}.`
+  );
 }
 
 function drawReadable(result, grid) {
@@ -108,11 +123,17 @@ function drawWhole(result) {
     },
     columns: 1, rows: Math.max(1, specs.length), each: 14 + 12 * edits.length,
   });
-  const best = whole.reduce((b, p) => (p.score > (b?.score ?? -1) ? p : b), null);
-  at("whole-finding").textContent = best
-    ? `Of parts that are patched in all layers, ${best.spec} (edit ${best.edit}) changes the final answer most ` +
-      `often, in ${withInterval(best)} of ${count(best.n, "pair")}.`
-    : "";
+  const counted = whole.filter((p) => p.score !== null);
+  at("whole-finding").textContent = counted.length ? wholeFinding(result, counted) : "";
+}
+
+function wholeFinding(result, whole) {
+  const { best, names } = highestShares(whole, (p) => `${p.spec} (edit ${p.edit})`);
+  if (!best.score) return `${whose(result)}: no patch of a whole part in all layers changes the final answer.`;
+  return (
+    `${whose(result)}: of whole parts that are patched in all layers, ${names} change the final answer most ` +
+    `often, in ${withInterval(best)} of ${count(best.n, "pair")}.`
+  );
 }
 
 function tellWhole(_column, row) {
