@@ -1,19 +1,10 @@
 """Pages: the explorer, and the study itself, its configuration and software."""
 
+from think_to_talk.pages.explorer.parts import PARTS
 from think_to_talk.run.packages import required_packages
 
 # The files of the explorer's page that are not Python modules.
-EXPLORER_PARTS = [
-    f"think_to_talk/pages/explorer/{file}"
-    for file in (
-        "page.html",
-        "page.css",
-        "clocks.js",
-        "examples.js",
-        "tables.js",
-        "page.js",
-    )
-]
+EXPLORER_PARTS = [f"think_to_talk/pages/explorer/{file}" for file in PARTS]
 # The packages whose versions are recorded with the results.
 PACKAGES = required_packages(
     *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from support.explorer import study_in
 
 from think_to_talk.figures import style as figures_style
 from think_to_talk.pages.explorer.data import result_data, study_data
@@ -13,9 +14,11 @@ from think_to_talk.pages.explorer.examples import (
     NO_PREDICTION,
     choose_examples,
     encode_predictions,
+    examples_each,
     last_number,
 )
 from think_to_talk.pages.explorer.lanes import LANES
+from think_to_talk.pages.explorer.opening import opening_view
 from think_to_talk.pages.explorer.page import explorer_page
 from think_to_talk.timing.best_probes import best_layers, first_readable
 from think_to_talk.timing.clocks import CLOCKS, clock_rows
@@ -91,6 +94,14 @@ TABLES = {
 }
 
 
+def scores(study, accuracy):
+    """[layers][positions] accuracies of a variable."""
+    return [
+        [None if place is None else study["shares"][place][0] for place in of_layer]
+        for of_layer in accuracy["shares"]
+    ]
+
+
 def data(rows, ceilings=(), clocks=(), generations=GENERATIONS):
     timing = timing_rows(rows, [{"correct": True}], 0.9, IDENTITY, ceilings)
     result = result_data(IDENTITY, rows, timing, [], ceilings, clocks, generations)
@@ -115,14 +126,15 @@ def test_t_star_of_any_threshold_is_the_first_record_above_it(seed):
 
 def test_every_probe_is_in_its_place():
     rows = probe_rows(np.random.default_rng(0))
-    result = data(rows)["results"][0]
+    study = data(rows)
+    result = study["results"][0]
     assert result["layers"] == [0, 4]
     assert result["cot_start"] == COT_START
     assert result["positions"]["symbol"] == [*SYMBOLS[:3], "·", *SYMBOLS[4:]]
     for row in rows:
         variable = result["variables"][row["variable"]]
         layer = result["layers"].index(row["layer"])
-        score = variable["score"][layer][row["position"]]
+        score = scores(study, variable)[layer][row["position"]]
         assert score == (None if row["score"] is None else pytest.approx(row["score"], abs=5e-5))
         said = [readings[row["position"]] for readings in variable["readings"][layer]]
         assert said == list(map(str, row["predictions"] or ".."))
@@ -153,14 +165,16 @@ def test_the_page_s_colours_are_those_of_the_figures():
 
 def test_held_out_accuracy_is_beside_the_accuracy_under_the_same_keys():
     rows = probe_rows(np.random.default_rng(0))
-    operand, answer = data(rows)["results"][0]["variables"]
+    study = data(rows)
+    operand, answer = study["results"][0]["variables"]
     assert operand["heldout"] is None
     heldout = answer["heldout"]
     assert set(heldout) <= set(answer)
     for row in rows:
         if row["variable"] == 1:
             layer = [0, 4].index(row["layer"])
-            assert heldout["score"][layer][row["position"]] == pytest.approx(row["heldout_score"])
+            score = scores(study, heldout)[layer][row["position"]]
+            assert score == pytest.approx(row["heldout_score"])
             assert heldout["readings"][layer][0][row["position"]] == "7"
     # It grows along the positions, and is highest in layer 4.
     last = len(SYMBOLS) - 1
@@ -182,8 +196,7 @@ def test_a_token_cannot_end_the_script_that_it_is_in():
     token = "</script><script>alert(1)</script><!--{{ 7 * 7 }}"
     page = explorer_page(data(probe_rows(np.random.default_rng(0), token)), {"Processor": token})
     assert token not in page
-    study = re.search(r'<script type="application/json" id="study">(.*?)</script>', page)[1]
-    assert json.loads(study)["results"][0]["positions"]["token"][0] == token
+    assert study_in(page)["results"][0]["positions"]["token"][0] == token
 
 
 def test_the_page_names_nothing_that_it_would_have_to_load():
@@ -204,7 +217,7 @@ def test_null_scores_are_empty_cells_without_records():
     found = data([{**row, **empty} for row in probe_rows(np.random.default_rng(0))])
     json.dumps(found, allow_nan=False)
     for variable in found["results"][0]["variables"]:
-        assert {score for layer in variable["score"] for score in layer} == {None}
+        assert {score for layer in scores(found, variable) for score in layer} == {None}
         assert {reading for layer in variable["readings"] for reading in layer} == {
             NO_PREDICTION * len(SYMBOLS)
         }
@@ -247,6 +260,61 @@ def test_an_example_says_what_the_model_wrote_and_the_gold_chain_where_it_differ
     }
     assert right["gold"] is None
     assert right["written"] == ["3", "7"]
+
+
+def test_a_study_of_many_models_has_fewer_examples_of_each():
+    assert examples_each(1) == examples_each(20) == N_EXAMPLES
+    assert examples_each(45) == 8
+    assert examples_each(1000) == 2
+    rows = [{**GENERATIONS[1], "row": row, "correct": row % 2 == 0} for row in range(50)]
+    assert [row["row"] for row in choose_examples(rows, 4)] == [1, 3, 0, 2]
+
+
+def test_equal_accuracies_are_kept_once():
+    shares = data(probe_rows(np.random.default_rng(0)))["shares"]
+    assert len(set(map(tuple, shares))) == len(shares)
+    rows = [{**row, "score": 0.5} for row in probe_rows(np.random.default_rng(0))]
+    rows = [{**row, **dict.fromkeys(HELDOUT)} for row in rows]
+    assert data(rows)["shares"] == [(0.5, 0.1, 0.9)]
+
+
+@pytest.mark.parametrize(
+    ("dates", "opening"),
+    [
+        # (dates of A and of B in a first result, of A and of B in a second one)
+        (([-5, 0], [-5, 3], [-5, 9], None), ("level-2", "A")),
+        (([-5, None], [-5, 3], [2], [-2, 6, 1]), ("level-1", "B")),
+        ((None, None, None, None), ("level-1", "A")),
+    ],
+)
+def test_the_page_opens_on_the_variable_with_most_between_its_dates(dates, opening):
+    variables = [
+        {"name": "AB"[number % 2], "clocks": None if each is None else dict(enumerate(each))}
+        for number, each in enumerate(dates)
+    ]
+    results = [
+        {
+            **{"model": "tiny", "seed": 1, "task": f"level-{number + 1}"},
+            "positions": {"symbol": list("A=#;")},
+            "variables": variables[2 * number : 2 * number + 2],
+        }
+        for number in range(2)
+    ]
+    task, variable = opening
+    expected = {"model": "tiny", "seed": 1, "task": task, "variable": variable}
+    assert opening_view(results) == expected
+
+
+def test_dates_of_a_long_problem_are_not_further_apart_for_its_length_alone():
+    short, long = (
+        {
+            **{"model": "tiny", "seed": 1, "task": name},
+            "positions": {"symbol": ["#"] * length},
+            "variables": [{"name": "A", "clocks": {"t_text": 0, "t_star": date}}],
+        }
+        for name, length, date in (("short", 10, 8), ("long", 100, 20))
+    )
+    assert opening_view([long, short])["task"] == "short"
 
 
 def test_predictions_are_those_of_the_rows_that_are_shown():

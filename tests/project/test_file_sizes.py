@@ -4,8 +4,6 @@ import pytest
 from support.repository import REPOSITORY
 
 PACKAGE = "workflow_scripts/think_to_talk"
-#: The script of the explorer's page: one program, delivered in one piece.
-EXEMPT = {f"{PACKAGE}/pages/explorer/page.js"}
 #: (files, the most lines that one may have).
 LIMITS = [
     (f"{PACKAGE}/**/*.py", 300),
@@ -25,4 +23,4 @@ def test_a_file_has_no_more_lines_than_a_reader_takes_in(pattern, most):
         for path in REPOSITORY.glob(pattern)
     }
     assert lines
-    assert {name: n for name, n in lines.items() if n > most and name not in EXEMPT} == {}
+    assert {name: n for name, n in lines.items() if n > most} == {}

@@ -39,32 +39,15 @@ def chromium():
         browser.close()
 
 
-def value_of(chart):
-    """A selector of the values of one of the explorer's maps."""
-    return f"#{chart} .mark-rect.role-mark path"
-
-
-def hover(page, chart, number):
-    """What the tooltip says of the value with this number, as {title: value}."""
-    return hovered(page, page.locator(value_of(chart)).nth(number))
-
-
-def hovered(page, mark):
-    """What the tooltip of a mark says, as {title: value}."""
-    mark.hover()
-    tooltip = page.locator("#vg-tooltip-element.visible")
-    tooltip.wait_for()
-    cells = tooltip.locator("td").all_text_contents()
-    page.mouse.move(0, 0)
-    return dict(zip((title.rstrip(":") for title in cells[::2]), cells[1::2], strict=True))
-
-
-def opened(browser, file, ready, fragment=""):
+def opened(browser, file, ready, fragment="", size=(1300, 900), **options):
     """A page of a file on disk, and a list of its complaints and of what it asks the network for.
 
     ready: a selector of what is there once the page is done.
+    size: width and height of the window.
+    options: of `browser.new_page`.
     """
-    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    width, height = size
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
     complaints = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -77,3 +60,14 @@ def opened(browser, file, ready, fragment=""):
     page.goto(f"{file.as_uri()}{fragment}")
     page.wait_for_selector(ready)
     return page, complaints
+
+
+def busy(page):
+    """Seconds of a processor that the page's main thread has taken, from its beginning."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = {
+        each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]
+    }
+    session.detach()
+    return metrics["ThreadTime"]

@@ -149,13 +149,15 @@ def browser():
 def explorer(browser, finished_mini):
     """Opens the explorer, the study's or another file, at FIRST and the choices given.
 
+    window: options of `support.browser.opened`.
     It must never complain.
     """
     pages = []
     of_study = finished_mini.folder / "results/summary/explorer.html"
 
-    def explorer(file=of_study, **choices):
-        page, complaints = opened(browser, file, EXPLORER, f"#{urlencode({**FIRST, **choices})}")
+    def explorer(file=of_study, window=None, **choices):
+        address = f"#{urlencode({**FIRST, **choices}, doseq=True)}"
+        page, complaints = opened(browser, file, EXPLORER, address, **(window or {}))
         pages.append((page, complaints))
         return page
 

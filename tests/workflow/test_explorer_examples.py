@@ -1,10 +1,9 @@
 """The explorer's examples and clocks in a real browser."""
 
 import csv
-import re
 
 import pytest
-from support.browser import hovered
+from support.explorer import centre, pointed, read_out
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.formulas.symbols import variable_symbol
@@ -125,9 +124,7 @@ def test_text_stands_at_the_positions_of_its_symbols(explorer, finished_mini, mo
     symbols = [*(row["source"] + row["scratchpad"]).replace(" ", ""), "⏎"]
     for texts in (
         shown(page, "#readings thead th")[1:],
-        shown(page, "#map .mark-text.role-mark >> nth=0 >> text")[
-            : page.locator("#readings thead th").count() - 1
-        ],
+        shown(page, "#map .example text")[: page.locator("#readings thead th").count() - 1],
     ):
         assert [text for text in texts if text != "␣"] == symbols
 
@@ -174,17 +171,19 @@ def clocks(study):
     return [row for row in rows if row["task"] == "level-1"]
 
 
+def place(study, lane, t, variable):
+    """(column, row) of a date in the chart of clocks."""
+    rows = read_jsonl(file_of(study, "probes"))
+    start = min(row["position"] for row in rows if row["relative_position"] == 0)
+    return start + t, 2 * list(LANES).index(lane) + variable
+
+
 def test_a_lane_per_clock_with_its_definition(explorer, finished_mini):
     page = explorer()
-    labels = page.locator("#clocks .mark-text.role-mark text").all_text_contents()
-    assert [text for text in labels if text in {label for label, _ in LANES.values()}] == [
-        label for label, _ in LANES.values()
-    ]
-    for label, definition in LANES.values():
-        said = hovered(
-            page, page.locator("#clocks .mark-text.role-mark text").get_by_text(label, exact=True)
-        )
-        assert said == {"clock": label, "definition": definition}
+    for lane, (label, definition) in LANES.items():
+        assert page.locator("#clocks .role-axis-label", has_text=label.split()[0]).count() == 1
+        said = pointed(page, "clocks", *place(finished_mini, lane, 0, 0))
+        assert (said["clock"], said["definition"]) == (label, definition)
     sentences = page.locator("#clock-sentences li").all_text_contents()
     assert sentences == [row["sentence"] for row in clocks(finished_mini)]
 
@@ -192,24 +191,29 @@ def test_a_lane_per_clock_with_its_definition(explorer, finished_mini):
 def test_a_mark_says_its_date(explorer, finished_mini):
     page = explorer()
     dated = [
-        (label, variable_symbol(row["variable"]), row[lane])
+        (lane, label, row["variable"], row[lane])
         for lane, (label, _) in LANES.items()
         for row in clocks(finished_mini)
         if row[lane] is not None
     ]
-    # A mark has its variable's name in it.
-    marks = page.locator("#clocks .mark-text.role-mark text").filter(has_text=re.compile("^[AB]$"))
-    assert marks.count() == page.locator("#clocks .mark-symbol path").count() == len(dated)
     assert dated
-    for number, (label, name, t) in enumerate(dated):
-        said = hovered(page, marks.nth(number))
+    names = page.locator("#clocks .date-name text").all_text_contents()
+    assert names == [variable_symbol(variable) for _, _, variable, _ in dated]
+    marks = page.locator("#clocks .date path")
+    for number, (lane, label, variable, t) in enumerate(dated):
+        column, row = place(finished_mini, lane, t, variable)
+        said = pointed(page, "clocks", column, row)
         assert (said["clock"], said["date"]) == (label, f"t = {t}")
-        assert said["variable"].startswith(name)
+        assert said["variable"].startswith(variable_symbol(variable))
+        box = marks.nth(number).bounding_box()
+        x, y = centre(page, "clocks", column, row)
+        assert box["x"] <= x <= box["x"] + box["width"]
+        assert box["y"] <= y <= box["y"] + box["height"]
 
 
 def test_never_and_not_measured_are_told_apart_in_words(explorer, finished_mini):
     page = explorer()
-    texts = page.locator("#clocks .mark-text.role-mark text").all_text_contents()
+    texts = page.locator("#clocks .note text").all_text_contents()
     operand, answer = clocks(finished_mini)
     # An operand is not asked for, and has no held-out accuracy.
     assert operand["cuts"] is None
@@ -223,15 +227,19 @@ def test_never_and_not_measured_are_told_apart_in_words(explorer, finished_mini)
 
 def test_the_keyboard_reads_out_definitions_and_dates(explorer, finished_mini):
     page = explorer()
-    reading = page.locator("#clock-reading")
     page.locator("#clocks").focus()
-    label, definition = LANES["t_text"]
-    assert reading.text_content().startswith(f"{label}: {definition}. A, operand: t = ")
-    assert "; B, the answer: t = " in reading.text_content()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    label, definition = LANES["t_text"]
+    operand, answer = clocks(finished_mini)
+    said = {"clock": label, "definition": definition}
+    date = f"t = {operand['t_text']}"
+    assert read_out(page, "clocks") == {**said, "variable": "A, operand", "date": date}
+    page.keyboard.press("ArrowDown")
+    assert read_out(page, "clocks")["date"] == f"t = {answer['t_text']}"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
     label, definition = LANES["t_star"]
-    assert reading.text_content() == f"{label}: {definition}. B, the answer: never."
+    said = {"clock": label, "definition": definition, "variable": "B, the answer", "date": "never"}
+    assert read_out(page, "clocks") == said
     page.keyboard.press("Escape")
-    assert reading.text_content() == ""
+    assert read_out(page, "clocks") == {}

@@ -1,11 +1,9 @@
 """The explorer of a study that has run, in a real browser: what is chosen is what is shown."""
 
 import csv
-import json
-import re
 
 import pytest
-from support.browser import EXPLORER, hover, hovered, value_of
+from support.explorer import centre, pointed, read_out, study_in, with_study
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import variable_symbol
@@ -44,11 +42,9 @@ def expected_timing(study, task, threshold, models=("tiny", "local")):
     return expected
 
 
-def place(rows, layer, position):
-    """The number of a value on the map: from the highest layer on, along the positions."""
-    layers = sorted({row["layer"] for row in rows}, reverse=True)
-    n_positions = 1 + max(row["position"] for row in rows)
-    return layers.index(layer) * n_positions + position
+def map_row(rows, layer):
+    """The row of a layer in the map: the highest is the first."""
+    return sorted({row["layer"] for row in rows}, reverse=True).index(layer)
 
 
 def test_it_opens_with_all_models_and_the_study_s_threshold(explorer, finished_mini):
@@ -75,16 +71,17 @@ def test_a_model_offers_its_own_levels_and_they_their_variables(explorer):
 
 
 @pytest.mark.parametrize("number", [0, 37, -1])
-def test_hovering_over_a_value_of_the_map_tells_the_probe_s_row(explorer, finished_mini, number):
+def test_pointing_at_a_value_of_the_map_tells_the_probe_s_row(explorer, finished_mini, number):
     page = explorer(variable="B")
     own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]
     row = own[number]
-    said = hover(page, "map", place(own, row["layer"], row["position"]))
-    assert said["accuracy"] == f"{row['score']:.3f}"
-    assert said["95 % interval from"] == f"{row['ci_low']:.3f}"
+    said = pointed(page, "map", row["position"], map_row(own, row["layer"]))
+    interval = f"95 % interval {row['ci_low']:.3f} to {row['ci_high']:.3f}"
+    assert said["accuracy"] == f"{row['score']:.3f} ({interval})"
     assert said["held-out accuracy"].startswith(f"{row['heldout_score']:.3f} ")
     assert said["layer"] == str(row["layer"])
-    assert said["equation"] == str(row["equation"])
+    assert said["equation"].endswith(f"({row['equation']})")
+    assert said["t"] == str(row["relative_position"])
 
 
 def test_a_switch_shows_the_held_out_accuracy_in_the_map(explorer, finished_mini):
@@ -93,18 +90,18 @@ def test_a_switch_shows_the_held_out_accuracy_in_the_map(explorer, finished_mini
     page.select_option("#accuracy", "heldout")
     best = best_layers(own, 1, "heldout_score")
     star = first_readable(best, 0.15, "heldout_score")
-    summary = page.locator("#map-summary").text_content()
-    plain, heldout = summary.split("Held-out accuracy: ")
-    assert "★" not in plain
-    assert f"t* = {star['relative_position']} (★ layer {star['layer']}" in heldout
-    said = page.locator("#map .mark-text.role-mark").first.locator("text").all_text_contents()
+    assert "★: t* of the held-out accuracy" in page.locator("#map-summary").text_content()
+    heldout = page.locator("#map-finding").text_content().split("not trained on, ")[1]
+    assert heldout.startswith(f"at t = {star['relative_position']}, ")
+    assert f"(layer {star['layer']}, accuracy {star['heldout_score']:.3f})" in heldout
+    said = page.locator("#map .example text").all_text_contents()
     expected = [str(row["heldout_predictions"][0]) for row in best.values()]
     assert said[len(expected) :] == expected
     page.locator("#map").focus()
     page.keyboard.press("ArrowRight")
-    assert (
-        f"held-out accuracy {star['heldout_score']:.3f}" in page.locator("#reading").text_content()
-    )
+    said = read_out(page, "map")
+    assert said["held-out accuracy"].startswith(f"{star['heldout_score']:.3f} ")
+    assert said["t"] == str(star["relative_position"])
     # An operand has none.
     page.select_option("#variable", "A")
     assert page.locator("#accuracy option").all_text_contents() == ["accuracy"]
@@ -123,36 +120,19 @@ def test_moving_the_threshold_moves_t_star_in_map_and_table(explorer, finished_m
         tau = float(page.locator("#tau-value").text_content())
         assert shown_timing(page) == expected_timing(finished_mini, "level-1", tau)
         star = first_readable(best_layers(rows, 1), tau)
-        stars = page.locator("#map svg.marks text", has_text="★")
+        stars = page.locator("#map .star text")
+        finding = page.locator("#map-finding").text_content()
         if star is None:
             assert stars.count() == 0
-            assert "never readable" in page.locator("#map-summary").text_content()
+            assert "probes first decode B, the answer, nowhere" in finding
             continue
-        assert f"t* = {star['relative_position']} " in page.locator("#map-summary").text_content()
-        page.wait_for_function("document.querySelector('#map svg.marks').textContent.includes('★')")
+        assert f"probes first decode B, the answer, at t = {star['relative_position']}, " in finding
+        x, y = centre(page, "map", star["position"], map_row(rows, star["layer"]))
         box = stars.bounding_box()
-        number = place(rows, star["layer"], star["position"])
-        cell = page.locator(value_of("map")).nth(number).bounding_box()
-        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        assert cell["x"] <= middle[0] <= cell["x"] + cell["width"]
-        assert cell["y"] <= middle[1] <= cell["y"] + cell["height"]
+        assert box["x"] <= x <= box["x"] + box["width"]
+        assert box["y"] <= y <= box["y"] + box["height"]
         seen.add(star["position"])
     assert len(seen) > 1
-
-
-def test_arrow_keys_read_the_map_s_values_out(explorer, finished_mini):
-    page = explorer(variable="A")
-    own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 0]
-    page.locator("#map").focus()
-    for key in ("ArrowRight", "Home", "ArrowUp", "ArrowUp", "ArrowRight", "ArrowDown"):
-        page.keyboard.press(key)
-    row = next(row for row in own if (row["layer"], row["position"]) == (2, 1))
-    said = page.locator("#reading").text_content()
-    assert said.startswith(f"Layer 2, symbol {row['symbol']} ")
-    assert f"accuracy {row['score']:.3f}" in said
-    assert f"it says {row['predictions'][0]} where {row['answer'][0]} is right" in said
-    page.keyboard.press("Escape")
-    assert page.locator("#reading").text_content() == ""
 
 
 def test_models_are_compared_on_the_symbols_and_can_be_left_out(explorer):
@@ -186,16 +166,19 @@ def test_patching_stands_beside_what_probes_can_read(explorer, finished_mini):
     ]
     if not rows:
         assert page.locator("#answer option").count() == 0
-        assert "no pair is solved" in page.locator("#used-title").text_content()
+        assert "no pair is solved" in page.locator("#patched-title").text_content()
         return
     edit, answer = rows[0]["edit"], rows[0]["answer_equation"]
     page.select_option("#edit", edit)
     page.select_option("#answer", str(answer))
     own = [r for r in rows if (r["edit"], r["answer_equation"]) == (edit, answer)]
-    own.sort(key=lambda row: (-row["layers"][0], row["equation"]))
-    said = hover(page, "used", len(own) - 1)
-    assert said["value"] == f"{own[-1]['success']:.3f}"
-    assert said["n"] == str(own[-1]["n"])
+    layers = sorted({row["layers"][0] for row in own}, reverse=True)
+    equations = sorted({row["equation"] for row in rows})
+    row = own[-1]
+    place = equations.index(row["equation"]), layers.index(row["layers"][0])
+    said = pointed(page, "patched", *place)
+    assert said["success rate"].startswith(f"{row['success']:.3f} ")
+    assert f"{row['n']} pair" in page.locator("#patched-title").text_content()
 
 
 def test_where_nothing_is_patched_the_page_says_so(explorer):
@@ -218,7 +201,8 @@ def test_the_tables_of_the_study_are_shown_as_they_are(explorer, finished_mini, 
     assert heading == [key.replace("_", " ") for key in rows[0]]
     found = [tr.locator("td").all_text_contents() for tr in page.locator("#rows tbody tr").all()]
     assert found == [list(map(cell_text, row.values())) for row in rows]
-    assert page.locator("#table-summary").text_content() == f"tiny, level-1: {len(rows)} rows."
+    counted = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    assert page.locator("#table-summary").text_content() == f"tiny, level-1: {counted}."
     with page.expect_download() as download:
         page.locator("[data-csv=rows]").click()
     assert len(download.value.path().read_text().splitlines()) == len(rows) + 1
@@ -239,10 +223,8 @@ def cell_text(value):
 
 def test_wrong_results_stand_below_patched_parts(explorer, finished_mini, tmp_path):
     """As if the model had solved some pairs, and followed three quarters of wrong results."""
-    page = (finished_mini.folder / "results/summary/explorer.html").read_text()
-    start = page.index('id="study">') + len('id="study">')
-    end = page.index("</script>", start)
-    study = json.loads(page[start:end])
+    html = (finished_mini.folder / "results/summary/explorer.html").read_text()
+    study = study_in(html)
     interval = {"ci_low": 0.1, "ci_high": 0.9}
     for result in study["results"]:
         for part in result["patching"]["whole"] if result["patching"] else []:
@@ -251,14 +233,14 @@ def test_wrong_results_stand_below_patched_parts(explorer, finished_mini, tmp_pa
     for row in study["tables"]["interventions"]["rows"]:
         shares = {"n": 5, "changed": 0.75, "changed_ci_low": 0.1, "changed_ci_high": 0.9}
         row[:] = [shares.get(column, value) for column, value in zip(columns, row, strict=True)]
-    changed = json.dumps(study).replace("<", "\\u003c")
-    (tmp_path / "page.html").write_text(page[:start] + changed + page[end:])
+    (tmp_path / "page.html").write_text(with_study(html, study))
     page = explorer(tmp_path / "page.html", model="tiny", task="level-1")
-    page.locator("#whole", has_text="wrong A").wait_for()
     names = page.locator("#whole .role-axis-label text").all_text_contents()
-    assert [name for name in names if not name[0].isdigit()][-1] == "wrong A"
-    said = hovered(page, page.locator("#whole .mark-symbol.role-mark path").last)
-    assert (said["patched"], said["share with the other answer"]) == ("wrong A", "0.750")
+    names = [name for name in names if not name[0].isdigit()]
+    assert names[-1] == "wrong A"
+    said = pointed(page, "whole", 0, names.index("wrong A"))
+    assert said["patched"] == "wrong A"
+    assert said["share of 5 pairs, wrong result"] == "0.750 (95 % interval 0.100 to 0.900)"
 
 
 def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
@@ -266,9 +248,11 @@ def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
     own = [row for row in probes(finished_mini, "local", "level-1") if row["variable"] == 1]
     with page.expect_download() as download:
         page.locator("[data-csv=map]").click()
-    assert download.value.suggested_filename == "level-1-map.csv"
+    assert download.value.suggested_filename == "local_seed-1_level-1_B_accuracy-map.csv"
     with open(download.value.path(), newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    identity = {(r["model"], r["seed"], r["task"], r["variable"]) for r in rows}
+    assert identity == {("local", "1", "level-1", "B")}
     assert {(int(r["layer"]), int(r["position"])): float(r["score"]) for r in rows} == {
         (row["layer"], row["position"]): pytest.approx(row["score"], abs=5e-5) for row in own
     }
@@ -280,24 +264,3 @@ def test_the_data_that_is_shown_can_be_downloaded(explorer, finished_mini):
         with page.expect_download() as download:
             page.locator(f"[data-csv={name}]").click()
         assert len(download.value.path().read_text().splitlines()) > 2
-
-
-def test_a_view_can_be_kept_as_a_bookmark(explorer):
-    page = explorer(task="general", variable="C", tau="0.35")
-    chosen = {
-        name: page.locator(f"#{name}").input_value() for name in ("model", "task", "variable")
-    }
-    assert chosen == {"model": "local", "task": "general", "variable": "C"}
-    page.select_option("#variable", "A")
-    assert re.search(r"#.*\bvariable=A\b", page.url)
-    page.reload()
-    page.wait_for_selector(EXPLORER)
-    assert page.locator("#variable").input_value() == "A"
-
-
-def test_it_prints(explorer):
-    page = explorer()
-    page.emulate_media(media="print")
-    assert not page.locator("[data-csv=map]").is_visible()
-    assert page.locator("#map svg.marks").is_visible()
-    assert len(page.pdf()) > 10_000

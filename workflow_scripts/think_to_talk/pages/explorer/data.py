@@ -8,8 +8,17 @@ from typing import Any
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
-from think_to_talk.pages.explorer.examples import choose_examples, encode_predictions, example_data
+from think_to_talk.pages.explorer.examples import (
+    N_EXAMPLES,
+    choose_examples,
+    encode_predictions,
+    example_data,
+    examples_each,
+)
 from think_to_talk.pages.explorer.lanes import LANES, lane_dates
+from think_to_talk.pages.explorer.opening import opening_view
+from think_to_talk.pages.explorer.patching import patching_data
+from think_to_talk.pages.explorer.shares import Shares, rounded, share_of, with_places
 from think_to_talk.timing.best_probes import best_layers, record_scores
 from think_to_talk.timing.roles import Roles, role_colours, role_label, variable_roles
 from think_to_talk.timing.symbol_axis import equation_names
@@ -18,12 +27,6 @@ from think_to_talk.timing.text import position_ceilings
 Row = Mapping[str, Any]
 
 Rows = Sequence[Row]
-
-#: An accuracy or rate with its interval.
-SHARE = ("score", "ci_low", "ci_high")
-
-#: Digits of numbers that are only looked at; t* follows from all of them.
-_DIGITS = 4
 
 
 def result_data(
@@ -34,6 +37,7 @@ def result_data(
     ceilings: Rows = (),
     clocks: Rows = (),
     generations: Rows = (),
+    n_examples: int = N_EXAMPLES,
 ) -> dict[str, Any]:
     """One model, seed and task.
 
@@ -43,12 +47,13 @@ def result_data(
     ceilings: the task's, or none of an existing dataset.
     clocks: its rows, or none.
     generations: its rows of the test split, or none of published probe rows.
+    n_examples: the most examples.
 
     Returned are `identity` and: `layers`, the saved ones; `positions`, columns of what is there
     (`symbol`, `symbol_index`, `equation`, `token` of the first test row); `cot_start`, the position
     that is t = 0; `equations`, {number: symbols}; `cot_accuracy`, `n_test`; `examples`, see
     `examples.example_data`; `variables`, see `_named` and `_variable`; and `patching`, see
-    `_patching`, or null.
+    `patching.patching_data`, or null.
     """
     layers = sorted({row["layer"] for row in probes})
     roles = variable_roles(probes)
@@ -56,7 +61,7 @@ def result_data(
     in_order = [positions[p] for p in sorted(positions)]
     columns = {key: [row[key] for row in in_order] for key in ("symbol_index", "equation", "token")}
     symbols = [row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL for row in in_order]
-    shown = choose_examples(generations)
+    shown = choose_examples(generations, n_examples)
     place_of = {number: place for place, number in enumerate(probes[0]["sample_ids"])}
     # Without examples the map shows the first test row.
     samples = [place_of[row["row"]] for row in shown] or [0]
@@ -86,7 +91,7 @@ def result_data(
             }
             for row in timing
         ],
-        "patching": _patching(patching) if patching else None,
+        "patching": patching_data(patching) if patching else None,
     }
 
 
@@ -129,7 +134,7 @@ def _variable(
         "values": [own[0]["answer"][sample] for sample in samples],
         "chance": own[0]["chance"],
         "t_text": timing["t_text"],
-        "ceiling": [_rounded(value) for value in ceiling.values()] or None,
+        "ceiling": [rounded(value) for value in ceiling.values()] or None,
         "clocks": lane_dates(clock, has_ceiling=bool(ceiling)) if clock else None,
         "sentence": clock["sentence"] if clock else None,
     }
@@ -149,25 +154,21 @@ def _accuracy(
     best: the highest accuracy before and in the chain of thought.
     prefix: of the accuracy's keys in probe rows.
 
-    `score`, `ci_low`, `ci_high`: [layers][positions], null where there is no probe. `records`:
-    `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds all before:
-    t* of any threshold is the first record above it. `readings`: [layers][samples] what the probes
-    say, as of `examples.encode_predictions`. `acc_before`, `acc_after`: `best`.
+    `shares`: [layers][positions] of (score, ci_low, ci_high), null where there is no probe.
+    `records`: `[position, layer, score, t, equation]` wherever the best layer's accuracy exceeds
+    all before: t* of any threshold is the first record above it. `readings`: [layers][samples]
+    what the probes say, as of `examples.encode_predictions`. `acc_before`, `acc_after`: `best`.
     """
     by_layer = {
         layer: sorted((row for row in own if row["layer"] == layer), key=itemgetter("position"))
         for layer in layers
-    }
-    grids = {
-        key: [[_rounded(row[f"{prefix}{key}"]) for row in rows] for rows in by_layer.values()]
-        for key in SHARE
     }
     predictions = [[row[f"{prefix}predictions"] for row in rows] for rows in by_layer.values()]
     score = f"{prefix}score"
     columns = ("position", "layer", score, "relative_position", "equation")
     records = record_scores(best_layers(own, own[0]["variable"], score), score)
     return {
-        **grids,
+        "shares": [[share_of(row, prefix) for row in rows] for rows in by_layer.values()],
         "records": [[row[key] for key in columns] for row in records],
         "readings": [encode_predictions(of_layer, samples) for of_layer in predictions],
         "acc_before": best[0],
@@ -175,51 +176,9 @@ def _accuracy(
     }
 
 
-def _patching(rows: Rows) -> dict[str, Any]:
-    """Patching of one task, pairs that both runs solve.
-
-    `edits`: their names. `sliding`: the grid, a list of `edit`, `answer` (the equation whose
-    number is asked for), `variable` (its name, or null), `n` pairs, and `cells`: `[first layer,
-    last layer, equation, score, ci_low, ci_high]`, `score` being the success rate. `whole`: `edit`,
-    `spec`, `n`, `score`, `ci_low`, `ci_high` of patches of whole parts, and of the config's own.
-    """
-    solved = [row for row in rows if row["rows"] == "solved" and row["donor"] == "paired"]
-    grids: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in solved:
-        if row["kind"] != "sliding":
-            continue
-        key = (row["edit"], row["answer_equation"])
-        variable = row["variable"]
-        start = {
-            "edit": row["edit"],
-            "answer": row["answer_equation"],
-            "variable": None if variable is None else variable_symbol(variable),
-            "n": row["n"],
-            "cells": [],
-        }
-        cell = [row["layers"][0], row["layers"][-1], row["equation"], *_success(row).values()]
-        grids.setdefault(key, start)["cells"].append(cell)
-    whole = [
-        {"edit": row["edit"], "spec": row["spec"], "n": row["n"], **_success(row)}
-        for row in solved
-        if row["kind"] != "sliding"
-    ]
-    edits = list(dict.fromkeys(row["edit"] for row in solved))
-    return {"edits": edits, "sliding": list(grids.values()), "whole": whole}
-
-
-def _success(row: Row) -> dict[str, float | None]:
-    names = ("success", "success_ci_low", "success_ci_high")
-    return {key: _rounded(row[name]) for key, name in zip(SHARE, names, strict=True)}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)
-
-
 def _short(value: Any) -> Any:
     """A value of a table: fractions are rounded."""
-    return _rounded(value) if isinstance(value, float) else value
+    return rounded(value) if isinstance(value, float) else value
 
 
 def by_result(results: Sequence[Row], files: Sequence[str]) -> dict[tuple[Any, ...], str]:
@@ -260,6 +219,7 @@ def read_results(
             ceilings.get(result["task"], ()),
             [row for row in read_jsonl(clocks_file) if row["task"] == result["task"]],
             read_jsonl(written_file) if written_file else [],
+            examples_each(len(results)),
         )
 
 
@@ -268,9 +228,12 @@ def study_data(
 ) -> dict[str, Any]:
     """The whole study.
 
+    results: each of `result_data`.
     summary: {name of a table of the study: its rows}.
 
-    Returned are `results`, each of `result_data`; `threshold`, which t* is shown at first and all
+    Returned are `results`, whose `shares` are places in `shares`, a list of (score, ci_low,
+    ci_high); `opening`, the
+    view that the page opens on; `threshold`, which t* is shown at first and all
     other dates have; `lanes`, {lane of the clocks: its `label` and `definition`}; and `tables`,
     {name: its `columns` and its `rows` as lists}, of those that have rows.
     """
@@ -283,4 +246,13 @@ def study_data(
         lane: {"label": label, "definition": definition}
         for lane, (label, definition) in LANES.items()
     }
-    return {"threshold": threshold, "lanes": lanes, "tables": tables, "results": list(results)}
+    shares = Shares()
+    made = [with_places(result, shares) for result in results]
+    return {
+        "threshold": threshold,
+        "opening": opening_view(made),
+        "lanes": lanes,
+        "tables": tables,
+        "shares": list(shares),
+        "results": made,
+    }

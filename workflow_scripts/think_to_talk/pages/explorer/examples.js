@@ -62,12 +62,12 @@ function readingKind(says, gold, written) {
 }
 
 function drawExample() {
+  offerExamples();
   const result = chosen();
   const variable = chosenVariable();
   const example = result.examples[exampleIndex()];
   at("examples-shown").hidden = !example;
   at("no-examples").hidden = Boolean(example);
-  tables.examples = [];
   if (!example) return;
   const gold = goldValue(variable);
   const written = writtenValue(result, variable);
@@ -79,11 +79,22 @@ function drawExample() {
   for (const id of ["example-gold", "example-gold-name"]) at(id).hidden = example.gold === null;
   writeChain("example-gold", example.gold ?? "", example.generation);
   at("unaligned").hidden = example.aligned || example.gold === null;
+  at("examples-finding").textContent = examplesFinding(result);
   const differs = written !== null && written !== gold;
   at("gold-key").textContent = gold;
   at("written-key").textContent = differs ? written : "";
   at("written-legend").hidden = !differs;
   drawReadings(result, variable, gold, differs ? written : null);
+}
+
+// How many chains are right, of all and of those shown.
+function examplesFinding({ examples, cot_accuracy, n_test, ...result }) {
+  const wrong = examples.filter((example) => !example.correct).length;
+  return (
+    `${whose(result)}: the model writes a correct chain for ${(100 * cot_accuracy).toFixed(1)} % of ` +
+    `${count(n_test, "test problem")}. Shown: ${count(examples.length, "example")}, ` +
+    `${wrong ? `${wrong} of them wrong, which come first` : "none of them wrong"}.`
+  );
 }
 
 // A chain, in which equations are marked that differ from those in the same place of another.
@@ -98,19 +109,11 @@ function writeChain(id, chain, other) {
   at(id).replaceChildren(...equations.flat());
 }
 
-function headerCell(text, scope) {
-  const th = document.createElement("th");
-  th.scope = scope;
-  th.textContent = text;
-  return th;
-}
-
 // The table of layers and positions.
 function drawReadings(result, variable, gold, written) {
   const accuracy = accuracyOf(variable, state.accuracy);
   const texts = textsShown(result);
-  const heading = document.createElement("tr");
-  heading.append(headerCell("layer", "col"), ...texts.map((text) => headerCell(text, "col")));
+  const heading = headingRow(["layer", ...texts]);
   heading.children[1 + result.cot_start]?.classList.add("begin");
   at("readings").tHead.replaceChildren(heading);
   const layers = result.layers.map((_, layer) => layer).reverse();
@@ -118,21 +121,49 @@ function drawReadings(result, variable, gold, written) {
     ...layers.map((layer) => {
       const tr = document.createElement("tr");
       tr.append(headerCell(result.layers[layer], "row"));
-      texts.forEach((text, position) => {
+      texts.forEach((_text, position) => {
         const says = reading(accuracy, layer, position);
         const td = tr.insertCell();
         td.textContent = says;
         td.className = readingKind(says, gold, written);
         if (position === result.cot_start) td.classList.add("begin");
-        tables.examples.push({
-          model: result.model, seed: result.seed, task: result.task, row: Number(state.example),
-          variable: variable.name, probe: ACCURACIES[state.accuracy], layer: result.layers[layer],
-          position, t: position - result.cot_start, symbol: result.positions.symbol[position], text,
-          prediction: says, gold, written: writtenValue(result, variable),
-        });
       });
       return tr;
     }),
+  );
+}
+
+// Mark the token positions that are read in the charts, in the heading.
+function markReadings(positions) {
+  const [first, last] = positions ?? [Infinity, -Infinity];
+  const marked = [...at("readings").querySelectorAll("th.read")];
+  const cells = [...(at("readings").tHead.rows[0]?.cells ?? [])].slice(first + 1, last + 2);
+  for (const th of marked) if (!cells.includes(th)) th.classList.remove("read");
+  for (const th of cells) th.classList.add("read");
+}
+
+// The probe whose reading an event is on, as a place of the map.
+function readingAt(event) {
+  const td = event.target.closest("#readings td");
+  if (!td) return null;
+  return { chart: "map", column: td.cellIndex - 1, row: td.parentElement.sectionRowIndex };
+}
+
+function examplesTable() {
+  const result = chosen();
+  const variable = chosenVariable();
+  if (!result.examples.length) return [];
+  const texts = textsShown(result);
+  const accuracy = accuracyOf(variable, state.accuracy);
+  const layers = result.layers.map((_, layer) => layer).reverse();
+  return layers.flatMap((layer) =>
+    texts.map((text, position) => ({
+      model: result.model, seed: result.seed, task: result.task, row: Number(state.example),
+      variable: variable.name, probe: ACCURACIES[state.accuracy], layer: result.layers[layer],
+      position, t: position - result.cot_start, symbol: result.positions.symbol[position], text,
+      prediction: reading(accuracy, layer, position), gold: goldValue(variable),
+      written: writtenValue(result, variable),
+    })),
   );
 }
 
@@ -147,4 +178,6 @@ function stepExample(step) {
 function startExamples() {
   at("previous-example").addEventListener("click", () => stepExample(-1));
   at("next-example").addEventListener("click", () => stepExample(1));
+  at("readings").addEventListener("pointermove", (event) => point(readingAt(event)));
+  at("readings").addEventListener("pointerleave", () => point(null));
 }

@@ -13,23 +13,32 @@ from think_to_talk.formulas.symbols import variable_symbol
 
 Row = Mapping[str, Any]
 
-#: Examples of a task, at most half of them wrong where enough are right.
+#: Examples of a model, seed and task in a study of few of these.
 N_EXAMPLES = 20
+
+#: Examples of a study, shared out to its models, seeds and tasks: they are most of its page.
+_N_IN_ALL = 400
 
 #: Stands for a position that the row, or the probe, does not have.
 NO_PREDICTION = "."
 
 
-def choose_examples(generations: Sequence[Row]) -> list[Row]:
+def examples_each(n_results: int) -> int:
+    """Examples of each model, seed and task, if there are so many of these; at least two."""
+    return max(2, min(N_EXAMPLES, _N_IN_ALL // n_results))
+
+
+def choose_examples(generations: Sequence[Row], most: int = N_EXAMPLES) -> list[Row]:
     """The rows that are shown: wrong ones first, then right ones, each in the order of rows.
 
     generations: of all test rows (schemas/generation_row.schema.yaml).
+    most: how many are shown, at most half of them wrong where enough are right.
     """
     wrong = [row for row in generations if not row["correct"]]
     right = [row for row in generations if row["correct"]]
-    n_wrong = max(N_EXAMPLES // 2, N_EXAMPLES - len(right))
+    n_wrong = max(most // 2, most - len(right))
     wrong = wrong[:n_wrong]
-    return wrong + right[: N_EXAMPLES - len(wrong)]
+    return wrong + right[: most - len(wrong)]
 
 
 def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[int]) -> Row:

@@ -14,32 +14,26 @@ function cellText(value) {
   return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(3) : String(value);
 }
 
+const rowsShown = () => (state.table ? tableRows(state.table).filter(isChosen) : []);
+
 function drawTable() {
   const names = Object.keys(study.tables);
   at("tables-shown").hidden = !names.length;
   at("no-tables").hidden = names.length > 0;
-  tables.rows = [];
   if (!names.length) return;
   choose("table", names, (name) => name.replace("controls/", "control: ").replaceAll("_", " "));
-  tables.rows = tableRows(state.table).filter(isChosen);
+  const own = rowsShown();
   const columns = study.tables[state.table].columns.filter((name) => !["model", "task"].includes(name));
-  const heading = document.createElement("tr");
-  for (const name of columns) {
-    const th = document.createElement("th");
-    th.scope = "col";
-    th.textContent = name.replaceAll("_", " ");
-    heading.append(th);
-  }
-  at("rows").tHead.replaceChildren(heading);
+  at("rows").tHead.replaceChildren(headingRow(columns.map((name) => name.replaceAll("_", " "))));
   at("rows").tBodies[0].replaceChildren(
-    ...tables.rows.map((row) => {
+    ...own.map((row) => {
       const tr = document.createElement("tr");
       for (const name of columns) tr.insertCell().textContent = cellText(row[name]);
       return tr;
     }),
   );
-  at("table-summary").textContent = tables.rows.length
-    ? `${state.model}, ${state.task}: ${tables.rows.length} rows.`
+  at("table-summary").textContent = own.length
+    ? `${state.model}, ${state.task}: ${count(own.length, "row")}.`
     : `This table has no rows of ${state.model} and ${state.task}.`;
 }
 
