@@ -16,7 +16,7 @@ EXPLORER_PARTS = [
 ]
 # The packages whose versions are recorded with the results.
 PACKAGES = required_packages(
-    *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
+    *(f"{REPOSITORY}/envs/{file}" for file in ("requirements.in", "torch.txt"))
 )
 
 
@@ -94,11 +94,6 @@ rule explorer:
         "../workflow_scripts/explorer.py"
 
 
-# Too quick for a cluster's queue.
-localrules:
-    study_page,
-
-
 rule study_page:
     """Write down the configuration, and the machine and software that the study is made with."""
     input:
@@ -114,6 +109,8 @@ rule study_page:
         log_file("study_page"),
     benchmark:
         benchmark_file("study_page")
+    # Too quick for a cluster's queue.
+    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 1
