@@ -46,6 +46,13 @@ def test_jobs_of_the_same_rule_and_model_are_taken_as_a_measure():
     assert run.seconds_left(107) == 7
 
 
+def test_on_a_busier_machine_all_jobs_are_expected_to_take_longer():
+    run = outlook(planned(before=10), planned(before=20), cores=1)
+    run.start(0, 0)
+    run.stop(0, 30, ended=True)
+    assert run.seconds_left(30) == 60
+
+
 def test_a_failed_job_is_still_to_be_done():
     run = outlook(planned(before=20))
     run.start(0, 0)

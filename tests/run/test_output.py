@@ -51,7 +51,7 @@ def test_a_job_has_two_lines_with_the_time_that_is_left(run):
     run.event(LogEvent.JOB_FINISHED, job_id=0)
     run.event(LogEvent.PROGRESS, done=1, total=2)
     assert run.lines() == [
-        "2 job(s), about 20 s",
+        "2 jobs, about 20 s",
         "began  train (tiny, seed 1)",
         "ended  train (tiny, seed 1): 0 s; 0%, about 10 s left",
     ]

@@ -111,12 +111,14 @@ def test_a_module_that_is_no_folder_of_this_machine_is_refused_in_a_line(outer, 
         ["git", "init", "--quiet", clone], check=True, env={**own_environment(), "HOME": "/"}
     )
     for name in ("Snakefile", "rules/setup/config_files.smk"):
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        (clone / name).write_text((REPOSITORY / name).read_text())
+        # Snakemake 9.27.1 finds no includes of a Snakefile at the top of a git repository.
+        file = clone / "workflow" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text((REPOSITORY / name).read_text())
     author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["add", "."], [*author, "commit", "--quiet", "--message", "a"]):
         subprocess.run(["git", "-C", clone, *command], check=True)
-    outer.use("", f"{REPOSITORY}/Snakefile", f"git+file://{clone}/Snakefile@HEAD")
+    outer.use("", f"{REPOSITORY}/Snakefile", f"git+file://{clone}/workflow/Snakefile@HEAD")
     run = outer.snakemake("--dry-run")
     assert run.returncode == 1
     assert "this workflow runs from a folder of this machine: clone its repository" in run.stderr

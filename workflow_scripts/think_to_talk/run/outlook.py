@@ -1,8 +1,8 @@
 """How far a run is, by time: durations of jobs that have ended, and estimates of the others.
 
-A job's estimate is the first of: how long it took before in this folder; the mean of the jobs of
-its rule and model in this run, or of its rule; and how long one takes in the default study. Of a
-job that runs, the progress bar in its log says how far it is.
+A job's estimate is the first of: how long it took before in this folder, times how much longer
+other jobs take now; the mean of the jobs of its rule and model in this run, or of its rule; and how
+long one takes in the default study. Of a job that runs, its log's progress bar says how far it is.
 """
 
 from __future__ import annotations
@@ -121,11 +121,18 @@ class Outlook:
     def _estimate(self, job: PlannedJob) -> float:
         """Seconds that a job takes, as far as is known."""
         if job.before is not None:
-            return job.before
+            return job.before * self._slowdown()
         of_rule = [number for number in self.taken if self.jobs[number].rule == job.rule]
         of_model = [number for number in of_rule if self.jobs[number].model == job.model]
         measured = [self.taken[number] for number in of_model or of_rule]
         return _mean(measured) if measured else _USUAL.get(job.rule, _SHORT)
+
+    def _slowdown(self) -> float:
+        """How many times longer jobs take in this run than before, at least 1."""
+        both = [(taken, self.jobs[number].before) for number, taken in self.taken.items()]
+        before = sum(seconds for _, seconds in both if seconds)
+        taken = sum(taken for taken, seconds in both if seconds)
+        return max(1.0, taken / before) if before else 1.0
 
 
 def _mean(values: Iterable[float]) -> float:

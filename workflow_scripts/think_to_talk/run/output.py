@@ -99,7 +99,7 @@ class RunOutput(logging.Handler):
         self._began = time.time()
         jobs = len(self._outlook.jobs)
         left = duration(self._outlook.seconds_left(self._began))
-        self._print(f"{jobs} job(s), about {left}")
+        self._print(f"{counted(jobs)}, about {left}")
         if self._console.is_terminal and jobs > 1:
             self._live = Live(
                 console=self._console,
@@ -132,7 +132,7 @@ class RunOutput(logging.Handler):
         elif outlook.is_complete(job.rule):
             of_rule = [n for n, each in outlook.jobs.items() if each.rule == job.rule]
             taken = duration(sum(outlook.taken[number] for number in of_rule))
-            self._print(f"✓ {job.rule:<24}{len(of_rule):>4} job(s) {taken:>9}", "green")
+            self._print(f"✓ {job.rule:<24} {counted(len(of_rule)):>9} {taken:>13}", "green")
 
     def _job_error(self, record: Any) -> None:
         outlook = self._outlook
@@ -194,6 +194,11 @@ class RunOutput(logging.Handler):
         return Group(
             head, Text(f"     {times}"), jobs, *([Text(f"and {more} more")] if more > 0 else [])
         )
+
+
+def counted(jobs: int) -> str:
+    """A number of jobs in words."""
+    return f"{jobs} job" if jobs == 1 else f"{jobs} jobs"
 
 
 def duration(seconds: float) -> str:
