@@ -13,7 +13,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -66,8 +66,9 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
         try:
             job = _job(namespace)
             if job.log:
-                log = stack.enter_context(_Log(job.log))
-                terminal, sys.stderr = sys.stderr, cast(TextIO, log)
+                terminal = sys.stderr
+                log = stack.enter_context(_Log(job.log, terminal))
+                sys.stderr = cast(TextIO, log)
                 stack.callback(setattr, sys, "stderr", terminal)
             if "snakemake" in namespace:
                 print(f"{COMMAND}{_command(namespace, job)}", file=sys.stderr)
@@ -146,10 +147,11 @@ def _begin_of_process() -> float:
 class _Log:
     """A text stream to a log file: progress bars become lines.
 
-    It ignores a full disk, which must not hide why a job fails.
+    What a full disk does not take goes to the terminal: it must not hide why a job fails.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, terminal: TextIO) -> None:
+        self._terminal = terminal
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Without a buffer: it would be written again, and fail again, when the file is closed.
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115
@@ -161,8 +163,11 @@ class _Log:
         self._file.close()
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
-            self._file.write(text.replace("\r", "\n").encode())
+        text = text.replace("\r", "\n")
+        try:
+            self._file.write(text.encode())
+        except OSError:
+            self._terminal.write(text)
         return len(text)
 
     def flush(self) -> None:
