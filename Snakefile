@@ -39,8 +39,9 @@ include: "rules/pages.smk"
 include: "rules/plan.smk"
 include: "rules/wandb.smk"
 include: "rules/setup/start_up.smk"
-include: "rules/setup/lock.smk"
 include: "rules/setup/messages.smk"
+include: "rules/setup/output.smk"
+include: "rules/setup/execution.smk"
 
 
 rule all:
@@ -60,17 +61,3 @@ rule all:
         rules.explorer.output,
         rules.study_page.output,
         wandb_runs(),
-
-
-onstart:
-    show_disk()
-
-
-onsuccess:
-    show_results()
-    send_wandb_runs()
-
-
-onerror:
-    show_failures()
-    send_wandb_runs()

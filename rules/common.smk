@@ -9,14 +9,14 @@ from think_to_talk.study.plan import SPLITS, STUDIED_SPLITS
 try:
     study, needs = plan_study(
         config,
-        configuration.load_schema("config", f"{workflow.basedir}/schemas"),
+        configuration.load_schema("config", f"{REPOSITORY}/schemas"),
         SIZES_CACHE,
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
-config = study.config
+config |= study.config  # In place, for jobs of a module too.
 
-code = Code(f"{workflow.basedir}/workflow_scripts", ".snakemake/code.json")
+code = Code(f"{REPOSITORY}/workflow_scripts", ".snakemake/code.json")
 
 # Every path pattern, in the order of the data.
 FORMULAS = "results/formulas/seed-{seed}/{task}/{split}.jsonl"

@@ -89,7 +89,7 @@ rule dataset:
         mem_mb=1000,
         runtime=10,
     params:
-        schema=configuration.load_schema("dataset_row", f"{workflow.basedir}/schemas"),
+        schema=configuration.load_schema("dataset_row", f"{REPOSITORY}/schemas"),
         chain=lambda wildcards: study.tasks[wildcards.task].chain,
         code=script_version("dataset.py"),
     script:

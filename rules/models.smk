@@ -137,11 +137,6 @@ rule train:
         "../workflow_scripts/train.py"
 
 
-# On the machine that controls the study: compute nodes often have no way out.
-localrules:
-    download,
-
-
 rule download:
     """Download a hub model into the cache, and write its manifest."""
     output:
@@ -152,6 +147,8 @@ rule download:
         benchmark_file("download/{model}")
     wildcard_constraints:
         model=one_of(study.models_of_kind("hub")),
+    # On the machine that controls the study: compute nodes often have no way out.
+    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 1

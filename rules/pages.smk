@@ -7,7 +7,7 @@ from think_to_talk.run.packages import required_packages
 EXPLORER_PARTS = [f"think_to_talk/pages/explorer/{file}" for file in PARTS]
 # The packages whose versions are recorded with the results.
 PACKAGES = required_packages(
-    *(f"{workflow.basedir}/envs/{file}" for file in ("requirements.in", "torch.txt"))
+    *(f"{REPOSITORY}/envs/{file}" for file in ("requirements.in", "torch.txt"))
 )
 
 
@@ -85,11 +85,6 @@ rule explorer:
         "../workflow_scripts/explorer.py"
 
 
-# Too quick for a cluster's queue.
-localrules:
-    study_page,
-
-
 rule study_page:
     """Write down the configuration, and the machine and software that the study is made with."""
     input:
@@ -105,6 +100,8 @@ rule study_page:
         log_file("study_page"),
     benchmark:
         benchmark_file("study_page")
+    # Too quick for a cluster's queue.
+    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 1

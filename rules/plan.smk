@@ -1,10 +1,6 @@
 """The cost of a study: `snakemake --cores 1 plan` writes it before anything runs."""
 
 
-localrules:
-    plan,
-
-
 rule plan:
     """Write what the study will cost, before anything runs: results/plan.md."""
     output:
@@ -13,6 +9,7 @@ rule plan:
         log_file("plan"),
     benchmark:
         benchmark_file("plan")
+    localrule: True
     conda:
         "../envs/environment.yaml"
     threads: 1

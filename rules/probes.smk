@@ -82,9 +82,7 @@ rule published_probes:
         mem_mb=1000,
         runtime=10,
     params:
-        schema=configuration.load_schema(
-            "published_probe_row", f"{workflow.basedir}/schemas"
-        ),
+        schema=configuration.load_schema("published_probe_row", f"{REPOSITORY}/schemas"),
         code=script_version("published_probes.py"),
     script:
         "../workflow_scripts/published_probes.py"

@@ -72,11 +72,6 @@ def wandb_config(wildcards):
     }
 
 
-# Too quick for a cluster's queue.
-localrules:
-    wandb_run,
-
-
 rule wandb_run:
     """Record the results of a model and seed as a run for Weights & Biases, offline."""
     input:
@@ -104,6 +99,8 @@ rule wandb_run:
         log_file("wandb_run/{model}/seed-{seed}"),
     benchmark:
         benchmark_file("wandb_run/{model}/seed-{seed}")
+    # Too quick for a cluster's queue.
+    localrule: True
     conda:
         "../envs/wandb.yaml"
     threads: 1

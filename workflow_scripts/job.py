@@ -1,35 +1,38 @@
 """The job of a script: its files and parameters, from Snakemake or from the command line.
 
 Every script in this folder begins with `with job.running(globals()) as this:`. Snakemake supplies
-the job when it runs a rule. On the command line each part is an argument, with a value in YAML:
-
-    python workflow_scripts/probes.py output.rows=rows.jsonl params.probes='{solver: lbfgs, ...}'
+the job when it runs a rule; the job's log then begins with the command that does the same by hand.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TextIO, cast
 
 import psutil
-import yaml
 
 # Snakemake puts this folder last: a copy of the package that is installed would be taken instead.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from think_to_talk.errors import user_message
-from think_to_talk.run.failures import ERROR, SUCCESS
-
-_PARTS = ("input", "output", "params", "wildcards", "resources", "config")
+from think_to_talk.run.failures import COMMAND, ERROR, INTERRUPTED, SUCCESS
+from think_to_talk.run.job_arguments import (
+    ALL,
+    PARTS,
+    TABLE_FILES,
+    names_read,
+    read_arguments,
+    written_arguments,
+)
 
 
 @dataclass
@@ -47,35 +50,35 @@ class Job:
     params: Any
     wildcards: Any
     resources: Any
-    config: Mapping[str, Any]
+    config: Any
     threads: int
     log: str | None
 
 
 @contextmanager
 def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
-    """Run the body of a script: stderr also goes to the job's log, which ends with the time taken.
+    """Run the body of a script: stderr goes to the job's log, which ends with the time taken.
 
     namespace: the script's `globals()`; Snakemake puts the job there.
     An exception ends the script with exit status 1: with one line if it has a `user_message`,
     otherwise with a traceback.
     """
     started = time.time()
-    if "snakemake" in namespace:
-        rule = namespace["snakemake"]
-        log = rule.log[0] if rule.log else None
-        parts: dict[str, Any] = {part: getattr(rule, part) for part in _PARTS}
-        job = Job(**parts, threads=rule.threads, log=log)
-    else:
-        job = _read_arguments(namespace["__doc__"], sys.argv[1:])
+    warnings.formatwarning = lambda message, *_args, **_kwargs: f"warning: {message}\n"
     with ExitStack() as stack:
-        warnings.formatwarning = lambda message, *_args, **_kwargs: f"warning: {message}\n"
         try:
+            job = _job(namespace)
             if job.log:
-                log_file = stack.enter_context(_Log(job.log))
-                terminal, sys.stderr = sys.stderr, cast(TextIO, _Tee(sys.stderr, log_file))
+                terminal = sys.stderr
+                log = stack.enter_context(_Log(job.log, terminal))
+                sys.stderr = cast(TextIO, log)
                 stack.callback(setattr, sys, "stderr", terminal)
+            if "snakemake" in namespace:
+                print(f"{COMMAND}{_command(namespace, job)}", file=sys.stderr)
             yield job
+        except KeyboardInterrupt:
+            print(INTERRUPTED, file=sys.stderr)
+            raise SystemExit(130) from None
         except Exception as error:
             if message := user_message(error):
                 print(f"{ERROR}{message}", file=sys.stderr)
@@ -86,9 +89,52 @@ def running(namespace: Mapping[str, Any]) -> Iterator[Job]:
             starting = started - _begin_of_process()
             taken = time.time() - started
             cores = f"{job.threads} core(s)"
-            log_file.write(
-                f"{SUCCESS}{taken:.1f} s on {cores} after {starting:.1f} s of start-up\n"
-            )
+            log.write(f"{SUCCESS}{taken:.1f} s on {cores} after {starting:.1f} s of start-up\n")
+
+
+def _job(namespace: Mapping[str, Any]) -> Job:
+    """The job that Snakemake gives to a script, or that of the command line."""
+    if "snakemake" in namespace:
+        rule = namespace["snakemake"]
+        parts = {part: getattr(rule, part) for part in PARTS}
+        return Job(**parts, threads=rule.threads, log=rule.log[0] if rule.log else None)
+    arguments = sys.argv[1:]
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(_usage(Path(namespace["__file__"]), namespace["__doc__"]))
+        raise SystemExit(0)
+    return Job(**read_arguments(arguments))
+
+
+def _command(namespace: Mapping[str, Any], job: Job) -> str:
+    """The command that runs a job of Snakemake by hand, in the study's folder."""
+    # Snakemake runs a copy, and says here what it is a copy of.
+    script = Path(namespace["__file__"])
+    return shlex.join([sys.executable, str(script), *written_arguments(script, job)])
+
+
+def _usage(script: Path, description: str) -> str:
+    """What `--help` prints."""
+    lines = [description.strip(), "", "It reads these arguments, each PART.NAME=VALUE in YAML:"]
+    for part, names in names_read(script).items():
+        shown = [f"{part}.{name}" for name in names if name != ALL]
+        if ALL in names:
+            shown.append(f"{part}.NAME for each of its rule's, in their order")
+        lines.append(f"  {', '.join(shown)}")
+    lines += ["  threads=1, log=FILE (for what is otherwise printed)", ""]
+    if example := _example(script):
+        return "\n".join([*lines, "Example, from a log of this folder's study:", f"  {example}"])
+    lines.append("Example: the first line of each log in a study's results/logs is such a command.")
+    return "\n".join(lines)
+
+
+def _example(script: Path) -> str | None:
+    """The command of a job of the study in the working folder; None if it has none."""
+    for path in sorted(Path("results/logs").rglob("*.log")):
+        with open(path, encoding="utf-8", errors="replace") as log:
+            line = log.readline().strip()
+        if line.startswith(COMMAND) and f"/{script.name} " in line:
+            return line.removeprefix(COMMAND)
+    return None
 
 
 def _begin_of_process() -> float:
@@ -101,42 +147,14 @@ def _begin_of_process() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot
 
 
-def _read_arguments(description: str, arguments: list[str]) -> Job:
-    """A job from arguments such as `params.threshold=0.8`, `threads=2` and `log=a.log`."""
-    usage = f"{description.strip()}\n\n{__doc__}"
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(usage)
-        raise SystemExit(0)
-    parts: dict[str, Any] = {part: _Values() for part in _PARTS}
-    parts |= {"threads": 1, "log": None}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        part, dot, name = key.partition(".")
-        if not equals or part not in parts or bool(dot) != (part in _PARTS):
-            raise SystemExit(
-                f"error: argument {argument!r}: expected {'|'.join(_PARTS)}.NAME=VALUE"
-            )
-        if dot:
-            setattr(parts[part], name, yaml.safe_load(value))
-        else:
-            parts[part] = yaml.safe_load(value)
-    return Job(**{**parts, "config": vars(parts["config"])})
-
-
-class _Values(SimpleNamespace):
-    """Named values that can also be indexed and iterated over, as those of Snakemake."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(vars(self).values())
-
-    def __getitem__(self, number: int) -> Any:
-        return list(self)[number]
-
-
 class _Log:
-    """A log file. It ignores a full disk, which must not hide why a job fails."""
+    """A text stream to a log file: progress bars become lines.
 
-    def __init__(self, path: str) -> None:
+    What a full disk does not take goes to the terminal: it must not hide why a job fails.
+    """
+
+    def __init__(self, path: str, terminal: TextIO) -> None:
+        self._terminal = terminal
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Without a buffer: it would be written again, and fail again, when the file is closed.
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115
@@ -147,32 +165,24 @@ class _Log:
     def __exit__(self, *_error: object) -> None:
         self._file.close()
 
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            self._file.write(text.encode())
-
-
-class _Tee:
-    """A text stream to stderr and to a log. Progress bars become lines, except on a terminal."""
-
-    def __init__(self, terminal: TextIO, log: _Log) -> None:
-        self._terminal, self._log = terminal, log
-
     def write(self, text: str) -> int:
-        lines = text.replace("\r", "\n")
-        self._log.write(lines)
-        return self._terminal.write(text if self.isatty() else lines)
+        text = text.replace("\r", "\n")
+        try:
+            self._file.write(text.encode())
+        except OSError:
+            self._terminal.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        self._terminal.flush()
+        """Nothing waits to be written."""
 
     def isatty(self) -> bool:
-        return self._terminal.isatty()
+        return False
 
 
 def table_files(output: Any) -> dict[str, str]:
     """The files of a table beside its rows, as keyword arguments of `pages.tables.write_table`."""
-    return {f"{kind}_file": getattr(output, kind) for kind in ("csv", "markdown", "html")}
+    return {f"{kind}_file": getattr(output, kind) for kind in TABLE_FILES}
 
 
 def stem(path: str) -> str:

@@ -28,7 +28,7 @@ def check_image(image):
 
 def outside_paths():
     """Paths outside of the working folder that jobs read; Snakemake binds the folder itself."""
-    paths = [workflow.basedir]
+    paths = [REPOSITORY]
     for model in study.models_of_kind("local"):
         # The files of a snapshot in the hub's cache are links to another folder.
         folders = {file.resolve().parent for file in study.checkpoint_files(model)}
@@ -91,7 +91,7 @@ def show_gpus(executor_plugin):
 
 # The default image is the repository's, whatever folder the study is in.
 if not Path(config["container"]).is_absolute() and "://" not in config["container"]:
-    places = [Path(), Path(workflow.basedir)]
+    places = [Path(), REPOSITORY]
     images = [str(place / config["container"]) for place in places]
     config["container"] = next(filter(os.path.exists, images), config["container"])
 

@@ -4,48 +4,62 @@ import shutil
 import sys
 
 from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.pages.ending import ending, found
+from think_to_talk.run.command import study_command
 from think_to_talk.run.failures import failure_report, unfinished
 from think_to_talk.study.disk import Disk, size
-from think_to_talk.timing.clocks import sentences
 
-# The clocks of so many variables are said in words; those of more, where they are.
-_MOST_SENTENCES = 30
+# What a run ends with, of what it was asked for: {what it is called: its file}.
+PLACES = {
+    "findings, in every seed": rules.findings.output.markdown,
+    "dates of each variable": rules.clocks_table.output.markdown,
+    "accuracies and t*": rules.timing_table.output.markdown,
+    "explorer of all results": rules.explorer.output.page,
+    "configuration, software": rules.study_page.output.page,
+}
 
 
-def show_disk():
-    """Print what the study takes on disk, and what is free there."""
+def requested_files():
+    """The files that the run was asked for: of its rules also what they collect."""
+    jobs = workflow.dag.targetjobs
+    return {str(file) for job in jobs for file in (*job.output, *job.input)}
+
+
+def show_disk(**settings):
+    """Print what the study takes on disk, and what is free there, when a run starts."""
+    if not is_real_run(**settings):
+        return
     disk = Disk.of_study(study, needs).sentence(config["keep_hidden_states"])
     free = size(shutil.disk_usage(".").free)
     print(f"Disk: {disk}. Free here: {free}.", file=sys.stderr)
 
 
 def show_results():
-    """Print the timing table, if there is one, the clocks, and where the other results are."""
-    table = Path(rules.timing_table.output.markdown)
-    if not table.exists():
-        return
-    places = {
-        "clocks": rules.clocks_table.output.markdown,
-        "explorer of all results": rules.explorer.output.page,
-        "findings": rules.findings.output.markdown,
-        "tables and figures": f"{table.parent}/",
-        "report in one file": "snakemake --report report.html",
-    }
-    print(f"\n{table.read_text(encoding='utf-8')}")
-    clocks = Path(rules.clocks_table.output.rows)
-    rows = read_jsonl(clocks) if clocks.exists() else []
-    if len(rows) <= _MOST_SENTENCES:
-        print("\n".join([*sentences(rows), ""]))
-    for what, where in places.items():
-        print(f"{what + ':':<26}{where}")
+    """Print what was found and where the results are, of all that the run was asked for."""
+    files = requested_files()
+    plan = Path(rules.plan.output.plan)
+    if str(plan) in files:
+        print(f"\n{plan.read_text(encoding='utf-8')}\n{plan.absolute()}")
+    clocks = rules.clocks_table.output.rows
+    sentences = found(read_jsonl(clocks)) if clocks in files else []
+    places = {what: where for what, where in PLACES.items() if where in files}
+    if places:
+        if rules.explorer.output.page in files:
+            places["tables and figures"] = "results/summary/"
+            places["report in one file"] = (
+                f"{study_command(sys.argv)} --report report.html"
+            )
+        print(ending(sentences, places))
+    send_wandb_runs()
 
 
-def show_failures():
-    """Print the last lines of the logs of failed jobs."""
+def show_failures(interrupted):
+    """Print the last lines of the logs of failed jobs; interrupted: whether by the user."""
     # The lock file was written when the run started, by the file system whose clock dates the logs.
     # With `--nolock` there is none.
     lock_file = Path(".snakemake/lock.json")
     start = lock_file.stat().st_mtime if lock_file.exists() else 0
-    failed = unfinished(LOGS, start)
-    if failed:
-        print(f"\n{failure_report(failed)}", file=sys.stderr)
+    failures = failure_report(unfinished(LOGS, start), interrupted=interrupted)
+    if failures:
+        print(f"\n{failures}", file=sys.stderr)
+    send_wandb_runs()

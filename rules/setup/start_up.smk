@@ -15,7 +15,6 @@ from functools import cache
 from snakemake.benchmark import benchmarked
 from snakemake.script import PythonScript
 from think_to_talk.run.loaded_libraries import Loader
-from think_to_talk.run.start_up import StartUp, with_loaded_libraries
 
 # A thread that waits for another (GNU OpenMP, which torch brings) soon sleeps. It would spin for
 # milliseconds, on the core that the other needs where other work has the cores as well: a training
@@ -38,6 +37,14 @@ def starts_loaded(executor_plugin, **_settings):
     )
 
 
+SCRIPTS = REPOSITORY / "workflow_scripts"
+
+
+def is_own(script):
+    """Whether a script is this workflow's, and not of one that uses it as a module."""
+    return SCRIPTS in Path(script).parents
+
+
 @cache
 def libraries(script):
     """What a script of a rule imports, beside the study's own package."""
@@ -52,16 +59,10 @@ def imports_torch(script):
 def loader_of_run():
     """The process that imports what the jobs of this run import, or None if it is not worthwhile."""
     scripts = [
-        job.rule.script for job in workflow.dag.needrun_jobs() if job.rule.script
+        job.rule.script
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.script and (SCRIPTS / Path(job.rule.script).name).is_file()
     ]
     if sum(map(imports_torch, scripts)) < _WORTHWHILE:
         return None
     return Loader(set().union(*map(libraries, set(scripts))))
-
-
-workflow.execute = with_loaded_libraries(
-    workflow.execute,
-    PythonScript,
-    StartUp(starts_loaded, loader_of_run, imports_torch, benchmarked),
-)
-code.keep()

@@ -206,7 +206,7 @@ def test_a_job_that_fails_for_good_ends_the_run_with_its_log(doomed):
     study, run = doomed
     assert run.wait() == 1
     output = (study.folder / "run.log").read_text()
-    assert "Error in rule model_check" in output
+    assert "failed model_check (local, seed 1)" in output
     log = study.folder / "results/logs/model_check/local/seed-1.log"
     last_line = log.read_text().strip().splitlines()[-1]
     assert last_line.startswith("error: checkpoints/gpt2: not readable (Error while deserializing")

@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from think_to_talk.run.failures import SUCCESS, failure_report, likely_cause, unfinished
+from think_to_talk.run.failures import (
+    COMMAND,
+    INTERRUPTED,
+    SUCCESS,
+    failure_report,
+    likely_cause,
+    unfinished,
+)
 
 ENDED = f"{SUCCESS}1.0 s on 1 core(s) after 1.0 s of start-up\n"
 
@@ -47,6 +54,23 @@ def test_many_failures_are_counted_and_not_all_shown(logs):
     report = failure_report(unfinished(logs, 50))
     assert report.count("    likely cause:") == 10
     assert "... and 23 more." in report
+
+
+def test_the_command_that_begins_a_log_is_none_of_its_last_lines(logs):
+    (logs / "a.log").write_text(f"{COMMAND}python train.py\nerror: x\n")
+    report = failure_report([logs / "a.log"])
+    assert "python" not in report
+    assert "| error: x" in report
+
+
+def test_jobs_of_an_interrupted_run_have_not_failed_unless_their_logs_give_an_error(logs):
+    (logs / "stopped.log").write_text(f"error: of a warning\n{INTERRUPTED}\n")
+    report = failure_report(unfinished(logs, 50), interrupted=True)
+    assert report.startswith("Interrupted: 3 job(s) were running.\n\n1 job(s) failed.")
+    assert "memory" not in report
+    assert "wrong.log" in report
+    assert failure_report([], interrupted=True).startswith("Interrupted: 0 job(s)")
+    assert failure_report([]) == ""
 
 
 @pytest.mark.parametrize(

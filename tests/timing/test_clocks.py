@@ -2,7 +2,7 @@
 
 import pytest
 
-from think_to_talk.timing.clocks import clock_rows, first_used, sentence, sentences
+from think_to_talk.timing.clocks import clock_rows, first_used, sentence
 
 #: The symbols of a problem and of its chain, a token each.
 PROBLEM = [*"A=#+#,B=A+#;B=?"]
@@ -115,11 +115,3 @@ def test_without_solved_pairs_nothing_is_said_of_patches():
     assert (row["t_used"], row["pairs"]) == (None, 0)
     assert "patch" not in row["sentence"]
     assert first_used([], 0.9) is None
-
-
-def test_lines_stand_below_their_model_and_seed():
-    rows = [{"model": m, "seed": s, "sentence": t} for m, s, t in ("a1x", "a1y", "a2x", "b2x")]
-    assert sentences(rows) == [
-        *("a, seed 1:", "  x", "  y", "a, seed 2:", "  x", "b, seed 2:", "  x"),
-    ]
-    assert sentences([]) == []

@@ -139,7 +139,7 @@ def test_results_from_the_future_are_made_again_only_where_they_must(finished_mi
     # The inputs of the probes and of the overview have times in the future, too.
     remove(study, TINY.format("probes") + ".jsonl", "summary/figures/tiny/seed-1/overview.png")
     run = study.snakemake()
-    made = set(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", run.stdout + run.stderr, re.M))
+    made = set(re.findall(r"^[\d:]{8}  ended  (\w+)", run.stdout + run.stderr, re.M))
     assert "probes" in made
     assert not made & {"train", "hidden_states", "patching"}
     check_end(study, finished_mini)

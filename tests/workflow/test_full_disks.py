@@ -36,8 +36,9 @@ def test_a_full_disk_is_one_error_at_each_stage_and_more_room_is_all_it_takes(
                 study.snakemake("results/tiny/seed-1/timing/level-1.jsonl")
             remount(results, f"size={used_kb(results) + room}k")
             shown = fails(study)
-            errors = set(re.findall(r"^error: (\S+): No space left on device \(make", shown, re.M))
-            rules = set(re.findall(r"^Error in rule (\S+):", shown, re.M))
+            said = r"(?:^error: |\): )(\S+): No space left on device \(make"
+            errors = set(re.findall(said, shown, re.M))
+            rules = set(re.findall(r"^[\d:]{8}  failed (\w+)", shown, re.M))
             assert errors
             # An error of a job is its rule's, and of no other line of the workflow.
             assert not re.search(r"Error in file .*rules/setup/", shown)

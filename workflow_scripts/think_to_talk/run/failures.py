@@ -15,6 +15,12 @@ SUCCESS = "finished in "
 #: Beginning of a line with an error that the user can fix.
 ERROR = "error: "
 
+#: The last line of the log of a job that the user interrupted.
+INTERRUPTED = "interrupted"
+
+#: Beginning of the line of a log that says how to run its job by hand.
+COMMAND = "$ "
+
 _TRACEBACK = "Traceback (most recent call last):"
 
 #: Lines shown of each log.
@@ -38,20 +44,39 @@ def unfinished(logs: str | Path, since: float) -> list[Path]:
     ]
 
 
-def failure_report(logs: list[Path]) -> str:
-    """The message about failed jobs: for each log, its path, last lines and likely cause."""
-    parts = [f"{len(logs)} job(s) failed. The log of each, its last lines and the likely cause:"]
-    parts += ["\n".join(_log_report(log)) for log in logs[:_MOST_LOGS]]
-    if len(logs) > _MOST_LOGS:
-        parts.append(f"... and {len(logs) - _MOST_LOGS} more.")
-    parts.append("Complete results are kept: fix the cause and run the same command again.")
+def failure_report(logs: list[Path], *, interrupted: bool = False) -> str:
+    """The message about jobs that did not succeed; empty if there is nothing to say.
+
+    logs: theirs. For each, the message has its path, last lines and likely cause.
+    interrupted: whether the user interrupted the run. Then jobs whose logs give no error have not
+        failed.
+    """
+    parts = []
+    if interrupted:
+        failed = [log for log in logs if _error(_lines(log))]
+        parts.append(f"Interrupted: {len(logs) - len(failed)} job(s) were running.")
+        logs = failed
+    if logs:
+        parts += _failures(logs)
+    if parts:
+        remedy = "run" if interrupted else "fix the cause and run"
+        parts.append(f"Complete results are kept: {remedy} the same command again.")
     return "\n\n".join(parts)
+
+
+def _failures(logs: list[Path]) -> Iterator[str]:
+    yield f"{len(logs)} job(s) failed. The log of each, its last lines and the likely cause:"
+    for log in logs[:_MOST_LOGS]:
+        yield "\n".join(_log_report(log))
+    if len(logs) > _MOST_LOGS:
+        yield f"... and {len(logs) - _MOST_LOGS} more."
 
 
 def _log_report(log: Path) -> Iterator[str]:
     lines = _lines(log)
     yield str(log)
-    yield from (f"    | {line}" for line in lines[-_LAST_LINES:])
+    shown = [line for line in lines if not line.startswith(COMMAND)]
+    yield from (f"    | {line}" for line in shown[-_LAST_LINES:])
     yield f"    likely cause: {likely_cause(lines)}"
 
 
@@ -62,12 +87,27 @@ def _lines(log: Path) -> list[str]:
 
 def likely_cause(lines: list[str]) -> str:
     """The likely reason why a job failed, from the lines of its log."""
+    if error := _error(lines):
+        return error
+    return (
+        "the job was killed from outside and wrote no error: most often it exceeded its memory or "
+        "time (see its resources) or was cancelled"
+    )
+
+
+def log_verdict(log: Path | None) -> str | None:
+    """Why the job of a log failed; None if the user interrupted it."""
+    lines = _lines(log) if log is not None and log.is_file() else []
+    return None if lines[-1:] == [INTERRUPTED] else likely_cause(lines)
+
+
+def _error(lines: list[str]) -> str | None:
+    """The error that a job's log ends with; None if the job was ended from outside."""
+    if lines and lines[-1] == INTERRUPTED:
+        return None
     for line in reversed(lines):
         if line.startswith(ERROR):
             return line.removeprefix(ERROR)
     if _TRACEBACK in lines:
         return f"{lines[-1]} (a defect of the workflow or of a package: please report it)"
-    return (
-        "the job was killed from outside and wrote no error: most often it exceeded its memory or "
-        "time (see its resources) or was cancelled"
-    )
+    return None

@@ -1,6 +1,6 @@
 """Lock of a study's folder, and recovery after a killed Snakemake.
 
-`rules/setup/lock.smk` wraps the execution of the jobs in `locked`. The lock is a `flock` on
+`rules/setup/execution.smk` wraps the execution of the jobs in `locked`. The lock is a `flock` on
 `.snakemake/lock.json`. Snakemake's lock is the existence of a file, which remains when its process
 is killed and then blocks the same command. The kernel releases a `flock` when its process ends.
 The holder therefore knows that no other Snakemake is alive, and removes what a killed one left.
@@ -76,16 +76,6 @@ def locked(
             raise error(message) from None
 
     return execute_locked
-
-
-def prepared(execute: Callable[..., None], prepare: Callable[..., None]) -> Callable[..., None]:
-    """A function that calls `prepare`, then `execute`, both with its keyword arguments."""
-
-    def execute_prepared(**settings: Any) -> None:
-        prepare(**settings)
-        return execute(**settings)
-
-    return execute_prepared
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How the scripts of a run start: as forks of a process that has imported their libraries.
 
-`rules/setup/start_up.smk` hands over what is Snakemake's. This is not in a workflow file, since
-Snakemake attributes an error of a job to the innermost line of a workflow file: the job's rule.
+`rules/setup/start_up.smk` and `execution.smk` hand over what is Snakemake's. This is not in a
+workflow file, since Snakemake attributes an error of a job to the innermost line of one: the rule.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ class StartUp:
 
     applies: whether it is to be done, given the arguments of `Workflow.execute`.
     begin: start the loader, or return None if it is not worthwhile.
-    takes_long: whether a script, by its file's name, spends seconds on its imports: it waits for
+    is_own: whether a script, by its path, is the workflow's own; others start as usual.
+    takes_long: whether a script, by its path, spends seconds on its imports: it waits for
         the loader, where others start as usual until that is ready.
     benchmarked: the context that measures a process, given its number and where that is recorded.
     """
 
     applies: Callable[..., bool]
     begin: Callable[[], Loader | None]
+    is_own: Callable[[str], bool]
     takes_long: Callable[[str], bool]
     benchmarked: Callable[[int, Any], AbstractContextManager[Any]]
 
@@ -72,10 +74,12 @@ def _started(
 
     def execute_script(script: Any, file: str, edit: bool = False) -> None:
         loader = find_loader()
+        path = script.path.get_path_or_uri(secret_free=True)
         if (
             loader is None
+            or not start_up.is_own(path)
             or _runs_on_a_gpu(script.resources)
-            or not (start_up.takes_long(script.path.get_filename()) or loader.is_ready())
+            or not (start_up.takes_long(path) or loader.is_ready())
         ):
             return usual(script, file, edit)
         try:

@@ -9,12 +9,12 @@ first token of the chain of thought:
 - when it is *used*: when patching hidden states there changes what the chain says of it
   (`interventions.patching`).
 
-`figures.clocks` draws the rows, and a run ends with their sentences.
+`figures.clocks` draws the rows, and a run ends with what they say of answers (`pages.ending`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -146,14 +146,3 @@ def sentence(row: Mapping[str, Any]) -> str:
         )
     name = role_label(row["variable"], row["role"])
     return f"{row['task']}, {name}: {', '.join(parts)}"
-
-
-def sentences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The lines that end a run: the sentence of each row, below its model and seed."""
-    lines: list[str] = []
-    heading = None
-    for row in rows:
-        of_model = f"{row['model']}, seed {row['seed']}:"
-        lines += [of_model] * (of_model != heading) + [f"  {row['sentence']}"]
-        heading = of_model
-    return lines
