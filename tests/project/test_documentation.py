@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections import defaultdict
 
 import pytest
 import yaml
@@ -9,6 +10,8 @@ from snakemake.utils import update_config
 from support.repository import REPOSITORY
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.problems import Problem
+from think_to_talk.formulas.templates import Form
 from think_to_talk.study import configuration
 
 #: Folders at the top level that hold what was made or installed, and are not the repository's.
@@ -104,6 +107,36 @@ def test_an_example_of_a_configuration_is_accepted_but_for_files_that_are_not_he
     except InputError as error:
         refusal = str(error)
     assert not refusal or re.search(r": no such (file|folder)\b", refusal)
+
+
+def test_readme_is_short():
+    assert len(read("README.md").splitlines()) <= 150
+
+
+def test_nothing_stands_on_two_pages():
+    """No sequence of fifteen words does, but for code and the generated reference."""
+    found = defaultdict(set)
+    for name in MARKDOWN:
+        if name in ("CHANGELOG.md", "docs/configuration.md"):
+            continue
+        words = re.findall(r"[\w*']+", without_blocks(read(name)))
+        for start in range(len(words) - 14):
+            found[" ".join(words[start : start + 15])].add(name)
+    assert {words: names for words, names in found.items() if len(names) > 1} == {}
+
+
+def test_the_worked_problem_is_one_of_level_3(raw_config):
+    """Its text and chain are what the package writes, and t counts from the chain's first token."""
+    plus_or_minus = {"equations": ["v0 = num ± num", "v1 = num ± v0"], "order": "reversed"}
+    assert plus_or_minus.items() <= raw_config["tasks"]["level-3"].items()
+    [block] = re.findall(r"^```text\n(problem\n.*?)^```", read("docs/question.md"), re.M | re.S)
+    positions = [int(t) for line in re.findall(r"^t (.*)", block, re.M) for t in line.split()]
+    symbols = [each for line in re.findall(r"^symbol (.*)", block, re.M) for each in line.split()]
+    forms = (Form((None, None), "-"), Form((None, 0), "-"))
+    problem = Problem(("e", "b"), forms, ((4, 2), (7,)), (2, 5), (1, 0), 1)
+    read_by_model = problem.source.replace("?", " ?").split()
+    assert symbols == [*read_by_model, *problem.scratchpad.split(), "⏎"]
+    assert positions == list(range(-len(read_by_model), len(symbols) - len(read_by_model)))
 
 
 def test_readme_has_examples_of_configurations():

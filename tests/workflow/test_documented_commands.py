@@ -10,8 +10,8 @@ from support.repository import REPOSITORY
 from support.studies import Study, copied_repository, own_environment
 
 DOCUMENTS = (
-    *("README.md", "CONTRIBUTING.md", "docs/cluster.md", "docs/findings.md", "docs/python.md"),
-    *("docs/laptop.md", "docs/reviewer.md", "docs/first-hub-model.md"),
+    *("README.md", "CONTRIBUTING.md"),
+    *(f"docs/{page.name}" for page in sorted((REPOSITORY / "docs").glob("*.md"))),
 )
 PLAN_HUB_MODEL = "snakemake --cores 1 plan --configfile studies/hub-model.yaml"
 HUB_MODEL = (
@@ -97,7 +97,6 @@ def test_ci_runs_the_checks_and_all_tests():
 @pytest.mark.documented(
     "make .venv/study",
     "make .venv/study .venv/slurm",
-    "make .venv/slurm",
     "make .venv/dev",
     "make .venv/smollm2",
     "make .venv/wandb",
