@@ -12,10 +12,12 @@ from think_to_talk.run.output import RunOutput
 NAMED = {"model": "{}", "seed": "seed {}", "task": "{}"}
 
 
-def in_words(wildcards):
-    """The wildcards of a job: `tiny, seed 42, level-1`."""
+def in_words(wildcards, rule_name):
+    """The wildcards of a job: `tiny, seed 42, level-1`; none that repeats the rule's name."""
     shown = {name: words for name, words in NAMED.items() if name in wildcards}
-    shown |= {name: "{}" for name in wildcards if name not in shown}
+    for name, value in wildcards.items():
+        if value != rule_name:
+            shown.setdefault(name, "{}")
     return ", ".join(words.format(wildcards[name]) for name, words in shown.items())
 
 
@@ -23,7 +25,7 @@ def planned_job(job):
     """What the output needs to know of a job of Snakemake."""
     return PlannedJob(
         job.rule.name,
-        in_words(job.wildcards_dict),
+        in_words(job.wildcards_dict, job.rule.name),
         model=job.wildcards_dict.get("model"),
         cores=job.threads,
         log=Path(job.log[0]),
