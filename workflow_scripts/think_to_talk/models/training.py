@@ -190,9 +190,7 @@ def _losses(model: LlamaForCausalLM, task: Examples, rows: Sequence[int]) -> tor
     """Cross-entropy of each token of some rows that comes after what is given, [rows * tokens]."""
     ids, n_learned = task.ids[rows], task.ids.shape[1] - task.n_given
     logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
-    return F.cross_entropy(
-        logits.flatten(0, 1), ids[:, task.n_given :].flatten(), reduction="none"
-    )
+    return F.cross_entropy(logits.flatten(0, 1), ids[:, task.n_given :].flatten(), reduction="none")
 
 
 @torch.inference_mode()
