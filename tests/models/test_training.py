@@ -80,7 +80,9 @@ def test_each_step_also_shows_chains_that_are_cut_and_teaches_what_follows(
         assert given.count(",") == max(equations - 1, 0)
         assert given.endswith(";")
         learned = tokenizer.convert_ids_to_tokens(cut.ids[0, cut.n_given :].tolist())
-        assert learned[1] == "=" and learned[2].isdigit() and learned[3:] == ["\n"]
+        assert learned[1] == "="
+        assert learned[2].isdigit()
+        assert learned[3:] == ["\n"]
     shown = []
 
     def losses(model, task, rows):
@@ -102,4 +104,5 @@ def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
     task = {"task": {**tasks["level-3"], "chain": 2}}
     examples = training.training_examples(tokenizer, task, set(), 5, 3)["task"]
     learned = tokenizer.decode(examples.ids[0, examples.n_given :].tolist())
-    assert learned.count("=") == 3 and learned.count(";") == 1
+    assert learned.count("=") == 3
+    assert learned.count(";") == 1

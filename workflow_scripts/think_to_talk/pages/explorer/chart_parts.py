@@ -20,7 +20,7 @@ MARK = "#d55e00"
 RIGHT, WRONG = "#0072b2", "#b03a2e"
 
 #: Fonts and colours; the page's style replaces colours in a dark scheme.
-_CONFIG = {
+_CONFIG: Part = {
     "style": {"cell": {"stroke": "#888"}},
     "axis": {
         "labelFontSize": 11,
@@ -162,7 +162,7 @@ def at(scale: str, field: str, offset: float = 0) -> Part:
 
 def rectangle(data: str, fill: Any, **encoding: Any) -> Part:
     """A filled place for each row, at its `column` and `row`."""
-    place = {
+    place: Part = {
         "x": at("x", "column", -0.5),
         "x2": at("x", "column", 0.5),
         "y": at("y", "row", -0.5),
@@ -207,7 +207,7 @@ def heat_legend(title: str) -> Part:
 
 def begin() -> tuple[Part, Part]:
     """Where the chain of thought begins: a dashed line."""
-    place = {
+    place: Part = {
         "x": {"scale": "x", "signal": "start - 0.5"},
         "y": {"value": 0},
         "y2": {"signal": "height"},

@@ -20,12 +20,12 @@ from think_to_talk.pages.explorer.chart_parts import (
     share,
 )
 
-_OUTLINE = {"stroke": {"value": MARK}, "strokeWidth": {"value": 2}}
+_OUTLINE: Part = {"stroke": {"value": MARK}, "strokeWidth": {"value": 2}}
 
 
 def equation_map(title: str) -> Part:
     """Layers (or windows of them) by equations (`cells`), the `asked` one outlined."""
-    asked = {
+    asked: Part = {
         "x": {"scale": "x", "signal": "asked - 0.5"},
         "x2": {"scale": "x", "signal": "asked + 0.5"},
         "y": {"value": 0},

@@ -180,14 +180,14 @@ def clocks() -> Part:
     """
     y, colour = at("y", "row"), {"field": "colour"}
     width, middle = {"value": 3}, {"value": "middle"}
-    lane = {
+    lane: Part = {
         "x": {"scale": "x", "signal": "-0.5"},
         "x2": {"scale": "x", "signal": "start - 0.5"},
         "y": at("y", "row", -0.5),
         "y2": {"scale": "y", "signal": "datum.row + datum.size - 0.5"},
         "stroke": {"value": "white"},
     }
-    chain = {**lane, "x": lane["x2"], "x2": {"signal": "width"}}
+    chain: Part = {**lane, "x": lane["x2"], "x2": {"signal": "width"}}
     text = {"fontSize": {"value": 10}, "baseline": middle}
     label = {"text": {"signal": "lane_names[datum.value]"}}
     return chart(
