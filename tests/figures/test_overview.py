@@ -36,6 +36,9 @@ def test_separators_are_light_marks_and_the_line_breaks_between_equations(probe_
     separators = [i - COT_START for i, symbol in enumerate(SYMBOLS) if symbol in ",;⏎"]
     assert list(points(light)) == separators
     assert light.get_linestyle() == "None"
+    # So does the band of its interval.
+    (band, *_) = panel.collections
+    assert len(band.get_paths()) == 6
     # A gap at each of them, and one between the question, which ends without, and the chain.
     gaps = [place for place, y in zip(*curve.get_data(), strict=True) if isnan(y)]
     assert len(gaps) == len(separators) + 1

@@ -17,6 +17,9 @@ from think_to_talk.figures.style import WIDTH, ProbeRows, describe
 from think_to_talk.figures.symbol_axis import AXIS, SHADED
 from think_to_talk.timing.symbol_axis import SEPARATORS
 
+#: A number per place.
+Values = Sequence[float]
+
 #: What the light marks are.
 LIGHT = "Lines join the symbols of an equation; light marks: separators between equations"
 
@@ -69,26 +72,16 @@ def draw_accuracy(
     alpha: how opaque the band is.
     """
     x = [row["symbol_index"] - cot_start for row in best]
-    y = [row[f"{prefix}score"] for row in best]
     joined = [row["symbol"] not in SEPARATORS for row in best]
-    draw_joined(panel, x, y, joined, {"color": colour, **line})
-    panel.fill_between(
-        x,
-        [row[f"{prefix}ci_low"] for row in best],
-        [row[f"{prefix}ci_high"] for row in best],
-        where=joined,
-        color=colour,
-        alpha=alpha,
-        linewidth=0,
+    score, low, high = (
+        [row[f"{prefix}{key}"] for row in best] for key in ("score", "ci_low", "ci_high")
     )
+    draw_joined(panel, x, score, joined, {"color": colour, **line})
+    draw_band(panel, x, low, high, joined, colour, alpha)
 
 
 def draw_joined(
-    panel: Axes,
-    x: Sequence[float],
-    y: Sequence[float],
-    joined: Sequence[bool],
-    line: Mapping[str, Any],
+    panel: Axes, x: Values, y: Values, joined: Sequence[bool], line: Mapping[str, Any]
 ) -> None:
     """Draw a line through the places that are joined, and light marks, if it has marks, elsewhere.
 
@@ -96,12 +89,34 @@ def draw_joined(
     joined: whether a place is on the line.
     line: how it is drawn, as matplotlib's arguments.
     """
-    values = np.where(joined, np.array(y, dtype=float), np.nan)
-    # The question ends with no separator: the line ends there all the same.
-    gap = [place for place, of_chain in enumerate(x) if of_chain >= 0][:1]
-    places = np.insert(np.array(x, dtype=float), gap, np.nan)
-    panel.plot(places, np.insert(values, gap, np.nan), **{"linewidth": 0.9, **line})
+    places, values = _with_gaps(x, joined, x, y)
+    panel.plot(places, values, **{"linewidth": 0.9, **line})
     if line.get("marker"):
         light = {**line, "linestyle": "none", "alpha": 0.3, "markeredgewidth": 0, "label": None}
         apart = [(at, value) for at, value, on in zip(x, y, joined, strict=True) if not on]
         panel.plot(*zip(*apart, strict=True) if apart else ([], []), **light)
+
+
+def draw_band(
+    panel: Axes,
+    x: Values,
+    low: Values,
+    high: Values,
+    joined: Sequence[bool],
+    colour: str,
+    alpha: float,
+) -> None:
+    """Shade what lies between two lines of `draw_joined`."""
+    places, below, above = _with_gaps(x, joined, x, low, high)
+    panel.fill_between(places, below, above, color=colour, alpha=alpha, linewidth=0)
+
+
+def _with_gaps(x: Values, joined: Sequence[bool], *lines: Values) -> list[np.ndarray]:
+    """Places and values of lines, nan where a line has a gap.
+
+    The question ends with no separator: a gap is put between it and the chain, at 0.
+    """
+    begin = [place for place, of_chain in enumerate(x) if of_chain >= 0][:1]
+    places, *values = (np.array(line, dtype=float) for line in lines)
+    kept = [np.where(joined, of_line, np.nan) for of_line in values]
+    return [np.insert(line, begin, np.nan) for line in (places, *kept)]

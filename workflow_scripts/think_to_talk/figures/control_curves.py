@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from think_to_talk.controls.kinds import Control
 from think_to_talk.controls.results import Result, Row, Rows
-from think_to_talk.figures.accuracy_curve import LIGHT, draw_joined, task_panels
+from think_to_talk.figures.accuracy_curve import LIGHT, draw_band, draw_joined, task_panels
 from think_to_talk.figures.style import HELDOUT_DASHES, VariableStyle, legend_above, variable_styles
 from think_to_talk.figures.symbol_axis import CEILING, draw_ceiling, draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
@@ -170,5 +170,4 @@ def _draw_mean(
     draw_joined(panel, x, [float(np.mean(values)) for values in scores], on_line, line)
     if band:
         low, high = list(map(min, scores)), list(map(max, scores))
-        inside: dict[str, Any] = {"color": style.colour, "alpha": 0.25, "linewidth": 0}
-        panel.fill_between(x, low, high, where=on_line, **inside)
+        draw_band(panel, x, low, high, on_line, style.colour, alpha=0.25)
