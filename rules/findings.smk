@@ -11,6 +11,8 @@ rule findings:
         ),
     output:
         **table_files("findings", "findings"),
+        # With it the report opens.
+        opening=filled(TABLE, table="findings", format="rst"),
     log:
         log_file("findings"),
     benchmark:

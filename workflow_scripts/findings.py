@@ -7,7 +7,7 @@ from think_to_talk.findings.table import COLUMNS, finding_rows
 from think_to_talk.formulas.derivations import Derivation
 from think_to_talk.formulas.templates import Template
 from think_to_talk.machine import processor
-from think_to_talk.pages.findings import findings_html, findings_markdown
+from think_to_talk.pages.findings import findings_html, findings_markdown, findings_opening
 from think_to_talk.pages.tables import as_csv
 
 with job.running(globals()) as this:
@@ -26,3 +26,4 @@ with job.running(globals()) as this:
     write_text(this.output.csv, as_csv(rows, COLUMNS))
     write_text(this.output.markdown, findings_markdown(rows, processor()))
     write_text(this.output.html, findings_html(rows, processor()))
+    write_text(this.output.opening, findings_opening(rows))

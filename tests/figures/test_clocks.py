@@ -57,7 +57,7 @@ def test_a_date_that_is_not_reached_is_told_from_one_that_is_not_measured(probe_
     assert texts(panel_of(probe_rows, row)) == [
         (LANES["t_star_heldout"], "not measured"),
         (LANES["t_said"], "not measured"),
-        (LANES["t_used"], "never"),
+        (LANES["t_used"], "B never"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from support.controls import COT_START, OTHER, REAL, table, timing_row
-from support.figures import random_probe_rows
+from support.figures import points, random_probe_rows
 
 from think_to_talk.controls.results import Result
 from think_to_talk.figures.controls import draw_control
@@ -39,7 +39,7 @@ def test_every_control_has_a_table_and_a_figure_of_all_tasks(control):
     panels = [axes for axes in figure.axes if axes.axison]
     assert [panel.get_title(loc="left") for panel in panels] == ["t", "u"]
     assert "m" in figure.get_suptitle()
-    assert all(panel.get_ylabel() for panel in panels)
+    assert panels[0].get_ylabel()
 
 
 def test_curves_are_means_over_seeds_of_the_same_layer():
@@ -47,10 +47,28 @@ def test_curves_are_means_over_seeds_of_the_same_layer():
     worse = [{**row, "score": row["score"] - 0.2} for row in REAL]
     results = [Result(1, "t", REAL, OTHER), Result(2, "t", worse, OTHER)]
     figure = draw_control("labels", "m", results, [])
-    solid, dashed = (line for line in figure.axes[0].lines if len(line.get_xdata()) == 4)
-    assert list(solid.get_xdata()) == list(dashed.get_xdata()) == [-2, -1, 0, 1]
-    assert list(solid.get_ydata()) == pytest.approx([0.35, 0.75, 0.7, 0.87])
-    assert list(dashed.get_ydata()) == pytest.approx([0.1, 0.15, 0.3, 0.25])
+    curves = [line for line in figure.axes[0].lines if len(points(line)) == 4]
+    solid, dashed = map(points, curves)
+    assert [line.is_dashed() for line in curves] == [False, True]
+    assert list(solid) == list(dashed) == [-2, -1, 0, 1]
+    assert list(solid.values()) == pytest.approx([0.35, 0.75, 0.7, 0.87])
+    assert list(dashed.values()) == pytest.approx([0.1, 0.15, 0.3, 0.25])
+
+
+def test_all_panels_of_thresholds_have_one_scale_and_steps():
+    probes = [{**row, "score": 0.5} for row in REAL]
+    results = [Result(1, "t", REAL, []), Result(1, "u", probes, [])]
+    rows = table("thresholds", results, thresholds=[0.4, 0.8])
+    panels = draw_control("thresholds", "m", results, rows).axes
+    assert len({(panel.get_xlim(), panel.get_ylim()) for panel in panels}) == 1
+    for panel in panels:
+        steps = [line for line in panel.lines if line.get_drawstyle().startswith("steps")]
+        assert [len(line.get_xdata()) for line in steps] == [2]
+    assert panels[0].get_ylabel() == "t* (tokens)"
+    labels = [label.get_text() for label in panels[0].get_yticklabels()]
+    # Accuracies of 0.5 never exceed the second threshold.
+    assert labels[-1] == "never"
+    assert panels[1].lines[0].get_ydata()[1] == panels[0].get_yticks()[-1]
 
 
 def test_t_star_marks_of_seeds_are_on_the_symbol_axis():

@@ -1,7 +1,8 @@
 """The figure of forced answers: a point per cut, on the places of the probes."""
 
 import pytest
-from support.figures import COT_START
+from support.figures import COT_START, JOINED
+from support.figures import points as places
 
 from think_to_talk.figures.forced_answers import draw_forced_answers
 from think_to_talk.timing.roles import ANSWER, ROLE_COLOURS
@@ -60,4 +61,4 @@ def test_behind_it_is_the_best_probe_of_the_answer_alone(probe_rows, forced_rows
         if row["variable"] == 1 and row["symbol_index"] is not None:
             place = row["symbol_index"] - COT_START
             best[place] = max(row["score"], best.get(place, 0))
-    assert dict(zip(probe.get_xdata(), probe.get_ydata(), strict=True)) == best
+    assert places(probe) == {place: best[place] for place in JOINED}

@@ -53,9 +53,9 @@ def test_held_out_accuracy_has_a_panel_of_its_own_below_the_variable_s(probe_row
     assert list(plain[:2, 20]) == [0.96, 0.96]
     star = next(line for line in panels[2].lines if line.get_marker() == "*")
     assert (star.get_xdata()[0], star.get_ydata()[0]) == (20, 1)
-    assert f"t* = {20 - COT_START} (★ layer 2, accuracy 0.97)" in titles[2]
-    assert "before the chain of thought 0.10" in titles[2]
-    assert "never saw the row's expression" in panels[2].get_xlabel()
+    assert f"t* = {20 - COT_START} (layer 2, accuracy 0.97)" in titles[2]
+    assert "before the chain 0.10" in titles[2]
+    assert "never saw the row's expression" in figure.texts[-1].get_text()
 
 
 def test_null_scores_are_drawn_as_missing(probe_rows):

@@ -1,12 +1,10 @@
 """The figure of the logit lens: two lines per variable, in the colour of its role."""
 
 import pytest
-from support.figures import COT_START, SYMBOLS
+from support.figures import COT_START, JOINED, points
 
 from think_to_talk.figures.logit_lens import draw_logit_lens
 from think_to_talk.timing.roles import ROLE_COLOURS
-
-PLACES = [place for place in range(len(SYMBOLS)) if place != 3]
 
 
 @pytest.fixture
@@ -29,27 +27,25 @@ def test_each_variable_has_a_solid_line_of_probes_and_a_dotted_one_of_the_lens(
 ):
     figure = draw_logit_lens({"level-1": probe_rows}, {"level-1": lens_rows}, 0.9, "tiny")
     (panel,) = figure.axes
-    lines = [line for line in panel.lines if len(line.get_xdata()) > 2]
+    lines = [line for line in panel.lines if list(points(line)) == JOINED]
     for label, role in (("A, operand", "operand"), ("B, the answer", "answer")):
         probes, lens = (line for line in lines if line.get_color() == ROLE_COLOURS[role][0])
         assert probes.get_label() == label
         assert probes.get_linestyle() == "-"
         assert lens.is_dashed()
-        for line in (probes, lens):
-            assert list(line.get_xdata()) == [place - COT_START for place in PLACES]
         # The best layer's.
-        assert set(lens.get_ydata()) == {0.5}
+        assert set(points(lens).values()) == {0.5}
         variable = "AB".index(label[0])
         best = [
             max(
                 row["score"]
                 for row in probe_rows
-                if row["symbol_index"] == place and row["variable"] == variable
+                if row["symbol_index"] == place + COT_START and row["variable"] == variable
             )
-            for place in PLACES
+            for place in JOINED
         ]
-        assert list(probes.get_ydata()) == best
-    assert "dotted: logit lens" in panel.get_xlabel()
+        assert list(points(probes).values()) == best
+    assert "dotted: logit lens" in figure.texts[-1].get_text()
 
 
 def test_each_task_has_a_panel_with_its_own_rows(probe_rows, lens_rows):
@@ -65,6 +61,6 @@ def test_each_task_has_a_panel_with_its_own_rows(probe_rows, lens_rows):
 def test_probes_without_a_score_leave_the_lens_alone(probe_rows, lens_rows):
     unfitted = [{**row, "score": None, "ci_low": None, "ci_high": None} for row in probe_rows]
     (panel,) = draw_logit_lens({"a": unfitted}, {"a": lens_rows}, 0.9, "tiny").axes
-    drawn = [line for line in panel.lines if len(line.get_xdata()) > 2]
+    drawn = [line for line in panel.lines if list(points(line)) == JOINED]
     assert len(drawn) == 2
     assert all(line.is_dashed() for line in drawn)

@@ -1,6 +1,9 @@
 """Overviews: a line per variable on the symbol axis."""
 
-from support.figures import CEILINGS, COT_START, SYMBOLS, with_heldout
+from math import isnan
+
+from matplotlib.colors import same_color
+from support.figures import CEILINGS, COT_START, JOINED, SYMBOLS, points, with_heldout
 
 from think_to_talk.figures.overview import draw_overview
 from think_to_talk.timing.roles import ROLE_COLOURS
@@ -16,10 +19,31 @@ def test_the_overview_has_a_line_per_variable_on_the_symbol_axis(probe_rows):
     (panel,) = figure.axes
     curves = curves_of(panel)
     assert [line.get_label() for line in curves.values()] == ["A, operand", "B, the answer"]
-    x, y = curves["A"].get_data()
-    assert list(x) == [i - COT_START for i in range(len(SYMBOLS)) if i != 3]
-    best = max(r["score"] for r in probe_rows if r["position"] == 5 and r["variable"] == 0)
-    assert y[list(x).index(5 - COT_START)] == best
+    drawn = points(curves["A"])
+    assert list(drawn) == JOINED
+    best = max(r["score"] for r in probe_rows if r["position"] == 6 and r["variable"] == 0)
+    assert drawn[6 - COT_START] == best
+
+
+def test_separators_are_light_marks_and_the_line_breaks_between_equations(probe_rows):
+    (panel,) = draw_overview({"level-1": probe_rows}, 0.9, "tiny").axes
+    curve = curves_of(panel)["A"]
+    (light,) = (
+        line
+        for line in panel.lines
+        if line.get_alpha() and same_color(line.get_color(), curve.get_color())
+    )
+    separators = [i - COT_START for i, symbol in enumerate(SYMBOLS) if symbol in ",;⏎"]
+    assert list(points(light)) == separators
+    assert light.get_linestyle() == "None"
+    # So does the band of its interval.
+    (band, *_) = panel.collections
+    assert len(band.get_paths()) == 6
+    # A gap at each of them, and one between the question, which ends without, and the chain.
+    gaps = [place for place, y in zip(*curve.get_data(), strict=True) if isnan(y)]
+    assert len(gaps) == len(separators) + 1
+    labels = {label.get_text(): label.get_color() for label in panel.get_xticklabels()}
+    assert labels[","] == labels[";"] != labels["A"]
 
 
 def test_each_variable_has_its_ceiling_in_its_colour(probe_rows):
@@ -34,18 +58,20 @@ def test_each_variable_has_its_ceiling_in_its_colour(probe_rows):
         (ceiling,) = (
             line
             for line in panel.lines
-            if line.get_color() == curves[name].get_color() and line is not curves[name]
+            if line.get_color() == curves[name].get_color()
+            and line is not curves[name]
+            and not line.get_alpha()
         )
         assert list(ceiling.get_xdata()) == place
         assert list(ceiling.get_ydata()) == expected
-    assert "ceiling" in panel.get_xlabel()
+    assert "ceiling" in panel.figure.texts[-1].get_text()
 
 
 def test_without_ceilings_none_is_drawn_and_none_is_named(probe_rows):
     (panel,) = draw_overview({"level-1": probe_rows}, 0.9, "tiny").axes
-    # The curves of two variables, the begin of the chain, the threshold.
-    assert sum(len(line.get_xdata()) > 0 for line in panel.lines) == 4
-    assert "ceiling" not in panel.get_xlabel()
+    # The curves of two variables with their light marks, the begin of the chain, the threshold.
+    assert sum(len(line.get_xdata()) > 0 for line in panel.lines) == 6
+    assert "ceiling" not in panel.figure.texts[-1].get_text()
 
 
 def test_a_role_has_the_same_colour_in_all_tasks(probe_rows):
@@ -54,7 +80,11 @@ def test_a_role_has_the_same_colour_in_all_tasks(probe_rows):
     hidden = [{**row, "symbol_index": None} if row["position"] == 8 else row for row in probe_rows]
     panels = draw_overview({"b": probe_rows, "a": other, "unknown": hidden}, 0.9, "tiny").axes
     found = [
-        {line.get_label(): line.get_color() for line in panel.lines if len(line.get_xdata()) > 2}
+        {
+            line.get_label(): line.get_color()
+            for line in panel.lines
+            if not line.get_label().startswith("_")
+        }
         for panel in panels
     ]
     assert found == [
@@ -73,7 +103,7 @@ def test_held_out_accuracy_is_a_dashed_line_in_the_variable_s_colour(probe_rows)
     (heldout,) = (line for line in panel.lines if line.is_dashed() and len(line.get_xdata()) > 2)
     assert heldout.get_color() == answer.get_color()
     assert answer.get_linestyle() == "-"
-    x, y = heldout.get_data()
-    assert list(x) == list(answer.get_xdata())
-    assert list(y) == [0.1 if place < 20 - COT_START else 0.97 for place in x]
-    assert "dashed: held-out accuracy" in panel.get_xlabel()
+    drawn = points(heldout)
+    assert list(drawn) == list(points(answer))
+    assert list(drawn.values()) == [0.1 if x < 20 - COT_START else 0.97 for x in drawn]
+    assert "Dashed: held-out accuracy" in panel.figure.texts[-1].get_text()

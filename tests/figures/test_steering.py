@@ -1,5 +1,7 @@
 """The figure of steering: a marker per place, filled as the held-out test of its probe says."""
 
+from itertools import pairwise
+
 import pytest
 from matplotlib.colors import same_color, to_rgba
 from support.figures import COT_START
@@ -96,11 +98,18 @@ def test_probes_at_one_position_stand_beside_each_other(probe_rows):
         row(12, 1, "probe", 1.0, False, layer=1),
     ]
     (panel,) = draw_steering({"a": probe_rows}, {"a": rows}, "tiny").axes
-    found = {y: x for x, y in points(panel)}
-    middle = 12 - COT_START
-    assert found[0.75] < found[0.5] == found[0.25] == middle < found[1.0]
-    assert found[1.0] - middle == pytest.approx(middle - found[0.75])
-    assert found[1.0] - middle < 0.5
+    to_points = 72 / panel.figure.dpi
+    found = {
+        y: line.get_transform().transform((x, y))[0] * to_points
+        for (x, y), line in points(panel).items()
+    }
+    # By variable, layer and kind of step, and around their place.
+    order = [0.75, 0.5, 0.25, 1.0]
+    steps = [found[y] - found[x] for x, y in pairwise(order)]
+    assert steps == pytest.approx([steps[0]] * 3)
+    assert steps[0] > 3
+    middle = panel.transData.transform((12 - COT_START, 0))[0] * to_points
+    assert sum(found.values()) / 4 == pytest.approx(middle)
 
 
 def test_a_task_without_a_steered_place_is_an_empty_panel(probe_rows, steering_rows):

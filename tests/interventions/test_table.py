@@ -114,41 +114,41 @@ def mesh(panel):
 def test_patching_stands_beside_probes_on_the_same_axes(patching, probes):
     figure = draw_patching(patching, probes)
     *panels, _bar = figure.axes
-    grid = np.array(panels).reshape(3, 3)
-    # A row per answer, a column for probes and one per edit.
-    titles = [panel.get_title(loc="left") for panel in grid[0]]
-    assert titles == ["readable: probe accuracy", "used: first", "used: second"]
+    found = {panel.get_title(loc="left"): panel for panel in panels}
+    # The values that are asked for, once each; then what patches change of each number.
+    assert list(found) == [
+        *("A readable", "B readable"),
+        *("1. B=#±A: first", "2. A=#: second", "5. B=#: first", "5. B=#: second"),
+    ]
     for panel in panels:
         assert panel.get_xlim() == (-0.5, 7.5)
         assert panel.get_ylim() == (-0.5, 2.5)
-    labels = [tick.get_text() for tick in grid[2, 0].get_xticklabels()]
+    labels = [tick.get_text() for tick in panels[-1].get_xticklabels()]
     assert labels == ["B=#±A", "A=#", "B=?", "B=#±A", "A=#", "B=#±A", "B=#±#", "B=#"]
-    accuracy, low, high = mesh(grid[2, 0])
+    accuracy, low, high = mesh(found["B readable"])
     assert (low, high) == (-0.5, 2.5)
     np.testing.assert_allclose(accuracy[:, 3], [0.06, 0.16, 0.26])
-    rates, low, high = mesh(grid[2, 1])
+    rates, low, high = mesh(found["5. B=#: first"])
     # A window stands at its middle: layers 0 to 1 at a half.
     assert (low, high) == (0.0, 2.0)
     np.testing.assert_allclose(rates[0], 0.5 + np.arange(-3, 5) / 100)
     np.testing.assert_allclose(rates[1], 0.75 + np.arange(-3, 5) / 100)
     # What comes after the answer is not patched.
-    rates, _, _ = mesh(grid[1, 2])
+    rates, _, _ = mesh(found["2. A=#: second"])
     assert rates.mask[:, 5:].all()
     assert not rates.mask[:, :5].any()
 
 
-def test_a_panel_says_why_it_is_empty(patching, probes):
+def test_too_few_pairs_have_no_panel_and_the_notes_say_so(patching, probes):
     few = [
         {**row, "n": 3} if row["edit"] == "second" and row["answer_equation"] == 4 else row
         for row in patching
     ]
-    *panels, _bar = draw_patching(few, probes).axes
-    says = [panel.texts[0].get_text() if panel.texts else "" for panel in panels]
-    assert says == [
-        *("no variable's value", "", "the same in both"),
-        *("", "the same in both", ""),
-        *("", "", "too few pairs"),
-    ]
+    figure = draw_patching(few, probes)
+    titles = [panel.get_title(loc="left") for panel in figure.axes]
+    assert "5. B=#: first" in titles
+    assert "5. B=#: second" not in titles
+    assert "fewer than 10 pairs that the model solves" in figure.texts[-1].get_text()
 
 
 def test_the_table_has_the_rows_of_patching_and_what_follows_a_wrong_result(patching, chains):
@@ -180,13 +180,16 @@ def test_the_table_has_the_rows_of_patching_and_what_follows_a_wrong_result(patc
 def test_the_overview_shows_solved_pairs_alone(patching, chains):
     table = [*rows_of_patching(patching), *rows_of_inconsistent_chains(chains)]
     figure = draw_effects(table, "m, seed 1")
-    patched, chain = figure.axes
+    switched, unchanged = figure.axes
 
     def xs(panel):
         return sorted(line.get_xdata()[0] for line in panel.lines if line.get_marker() != "None")
 
-    assert xs(patched) == [0.2, 0.2, 0.25, 0.25, 0.25, 0.25, 0.7, 0.7]
-    assert xs(chain) == [0.3, 0.6]
+    # Of two parts and two edits, and of the wrong result.
+    assert xs(switched) == [0.2, 0.2, 0.6, 0.7, 0.7]
+    assert xs(unchanged) == [0.25, 0.25, 0.25, 0.25, 0.3]
+    lanes = [label.get_text() for label in switched.get_yticklabels()]
+    assert lanes == ["problem", "chain", "wrong A"]
 
 
 @pytest.mark.parametrize("missing", ["patching", "chains"])

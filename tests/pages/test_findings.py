@@ -6,7 +6,7 @@ import pytest
 from support.findings import DERIVATIONS, timing_row
 
 from think_to_talk.findings.table import finding_rows
-from think_to_talk.pages.findings import findings_html, findings_markdown
+from think_to_talk.pages.findings import findings_html, findings_markdown, findings_opening
 
 MACHINE = "Fast <Processor> (x86_64)"
 
@@ -70,3 +70,27 @@ def test_the_html_page_says_the_same():
     assert MACHINE in said[0]
     assert "observations of 2 seeds" in said[-1]
     assert page.findtext(".//h2") == "m"
+
+
+def opening_row(task, finding, low, high, *, holds=True):
+    return {
+        **{"model": "m", "seeds": [1, 2], "task": task, "finding": finding, "holds": holds},
+        **{"measured": "best accuracy before the chain", "low": low, "high": high},
+    }
+
+
+def test_the_opening_says_where_the_answer_is_decoded_and_leaves_out_what_does_not_hold():
+    opening = findings_opening(
+        [
+            opening_row("one", "chains-correct", 1.0, 1.0),
+            opening_row("one", "answer-not-before", 0.2, 0.3),
+            opening_row("two", "answer-not-before", 0.25, 0.4),
+            opening_row("three", "answer-not-before", 0.2, 0.95, holds=False),
+        ]
+    )
+    sentence, _, kind = opening.rstrip().partition("\n\n")
+    assert sentence == (
+        "- ``m``: no probe decodes the answer before the chain of thought begins in ``one``, "
+        "``two`` (best accuracy before the chain: 0.200 to 0.400)."
+    )
+    assert kind.startswith("These are observations of 2 seeds, not findings")

@@ -1,5 +1,7 @@
 """Probe rows and their timing, as figures draw them."""
 
+from math import isnan
+
 import numpy as np
 
 from think_to_talk.timing.table import timing_rows
@@ -43,6 +45,30 @@ def random_probe_rows():
     return rows
 
 
+def probe_rows_of(problem, chain, n_variables, layers):
+    """Probe rows of a task with these symbols, a token each; readable in the last layer's chain."""
+    rows = []
+    equation = -1 - sum(map(problem.count, ",;"))
+    for place, symbol in enumerate(problem + chain):
+        equation = 0 if place == len(problem) else equation
+        for layer in layers:
+            for variable in range(n_variables):
+                readable = place >= len(problem) + 9 * variable and layer == max(layers)
+                score = 0.95 if readable else 0.2 + 0.1 * variable
+                rows.append(
+                    {
+                        **{"layer": layer, "position": place, "symbol_index": place},
+                        **{"relative_position": place - len(problem), "equation": equation},
+                        **{"symbol": symbol, "variable": variable, "chance": 0.2},
+                        **{"score": score, "ci_low": score - 0.02, "ci_high": score + 0.02},
+                        **dict.fromkeys(("heldout_score", "heldout_ci_low", "heldout_ci_high")),
+                        "predictions": None,
+                    }
+                )
+        equation += symbol in ",;"
+    return rows
+
+
 def with_heldout(rows, variable=1):
     """The rows, of which those of a variable have held-out accuracy: 0.95 from position 20 on."""
     return [
@@ -64,6 +90,20 @@ CEILINGS = [
     for symbol in range(COT_START)
     for variable in range(2)
 ]
+
+
+#: Places of symbols that lines join: all but the separators, and a token that completes none.
+JOINED = [
+    place - COT_START
+    for place, symbol in enumerate(SYMBOLS)
+    if place != 3 and symbol not in (",", ";", "⏎")
+]
+
+
+def points(line):
+    """{x: y} of a line, without its gaps."""
+    pairs = zip(line.get_xdata(), line.get_ydata(), strict=True)
+    return {x: y for x, y in pairs if not isnan(y)}
 
 
 def timing(probe_rows):

@@ -38,6 +38,18 @@ def view(page, result):
 
 
 @pytest.mark.service
+def test_it_opens_on_what_was_found_and_one_figure(page):
+    """At the top of the window, though the text is longer than it."""
+    question = page.locator(".document p").first
+    assert "When does a language model come up with each answer" in question.text_content()
+    assert question.bounding_box()["y"] >= 0
+    assert page.get_by_text("These are observations of one seed").count() == 1
+    figures = page.locator(".document svg")
+    assert figures.count() == 1
+    assert figures.bounding_box()["width"] > 400
+
+
+@pytest.mark.service
 @pytest.mark.parametrize("model", ["tiny", "local"])
 def test_figures_are_grouped_by_model_and_level_and_can_be_looked_at(page, model):
     choose(page, model)

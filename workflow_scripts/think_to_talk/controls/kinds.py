@@ -20,8 +20,7 @@ class Control:
     figure: how its figure is drawn: accuracy along the symbols, accuracy on the rows that the model
         gets right and wrong, or t* against the threshold.
     options: keys of the config's `controls` whose values its rows depend on.
-    figure_note: added to the title of its figure.
-    curve_label: what the lines of its figure mean, if it is drawn as curves.
+    figure_note: what the marks of its figure mean.
     """
 
     title: str
@@ -29,7 +28,6 @@ class Control:
     figure: Literal["curves", "right_and_wrong", "thresholds"] = "curves"
     options: tuple[str, ...] = ()
     figure_note: str = ""
-    curve_label: str = ""
 
 
 #: {key in the config's `controls`: the control}, in the order of tables.
@@ -37,26 +35,30 @@ CONTROLS = {
     "labels": Control(
         "Control labels",
         "control_probes",
-        curve_label="solid: real labels, dashed: control labels in the same layer; mean over seeds",
+        figure_note="Solid: real labels; dashed: control labels in the same layer; mean over seeds",
     ),
     "untrained": Control(
         "The model and an untrained copy",
         "untrained_probes",
-        curve_label="solid: the model, dashed: its untrained copy; mean over seeds",
+        figure_note="Solid: the model; dashed: its untrained copy; mean over seeds",
     ),
     "wrong_rows": Control(
-        "Rows that the model gets right and wrong", "generations", figure="right_and_wrong"
+        "Rows that the model gets right and wrong",
+        "generations",
+        figure="right_and_wrong",
+        figure_note="Best probes before and in the chain of thought, with 95 % intervals",
     ),
     "thresholds": Control(
         "How t* depends on its threshold",
         None,
         figure="thresholds",
         options=("thresholds",),
-        figure_note=", a line per seed",
+        figure_note="A line per variable and seed. t* is counted from the first token of the chain "
+        "of thought, where the black line is",
     ),
     "seeds": Control(
         "How much seeds agree",
         "timing",
-        curve_label="line: mean over seeds, band: lowest to highest, triangles: t* of each seed",
+        figure_note="Line: mean over seeds; band: lowest to highest; triangles: t* of each seed",
     ),
 }

@@ -6,7 +6,7 @@ accuracy there, as in `figures.overview`, averaged over seeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 
 from think_to_talk.controls.kinds import Control
 from think_to_talk.controls.results import Result, Row, Rows
-from think_to_talk.figures.style import WIDTH, VariableStyle, variable_styles
-from think_to_talk.figures.symbol_axis import AXIS, CEILING, draw_ceiling, draw_symbol_axis
+from think_to_talk.figures.accuracy_curve import LIGHT, draw_band, draw_joined, task_panels
+from think_to_talk.figures.style import HELDOUT_DASHES, VariableStyle, legend_above, variable_styles
+from think_to_talk.figures.symbol_axis import CEILING, draw_ceiling, draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
-from think_to_talk.timing.symbol_axis import on_symbol_axis
+from think_to_talk.timing.symbol_axis import SEPARATORS, on_symbol_axis
 
 #: Accuracy by `symbol_index`.
 Curve = dict[int, float]
@@ -88,48 +89,46 @@ def _place_of(t: int, on_axis: Rows) -> float:
 
 
 def draw_curves(
-    control: Control, results: Iterable[Result], ceilings: Mapping[str, Rows]
+    control: Control, model: str, results: Iterable[Result], ceilings: Mapping[str, Rows]
 ) -> Figure:
     """Accuracy along the symbol axis, a panel per task and a line per variable.
 
     control: the record of a control that is drawn as curves.
+    model: named in the title.
     results: of each seed and task.
     ceilings: {task: rows of ceilings} of the tasks that have them.
-    The caller sets the style and the title.
+    The caller sets the style.
     """
     tasks: dict[str, _TaskCurves] = {}
     for result in results:
         tasks.setdefault(result.task, _TaskCurves()).add(control, result)
-    figure = Figure(figsize=(WIDTH, 0.6 + 1.4 * len(tasks)), layout="constrained")
-    panels = figure.subplots(len(tasks), 1, squeeze=False, sharey=True)[:, 0]
+    notes = [control.figure_note, *([CEILING] if ceilings else []), LIGHT]
+    figure, panels = task_panels(tasks, f"{control.title}: {model}", notes)
     marked = [variable for curves in tasks.values() for variable in curves.marks]
     for panel, (task, curves) in zip(panels, tasks.items(), strict=True):
         cot_start = draw_symbol_axis(panel, curves.axis)
+        joined = {row["symbol_index"] for row in curves.axis if row["symbol"] not in SEPARATORS}
         band = control.compared_with == "timing"
         for variable, style in curves.styles.items():
-            _draw_mean(panel, style, curves.main[variable], cot_start, band=band)
+            _draw_mean(panel, style, curves.main[variable], joined, cot_start, band=band)
             draw_ceiling(
                 panel, curves.axis, ceilings.get(task, ()), variable, cot_start, style.colour
             )
             if variable in curves.compared:
-                _draw_mean(panel, style, curves.compared[variable], cot_start, dashed=True)
+                compared = curves.compared[variable]
+                _draw_mean(panel, style, compared, joined, cot_start, dashed=True)
             if variable in curves.marks:
                 places = np.array(curves.marks[variable]) - cot_start
                 _draw_marks(panel, style, places, _mark_height(variable))
-        panel.set_ylim(0, _mark_height(max(marked)) + 0.07 if marked else 1.05)
-        panel.set_yticks([0, 0.5, 1])
-        panel.set_ylabel("accuracy")
-        panel.set_title(task, loc="left")
-        panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
-    panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-    labels = [AXIS, control.curve_label, *([CEILING] if ceilings else [])]
-    panels[-1].set_xlabel("\n".join(labels))
+        if marked:
+            panel.set_ylim(top=_mark_height(max(marked)) + 0.1)
+        legend_above(panel)
     return figure
 
 
 def _mark_height(variable: int) -> float:
     """The height of a variable's marks: one line per variable, above the curves."""
-    return 1.08 + 0.09 * variable
+    return 1.12 + 0.1 * variable
 
 
 def _draw_marks(panel: Axes, style: VariableStyle, places: np.ndarray, height: float) -> None:
@@ -139,7 +138,8 @@ def _draw_marks(panel: Axes, style: VariableStyle, places: np.ndarray, height: f
         [height] * len(places),
         linestyle="none",
         marker="v",
-        markersize=4,
+        markersize=3,
+        markeredgewidth=0,
         color=style.colour,
         alpha=0.6,
     )
@@ -149,25 +149,25 @@ def _draw_mean(
     panel: Axes,
     style: VariableStyle,
     of_seeds: Sequence[Curve],
+    joined: Collection[int],
     cot_start: int,
     *,
     dashed: bool = False,
     band: bool = False,
 ) -> None:
-    """The mean curve of a variable over seeds, with a band from the lowest to the highest."""
+    """The mean curve of a variable over seeds, with a band from the lowest to the highest.
+
+    joined: the `symbol_index` of places that are on the line.
+    """
     places = sorted({place for curve in of_seeds for place in curve})
     scores = [[curve[place] for curve in of_seeds if place in curve] for place in places]
-    x = np.array(places) - cot_start
-    panel.plot(
-        x,
-        [np.mean(values) for values in scores],
-        color=style.colour,
-        linestyle=(0, (4, 2)) if dashed else "-",
-        marker=None if dashed else style.marker,
-        markersize=2.2,
-        linewidth=0.9,
-        label=None if dashed else style.label,
-    )
+    x = [place - cot_start for place in places]
+    on_line = [place in joined for place in places]
+    line: dict[str, Any] = {"color": style.colour, "linestyle": HELDOUT_DASHES}
+    if not dashed:
+        marked = {"marker": style.marker, "markersize": 2, "label": style.label}
+        line = {"color": style.colour, **marked}
+    draw_joined(panel, x, [float(np.mean(values)) for values in scores], on_line, line)
     if band:
-        low, high = map(min, scores), map(max, scores)
-        panel.fill_between(x, list(low), list(high), color=style.colour, alpha=0.25, linewidth=0)
+        low, high = list(map(min, scores)), list(map(max, scores))
+        draw_band(panel, x, low, high, on_line, style.colour, alpha=0.25)

@@ -14,9 +14,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
-from think_to_talk.figures.style import STYLE, ProbeRows
-from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.figures.accuracy_curve import draw_accuracy, draw_threshold, task_panels
+from think_to_talk.figures.style import STYLE, ProbeRows, legend_above
+from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.forced import first_said
 from think_to_talk.timing.roles import ANSWER, ROLE_COLOURS, variable_roles
@@ -24,7 +24,7 @@ from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 _COLOUR = ROLE_COLOURS[ANSWER][0]
 
-_LINES = "grey line: threshold; star: the first cut above it (t said)"
+_STAR = "star: the first cut above it, from which the model says the answer (t said)"
 
 
 def draw_forced_answers(
@@ -38,14 +38,13 @@ def draw_forced_answers(
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
-        said = f"What the model says if it must answer there: {title}"
-        figure, panels = task_panels(forced, said, margin=0.6)
+        what = f"What the model says if it must answer there: {title}"
+        notes = [f"Thin grey line: threshold, {threshold}; {_STAR}"]
+        figure, panels = task_panels(forced, what, notes, label="share of problems")
         for panel, (task, rows) in zip(panels, forced.items(), strict=True):
             _draw_task(panel, probes[task], rows, threshold)
-            panel.axhline(threshold, color="0.6", linewidth=0.6)
-        panels[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-        panels[-1].set_xlabel(f"{AXIS}\n{_LINES}")
+            draw_threshold(panel, threshold)
+        legend_above(panels[0])
     return figure
 
 
@@ -75,4 +74,3 @@ def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: flo
     if first:
         place = first["symbol_index"] - cot_start
         panel.plot([place], [first["accuracy"]], color=_COLOUR, marker="*", markersize=8)
-    panel.set_ylim(0, 1.08)

@@ -1,7 +1,7 @@
 """Figure of free writing: which states of the problem make the model write another's chain.
 
 The success rate of the sliding grid in the problem (`interventions/free_writing.py`), per equation
-and window of layers.
+and window of layers. Edits of which a task has no solved pair have no panel.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.style import STYLE, WIDTH
+from think_to_talk.figures.style import STYLE, WIDTH, describe
+from think_to_talk.figures.symbol_axis import LETTERS
 from think_to_talk.timing.symbol_axis import equation_names
 
 Rows = Sequence[Mapping[str, Any]]
+
+#: The most letters below a panel that have room in one line.
+_MOST_LETTERS = 20
+
+_NOTES = (
+    "Below: the equation of the problem whose hidden states are another problem's",
+    "Left out are edits of which the model solves no pair, and those that leave the chain the same",
+)
 
 
 def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Figure:
@@ -31,30 +40,29 @@ def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Fig
     drawn = [row for row in rows if row["kind"] == "sliding" and row["rows"] == "solved"]
     tasks, edits = (list(dict.fromkeys(row[key] for row in drawn)) for key in ("task", "edit"))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.8 + 1.1 * len(tasks)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.95 * len(tasks)), layout="constrained")
         grid = figure.subplots(len(tasks), len(edits), squeeze=False)
         mappable = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "cividis")
         for panels, task in zip(grid, tasks, strict=True):
             names = equation_names(probes[task])
             for panel, edit in zip(panels, edits, strict=True):
                 own = [row for row in drawn if (row["task"], row["edit"]) == (task, edit)]
-                _draw_rates(panel, own, names, mappable)
-            panels[0].set_ylabel(f"{task}\nlayers", fontsize=7)
-        for panel, edit in zip(grid[0], edits, strict=True):
-            panel.set_title(edit, loc="left", fontsize=8)
-        bar = figure.colorbar(mappable, ax=list(grid.flat), fraction=0.02, pad=0.01, aspect=40)
-        bar.set_label("share of chains that become the other problem's")
-        figure.suptitle(f"Free writing after a patch of the problem: {title}", fontsize=9)
+                if own and own[0]["n"]:
+                    _draw_rates(panel, own, names, mappable)
+                    panel.set_title(f"{task}: {edit}", loc="left", fontsize=6.5)
+                else:
+                    panel.remove()
+            panels[0].set_ylabel("layers")
+        if figure.axes:
+            panels = list(figure.axes)
+            bar = figure.colorbar(mappable, ax=panels, location="top", aspect=70, pad=0.02)
+            bar.set_label("share of chains that become the other problem's")
+        describe(figure, f"Free writing after a patch of the problem: {title}", _NOTES)
     return figure
 
 
 def _draw_rates(panel: Axes, rows: Rows, names: Mapping[int, str], mappable: Any) -> None:
     """The success rate of each window of layers at each equation of the problem."""
-    if not rows or not rows[0]["n"]:
-        panel.set_axis_off()
-        text = "no pair is solved" if rows else "the same chain in both"
-        panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", fontsize=6)
-        return
     equations = sorted({row["equation"] for row in rows})
     windows = sorted({(row["layers"][0], row["layers"][-1]) for row in rows})
     values = np.full((len(windows), len(equations)), np.nan)
@@ -62,9 +70,10 @@ def _draw_rates(panel: Axes, rows: Rows, names: Mapping[int, str], mappable: Any
         window = row["layers"][0], row["layers"][-1]
         values[windows.index(window), equations.index(row["equation"])] = row["success"]
     panel.pcolormesh(np.ma.masked_invalid(values), cmap=mappable.cmap, norm=mappable.norm)
-    panel.set_xticks(
-        np.arange(len(equations)) + 0.5, [names[equation] for equation in equations], fontsize=5
-    )
+    written = [names[equation] for equation in equations]
+    rotation = 90 if sum(map(len, written)) > _MOST_LETTERS else 0
+    places = np.arange(len(equations)) + 0.5
+    panel.set_xticks(places, written, family=LETTERS, rotation=rotation)
     step = -(-len(windows) // 6)
     labels = [f"{first}" if first == last else f"{first}–{last}" for first, last in windows]
     panel.set_yticks(np.arange(len(windows))[::step] + 0.5, labels[::step])

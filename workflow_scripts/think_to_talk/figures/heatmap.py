@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows
-from think_to_talk.figures.symbol_axis import AXIS
+from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows, describe
+from think_to_talk.figures.symbol_axis import AXIS, label_symbols
 from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import role_label, variable_roles
@@ -41,7 +41,7 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRo
     roles = variable_roles(probe_rows)
     drawn = [(summary, key) for summary in timing for key in axes.accuracies(summary["variable"])]
     n_lines = [axes.n_lines(key) for _, key in drawn]
-    height = 0.55 + 0.13 * sum(n_lines) + 0.45 * len(drawn) + 0.25 * len(timing)
+    height = 0.9 + 0.1 * sum(n_lines) + 0.26 * len(drawn) + 0.14 * len(timing)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         panels = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=n_lines)[:, 0]
@@ -53,18 +53,19 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRo
             if key == _HELDOUT:
                 name = f"{variable_symbol(summary['variable'])}, held-out"
             panel.set_title(f"{name}: {_panel_title(summary, key, star)}", loc="left")
-        notes = [f"{AXIS}; from the dashed line on: chain of thought"]
+        notes = ["Right of the dashed line: chain of thought", "Star: t*, in tokens"]
         if len(drawn) > len(timing):
             notes.append(
-                "held-out: accuracy of probes that never saw the row's expression, such as 4 + 5"
+                "Held-out: accuracy of probes that never saw the row's expression, such as 4 + 5"
             )
         if ceiling_rows:
             notes.append('"text": ceiling, the best accuracy that the text up to there allows')
-        panels[-1].set_xlabel("\n".join(notes))
+        panels[-1].set_xlabel(AXIS)
         bar = figure.colorbar(image, ax=list(panels), fraction=0.02, pad=0.01, aspect=30)
         bar.set_label("probe accuracy")
         first = timing[0]
-        figure.suptitle(f"{first['task']}: {first['model']}, seed {first['seed']}", fontsize=9)
+        whose = f"{first['task']}, {first['model']}, seed {first['seed']}"
+        describe(figure, f"Where values are readable: {whose}", notes)
     return figure
 
 
@@ -110,24 +111,21 @@ class _TaskAxes:
         )
         panel.set_facecolor("0.85")
         start = self.cot_start - 0.5
-        panel.axvline(start, color="white", linewidth=1.5)
-        panel.axvline(start, color="black", linewidth=1.5, linestyle=(0, (3, 3)))
+        panel.axvline(start, color="white", linewidth=1.0)
+        panel.axvline(start, color="black", linewidth=1.0, linestyle=(0, (3, 3)))
         labelled = self.layers[:: -(-len(self.layers) // 12)]
         ticks, names = [self.layers.index(layer) for layer in labelled], list(map(str, labelled))
         if ceilings:
-            panel.axhline(len(self.layers) - 0.5, color="white", linewidth=1.5)
+            panel.axhline(len(self.layers) - 0.5, color="white", linewidth=1.0)
             ticks, names = [*ticks, len(self.layers)], [*names, "text"]
         panel.set_yticks(ticks, names)
         panel.set_ylabel("layer")
-        labels = [
-            row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL
-            for row in self.positions
-        ]
+        labels = {
+            place: row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL
+            for place, row in enumerate(self.positions)
+        }
         # The panels of a variable share the symbols below the last.
-        if key != self.accuracies(variable)[-1]:
-            labels = []
-        panel.set_xticks(range(len(labels)), labels)
-        panel.tick_params(axis="x", length=0, pad=2)
+        label_symbols(panel, labels if key == self.accuracies(variable)[-1] else {})
         return image
 
     def star(self, summary: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
@@ -139,7 +137,7 @@ class _TaskAxes:
         """Draw a star at t*."""
         if star is not None:
             x, y = star["position"], self.layers.index(star["layer"])
-            panel.plot(x, y, marker="*", markersize=9, color="#D55E00", markeredgecolor="white")
+            panel.plot(x, y, marker="*", markersize=7, color="#D55E00", markeredgecolor="white")
 
 
 def _panel_title(summary: Mapping[str, Any], key: str, star: Mapping[str, Any] | None) -> str:
@@ -150,10 +148,10 @@ def _panel_title(summary: Mapping[str, Any], key: str, star: Mapping[str, Any] |
     if summary["acc_before"] is None and summary["acc_after"] is None:
         return "no probes (too few rows, or a single value, to train on)"
     before = summary["acc_before" if key == _PLAIN else "heldout_before"]
-    best = f"best before the chain of thought {'no probes' if before is None else f'{before:.2f}'}"
+    best = "no probes before the chain"
+    if before is not None:
+        best = f"best before the chain {before:.2f}"
     if star is None:
         return f"never readable; {best}"
-    return (
-        f"readable from t* = {star['relative_position']} (★ layer {star['layer']}, accuracy "
-        f"{star[key]:.2f}); {best}"
-    )
+    where = f"layer {star['layer']}, accuracy {star[key]:.2f}"
+    return f"t* = {star['relative_position']} ({where}); {best}"

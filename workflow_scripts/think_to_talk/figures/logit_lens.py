@@ -13,9 +13,14 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
-from think_to_talk.figures.style import STYLE, ProbeRows, variable_styles
-from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.figures.accuracy_curve import (
+    LIGHT,
+    draw_accuracy,
+    draw_threshold,
+    task_panels,
+)
+from think_to_talk.figures.style import STYLE, ProbeRows, legend_above, variable_styles
+from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
@@ -23,7 +28,7 @@ from think_to_talk.timing.symbol_axis import on_symbol_axis
 #: How lines of the logit lens are drawn, beside solid ones of probes.
 _DOTTED = {"linestyle": (0, (1, 1)), "linewidth": 1.4}
 
-_LINES = "solid: probes; dotted: logit lens, the model's own final norm and head on the ten digits"
+_LINES = "Solid: probes; dotted: logit lens, the model's own final norm and head on the ten digits"
 
 
 def draw_logit_lens(
@@ -37,12 +42,11 @@ def draw_logit_lens(
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
-        figure, panels = task_panels(lens, f"What the model's own head reads: {title}")
+        notes = [_LINES, f"Grey line: threshold of t*, {threshold}", LIGHT]
+        figure, panels = task_panels(lens, f"What the model's own head reads: {title}", notes)
         for panel, (task, rows) in zip(panels, lens.items(), strict=True):
             _draw_task(panel, probes[task], rows)
-            panel.axhline(threshold, color="0.6", linewidth=0.6)
-        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-        panels[-1].set_xlabel(f"{AXIS}; grey line: threshold of t*\n{_LINES}")
+            draw_threshold(panel, threshold)
     return figure
 
 
@@ -52,8 +56,7 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None
     for variable, style in variable_styles(variable_roles(lens_rows)).items():
         probes = list(best_layers(probes_on_axis, variable).values())
         lens = list(best_layers(lens_on_axis, variable).values())
-        marked = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         draw_accuracy(panel, probes, cot_start, style.colour, marked)
         draw_accuracy(panel, lens, cot_start, style.colour, _DOTTED, alpha=0.1)
-    panel.set_ylim(0, 1.05)
-    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+    legend_above(panel)

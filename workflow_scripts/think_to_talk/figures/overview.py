@@ -15,20 +15,26 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy, task_panels
+from think_to_talk.figures.accuracy_curve import (
+    LIGHT,
+    draw_accuracy,
+    draw_threshold,
+    task_panels,
+)
 from think_to_talk.figures.style import (
     HELDOUT_DASHES,
     STYLE,
     ProbeRows,
+    legend_above,
     variable_styles,
 )
-from think_to_talk.figures.symbol_axis import AXIS, CEILING, draw_ceiling, draw_symbol_axis
+from think_to_talk.figures.symbol_axis import CEILING, draw_ceiling, draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: What the dashed lines are.
-_HELDOUT = "dashed: held-out accuracy, of probes that never saw the row's expression"
+_HELDOUT = "Dashed: held-out accuracy, of probes that never saw the row's expression"
 
 
 def draw_overview(
@@ -45,18 +51,15 @@ def draw_overview(
     ceilings: {name: rows of ceilings} of the tasks that have them.
     """
     with matplotlib.rc_context(STYLE):
-        figure, panels = task_panels(tasks, f"When the answers become readable: {title}")
+        notes = [f"Grey line: threshold of t*, {threshold}"]
+        if any(row["heldout_score"] is not None for rows in tasks.values() for row in rows):
+            notes.append(_HELDOUT)
+        if ceilings:
+            notes.append(CEILING)
+        what = f"When values become readable: {title}"
+        figure, panels = task_panels(tasks, what, [*notes, LIGHT])
         for panel, (name, rows) in zip(panels, tasks.items(), strict=True):
             _draw_curves(panel, rows, threshold, ceilings.get(name, ()))
-        panels[0].text(
-            0.0, 1.04, "chain of thought →", transform=panels[0].get_xaxis_transform(), fontsize=7
-        )
-        lines = [f"{AXIS}; grey line: threshold of t*"]
-        if any(row["heldout_score"] is not None for rows in tasks.values() for row in rows):
-            lines.append(_HELDOUT)
-        if ceilings:
-            lines.append(CEILING)
-        panels[-1].set_xlabel("\n".join(lines))
     return figure
 
 
@@ -65,7 +68,7 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: P
     cot_start = draw_symbol_axis(panel, on_axis)
     for variable, style in variable_styles(variable_roles(rows)).items():
         plain = list(best_layers(on_axis, variable).values())
-        marked = {"marker": style.marker, "markersize": 2.2, "label": style.label}
+        marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         draw_accuracy(panel, plain, cot_start, style.colour, marked)
         heldout = list(best_layers(on_axis, variable, "heldout_score").values())
         if heldout:
@@ -74,6 +77,5 @@ def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: P
                 panel, heldout, cot_start, style.colour, dashed, prefix="heldout_", alpha=0.1
             )
         draw_ceiling(panel, on_axis, ceiling_rows, variable, cot_start, style.colour)
-    panel.axhline(threshold, color="0.6", linewidth=0.6)
-    panel.set_ylim(0, 1.05)
-    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+    draw_threshold(panel, threshold)
+    legend_above(panel)

@@ -15,21 +15,33 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Transform
 
-from think_to_talk.figures.accuracy_curve import task_panels
-from think_to_talk.figures.style import STYLE, ProbeRows, VariableStyle, variable_styles
-from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.figures.accuracy_curve import draw_threshold, task_panels
+from think_to_talk.figures.style import (
+    HELDOUT_DASHES,
+    STYLE,
+    ProbeRows,
+    VariableStyle,
+    beside,
+    legend_above,
+    variable_styles,
+)
+from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.patched import readable, widest_edit
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: {spec: how its lines are drawn}, and the specs that are drawn.
-_LINES: dict[str, Any] = {"problem": "-", "chain": (0, (4, 1.5))}
+_LINES: dict[str, Any] = {"problem": "-", "chain": HELDOUT_DASHES}
 
-_LEGEND = (
-    "solid: problem patched; dashed: chain; drawn where nothing is patched and the probe reads "
-    "both runs"
+#: How far variables at one symbol are apart, in points.
+_APART = 1.4
+
+_NOTES = (
+    "Filled, solid: the problem is patched; hollow, dashed: the chain of thought",
+    "Points stand where nothing is patched and the probe reads both unpatched runs",
 )
 
 
@@ -46,39 +58,46 @@ def draw_patched_probes(
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
-        figure, panels = task_panels(patched, f"What moves with a patch: {title}", margin=0.6)
+        what = f"Which values move with a patch: {title}"
+        notes = [*_NOTES, f"Grey line: threshold of t*, {threshold}"]
+        figure, panels = task_panels(patched, what, notes, label="share of pairs")
         for panel, (task, rows) in zip(panels, patched.items(), strict=True):
             edit = widest_edit(rows)
             panel.set_title(
                 f"{task}, edit {edit}" if edit else f"{task}: no pair solved", loc="left"
             )
-            panel.set_ylabel("share moved")
             of_edit = [row for row in on_symbol_axis(rows) if row["edit"] == edit]
             _draw_task(panel, probes[task], readable(of_edit, threshold))
-            panel.axhline(threshold, color="0.6", linewidth=0.6)
-        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-        panels[-1].set_xlabel(f"{AXIS}; grey line: threshold of t*\n{_LEGEND}")
+            draw_threshold(panel, threshold)
     return figure
 
 
 def _draw_task(panel: Axes, probe_rows: ProbeRows, rows: ProbeRows) -> None:
     cot_start = draw_symbol_axis(panel, on_symbol_axis(probe_rows))
-    for variable, style in variable_styles(variable_roles(probe_rows)).items():
+    styles = variable_styles(variable_roles(probe_rows))
+    for variable, style in styles.items():
         # In the legend, whether it has a line or not.
-        panel.plot(
-            [], [], color=style.colour, marker=style.marker, markersize=2.2, label=style.label
-        )
+        panel.plot([], [], color=style.colour, marker=style.marker, markersize=2, label=style.label)
+        middle = (len(styles) - 1) / 2
         for spec in _LINES:
             best = best_layers((row for row in rows if row["spec"] == spec), variable, "moved")
-            _draw_line(panel, list(best.values()), cot_start, style, spec)
-    panel.set_ylim(-0.05, 1.05)
-    panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, handlelength=1.5)
+            side = beside(panel, _APART * (variable - middle))
+            _draw_line(panel, list(best.values()), cot_start, style, spec, side)
+    legend_above(panel)
 
 
 def _draw_line(
-    panel: Axes, best: ProbeRows, cot_start: int, style: VariableStyle, spec: str
+    panel: Axes,
+    best: ProbeRows,
+    cot_start: int,
+    style: VariableStyle,
+    spec: str,
+    side: Transform,
 ) -> None:
-    """Draw a spec's shares of a variable; no line joins symbols between which there is a gap."""
+    """Draw a spec's shares of a variable; no line joins symbols between which there is a gap.
+
+    side: the transform of the panel's data that puts variables side by side.
+    """
     if not best:
         return
     at = {row["symbol_index"] - cot_start: row for row in best}
@@ -87,6 +106,9 @@ def _draw_line(
         [at[place][key] if place in at else nan for place in x]
         for key in ("moved", "moved_ci_low", "moved_ci_high")
     )
-    marked: dict[str, Any] = {"marker": style.marker, "markersize": 2.2}
-    panel.plot(x, moved, color=style.colour, linestyle=_LINES[spec], linewidth=0.9, **marked)
-    panel.fill_between(x, low, high, color=style.colour, alpha=0.15, linewidth=0)
+    line: dict[str, Any] = {"color": style.colour, "linestyle": _LINES[spec], "linewidth": 0.8}
+    face = style.colour if spec == "problem" else "white"
+    marked: dict[str, Any] = {"marker": style.marker, "markerfacecolor": face}
+    panel.plot(x, moved, **line, **marked, markeredgewidth=0.5, markersize=1.8, transform=side)
+    shade: dict[str, Any] = {"alpha": 0.15, "linewidth": 0, "transform": side}
+    panel.fill_between(x, low, high, color=style.colour, **shade)

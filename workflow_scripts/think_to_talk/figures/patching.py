@@ -1,39 +1,66 @@
 """Figure of patching and probes on the same axes: where values are used, where decodable.
 
-The success rate of the sliding grid of patching (`interventions/patching.py`) per equation and
-window of layers, next to the best accuracy of the probes (`probes/fitting.py`) per equation and
-layer. A value that can be decoded but whose patching changes nothing is not used there.
+First a panel per value that the chain of thought states: the best accuracy of its probes
+(`probes/fitting.py`) per equation and layer. Then a panel per number of the chain and edit that
+changes it: the success rate of the sliding grid of patching (`interventions/patching.py`) per
+equation and window of layers. A value that can be decoded but whose patching changes nothing is not
+used there. What was not measured has no panel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
-from think_to_talk.figures.style import STYLE, WIDTH
+from think_to_talk.figures.style import STYLE, WIDTH, describe
+from think_to_talk.figures.symbol_axis import LETTERS
 from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.timing.symbol_axis import equation_names
 
 Rows = Sequence[Mapping[str, Any]]
 
-#: Panels of fewer pairs are left empty: their rates would be too uncertain.
+#: Of fewer pairs, rates would be too uncertain to be drawn.
 _MIN_PAIRS = 10
 
+#: Panels side by side, and the most equations that have room for their names below one.
+_COLUMNS, _MOST_LABELS = 3, 15
+
 _HEAT: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": "cividis"}
+
+_NOTES = (
+    "Outlined: the equation whose last number is asked for. Right of the dashed line: chain of "
+    "thought, its equations numbered from 1. Grey: the number is already written",
+    "Left out are edits that do not change the number, and fewer than "
+    f"{_MIN_PAIRS} pairs that the model solves",
+)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a panel shows.
+
+    title: its title.
+    layers: the heights of its rows: layers, or the middles of windows of layers.
+    values: shares [layers, equations], nan where nothing was measured.
+    answer: the equation whose number is asked for; None in panels of probes.
+    """
+
+    title: str
+    layers: list[float]
+    values: np.ndarray
+    answer: int | None = None
 
 
 def draw_patching(patching: Rows, probes: Rows) -> Figure:
     """Success rate over equations and windows of layers, and probe accuracy on the same axes.
 
     Of a distractor's edit, after which no answer can be the source's: the rate of changed answers.
-
-    A row of panels per number of the chain that is read from the patched run, a column per edit.
     Rates are over pairs that the model solves without patching.
 
     patching: all rows of patching of one task.
@@ -44,117 +71,111 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
         for row in patching
         if row["kind"] == "sliding" and row["donor"] == "paired" and row["rows"] == "solved"
     ]
-    asked = sorted({row["answer_equation"] for row in sliding})
-    edits = list(dict.fromkeys(row["edit"] for row in sliding))
-    axes = _EquationAxes.of(probes, sliding)
+    names = equation_names(probes)
+    equations = sorted(names)
+    n_layers = max(row["layers"][-1] for row in sliding)
+    shown = [
+        *_readable(probes, sliding, equations),
+        *_changed(sliding, equations, names),
+    ]
+    lines = max(1, -(-len(shown) // _COLUMNS))
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.3 + 0.78 * len(asked)), layout="constrained")
-        grid = figure.subplots(len(asked), 1 + len(edits), squeeze=False, sharex=True, sharey=True)
-        for panels, answer in zip(grid, asked, strict=True):
-            asking = [row for row in sliding if row["answer_equation"] == answer]
-            variable = next(
-                (row["variable"] for row in asking if row["variable"] is not None), None
+        figure = Figure(figsize=(WIDTH, 1.5 + 0.83 * lines), layout="constrained")
+        grid = figure.subplots(lines, _COLUMNS, squeeze=False, sharex=True, sharey=True)
+        panels = list(grid.ravel())
+        for unused in panels[len(shown) :]:
+            unused.remove()
+        for panel, cells in zip(panels, shown, strict=False):
+            _draw(panel, cells, equations, n_layers)
+        for number, panel in enumerate(panels[: len(shown)]):
+            is_lowest = number + _COLUMNS >= len(shown)
+            panel.tick_params(labelbottom=is_lowest, length=1.5, pad=1)
+            if is_lowest:
+                step = -(-len(equations) // _MOST_LABELS)
+                labels = [names[equation] for equation in equations[::step]]
+                places = range(0, len(equations), step)
+                panel.set_xticks(places, labels, rotation=90, family=LETTERS)
+            if number % _COLUMNS == 0:
+                panel.set_ylabel("layer")
+        if shown:
+            heat = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), _HEAT["cmap"])
+            bar = figure.colorbar(
+                heat, ax=panels[: len(shown)], location="top", aspect=70, pad=0.02
             )
-            image = axes.draw_accuracy(panels[0], probes, variable)
-            for panel, edit in zip(panels[1:], edits, strict=True):
-                image = (
-                    axes.draw_success(panel, [row for row in asking if row["edit"] == edit])
-                    or image
-                )
-            for panel in panels:
-                axes.finish(panel, answer)
-            asks = "" if variable is None else f": {variable_symbol(variable)}"
-            panels[0].set_ylabel(f"{axes.names[answer]}{asks}\n\nlayer", fontsize=6)
-        size = 8 if len(edits) < 4 else 6
-        grid[0, 0].set_title("readable: probe accuracy", loc="left", fontsize=size)
-        for panel, edit in zip(grid[0, 1:], edits, strict=True):
-            of_edit = [row for row in sliding if row["edit"] == edit]
-            panel.set_title(f"{_measured(of_edit)}: {edit}", loc="left", fontsize=size)
-        bar = figure.colorbar(image, ax=list(grid.flat), fraction=0.02, pad=0.01, aspect=40)
-        bar.set_label(
-            "probe accuracy, or rate of patches that succeed (distractor: change anything)"
-        )
+            bar.set_label("probe accuracy, or share of pairs whose number is switched")
         first = patching[0]
-        figure.suptitle(
-            f"{first['task']}: {first['model']}, seed {first['seed']}. In each row the last number "
-            "of the outlined equation is asked for",
-            fontsize=8,
-        )
+        title = f"What is readable, and what patches change: {first['task']}, {first['model']}"
+        describe(figure, f"{title}, seed {first['seed']}", _NOTES)
     return figure
 
 
-class _EquationAxes:
-    """Equations along x, layers along y, the same for probes and for patching.
+def _readable(probes: Rows, sliding: Rows, equations: Sequence[int]) -> list[_Cells]:
+    """The best accuracy of probes within each equation, per layer, of each value that is asked."""
+    asked = {row["variable"] for row in sliding if row["variable"] is not None}
+    shown = []
+    for variable in sorted(asked):
+        found = [row for row in probes if row["variable"] == variable and row["score"] is not None]
+        if found:
+            cells = _grid(found, equations, lambda row: row["layer"], lambda row: row["score"])
+            shown.append(_Cells(f"{variable_symbol(variable)} readable", *cells))
+    return shown
 
-    names: {equation: its symbols}. n_layers: the model's blocks.
-    """
 
-    def __init__(self, names: dict[int, str], n_layers: int) -> None:
-        self.names = names
-        self.n_layers = n_layers
-        self.equations = sorted(names)
+def _changed(sliding: Rows, equations: Sequence[int], names: Mapping[int, str]) -> list[_Cells]:
+    """The success rate of each window, at its middle layer, of each number and edit."""
+    shown = []
+    for answer in sorted({row["answer_equation"] for row in sliding}):
+        asking = [row for row in sliding if row["answer_equation"] == answer]
+        for edit in dict.fromkeys(row["edit"] for row in asking):
+            found = [row for row in asking if row["edit"] == edit]
+            if max(row["n"] for row in found) < _MIN_PAIRS:
+                continue
+            cells = _grid(found, equations, _middle, _rate)
+            changed = all(row["success"] is None for row in found)
+            title = f"{answer + 1}. {names[answer]}: {edit}"
+            shown.append(_Cells(f"{title}, any change" if changed else title, *cells, answer))
+    return shown
 
-    @classmethod
-    def of(cls, probes: Rows, sliding: Rows) -> _EquationAxes:
-        return cls(equation_names(probes), max(row["layers"][-1] for row in sliding))
 
-    def draw_accuracy(self, panel: Axes, probes: Rows, variable: int | None) -> AxesImage:
-        """The best accuracy of the variable's probes within each equation, per layer."""
-        layers = sorted({row["layer"] for row in probes})
-        values = np.full((len(layers), len(self.equations)), np.nan)
-        for row in probes:
-            if row["variable"] == variable and row["score"] is not None:
-                place = layers.index(row["layer"]), self.equations.index(row["equation"])
-                values[place] = np.nanmax([values[place], row["score"]])
-        if variable is None:
-            _annotate_empty(panel, "no variable's value")
-        return self._draw(panel, layers, values)
+def _grid(
+    rows: Rows,
+    equations: Sequence[int],
+    height: Callable[[Mapping[str, Any]], float],
+    value: Callable[[Mapping[str, Any]], float],
+) -> tuple[list[float], np.ndarray]:
+    """(heights, the best value of each height and equation): nan where there is none."""
+    heights = sorted({height(row) for row in rows})
+    values = np.full((len(heights), len(equations)), np.nan)
+    for row in rows:
+        place = heights.index(height(row)), equations.index(row["equation"])
+        values[place] = np.nanmax([values[place], value(row)])
+    return heights, values
 
-    def draw_success(self, panel: Axes, rows: Rows) -> AxesImage | None:
-        """The success rate of each window, at its middle layer; None if the panel stays empty."""
-        if not rows or max(row["n"] for row in rows) < _MIN_PAIRS:
-            _annotate_empty(panel, "too few pairs" if rows else "the same in both")
-            return None
-        middles = sorted({_middle(row) for row in rows})
-        values = np.full((len(middles), len(self.equations)), np.nan)
-        for row in rows:
-            place = middles.index(_middle(row)), self.equations.index(row["equation"])
-            values[place] = row["other"] if row["success"] is None else row["success"]
-        return self._draw(panel, middles, values)
 
-    def _draw(self, panel: Axes, layers: Sequence[float], values: np.ndarray) -> Any:
-        heights = np.array(layers, dtype=float)
-        between = (heights[:-1] + heights[1:]) / 2
-        half = np.diff(heights).min() / 2 if len(heights) > 1 else 0.5
-        edges = [heights[0] - half, *between, heights[-1] + half]
-        across = np.arange(len(self.equations) + 1) - 0.5
-        return panel.pcolormesh(across, edges, np.ma.masked_invalid(values), **_HEAT)
-
-    def finish(self, panel: Axes, answer: int) -> None:
-        """Ticks, where the chain begins, and the equation of the answer."""
-        begin = self.equations.index(0) - 0.5
-        panel.set_facecolor("0.85")
-        panel.axvline(begin, color="white", linewidth=1.2)
-        panel.axvline(begin, color="black", linewidth=1.2, linestyle=(0, (3, 3)))
-        at = self.equations.index(answer)
+def _draw(panel: Axes, cells: _Cells, equations: Sequence[int], n_layers: int) -> None:
+    """Cells, where the chain begins, and the equation of the answer."""
+    heights = np.array(cells.layers, dtype=float)
+    between = (heights[:-1] + heights[1:]) / 2
+    half = np.diff(heights).min() / 2 if len(heights) > 1 else 0.5
+    edges = [heights[0] - half, *between, heights[-1] + half]
+    across = np.arange(len(equations) + 1) - 0.5
+    panel.pcolormesh(across, edges, np.ma.masked_invalid(cells.values), **_HEAT)
+    panel.set_facecolor("0.88")
+    begin = equations.index(0) - 0.5
+    panel.axvline(begin, color="white", linewidth=1.0)
+    panel.axvline(begin, color="black", linewidth=1.0, linestyle=(0, (3, 3)))
+    if cells.answer is not None:
+        at = equations.index(cells.answer)
         panel.axvspan(at - 0.5, at + 0.5, facecolor="none", edgecolor="#D55E00", linewidth=1.0)
-        panel.set_xlim(-0.5, len(self.equations) - 0.5)
-        panel.set_ylim(-0.5, self.n_layers + 0.5)
-        step = -(-(self.n_layers + 1) // 6)
-        panel.set_yticks(range(0, self.n_layers + 1, step))
-        labels = [self.names[equation] for equation in self.equations]
-        panel.set_xticks(range(len(labels)), labels, rotation=90, fontsize=5)
-        panel.tick_params(length=1.5, pad=1)
+    panel.set_xlim(-0.5, len(equations) - 0.5)
+    panel.set_ylim(-0.5, n_layers + 0.5)
+    panel.set_yticks(range(0, n_layers + 1, -(-(n_layers + 1) // 5)))
+    panel.set_xticks(range(len(equations)))
+    panel.set_title(cells.title, loc="left", fontsize=6.5, pad=2)
 
 
-def _measured(rows: Rows) -> str:
-    """What the panels of an edit show."""
-    return "changed" if all(row["success"] is None for row in rows) else "used"
-
-
-def _annotate_empty(panel: Axes, text: str) -> None:
-    """Write into a panel why it is empty."""
-    panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", fontsize=6)
+def _rate(row: Mapping[str, Any]) -> float:
+    return row["other"] if row["success"] is None else row["success"]
 
 
 def _middle(row: Mapping[str, Any]) -> float:

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from think_to_talk.figures.accuracy_curve import task_panels
-from think_to_talk.figures.style import STYLE, ProbeRows, variable_styles
-from think_to_talk.figures.symbol_axis import AXIS, draw_symbol_axis
+from think_to_talk.figures.style import STYLE, ProbeRows, beside, legend_above, variable_styles
+from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
@@ -27,13 +27,14 @@ FILLS: dict[bool | None, str] = {True: "full", False: "none", None: "left"}
 #: The colour of random steps.
 RANDOM_COLOUR = "0.65"
 
-_MARKERS = (
-    "filled: the probe passes the held-out test; hollow: it does not\n"
-    "half filled: a value without an expression; grey: random steps"
+_NOTES = (
+    "Filled: the probe passes the held-out test; hollow: it does not; half filled: a value without "
+    "an expression, for which there is no such test",
+    "Grey: random steps of the same length. Markers of one place stand side by side",
 )
 
-#: Symbols between the markers of two probes at one position.
-_APART = 0.4
+#: The size of markers, and how far apart those at one position are, in points.
+_MARKER, _APART = 2.8, 3.8
 
 
 def draw_steering(
@@ -55,15 +56,10 @@ def draw_steering(
             for task, rows in steering.items()
             for factor in sorted({row["factor"] for row in rows})
         }
-        figure, panels = task_panels(shown, what, margin=0.9)
+        figure, panels = task_panels(shown, what, _NOTES, label="share of chains")
         for panel, (of_task, rows) in zip(panels, shown.values(), strict=True):
-            panel.set_ylabel("share of chains")
             _draw_task(panel, of_task, rows)
-            handles, _ = panel.get_legend_handles_labels()
-            if handles:
-                panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        panels[0].set_title("shaded: chain of thought", loc="right", fontsize=7)
-        panels[-1].set_xlabel(f"{AXIS}\n{_MARKERS}")
+            legend_above(panel)
     return figure
 
 
@@ -78,33 +74,33 @@ def _draw_task(panel: Axes, probes: ProbeRows, steering: ProbeRows) -> None:
     steered = [row for row in steering if row["n"]]
     for variable in sorted({row["variable"] for row in steered}):
         style = styles[variable]
-        panel.plot([], [], style.marker, color=style.colour, markersize=4, label=style.label)
-    beside: dict[int, list[tuple[int, int]]] = {}
-    for position, *probe in sorted({_probe(row) for row in steered}):
-        beside.setdefault(position, []).append((probe[0], probe[1]))
-    for row in sorted(steered, key=lambda row: row["kind"] == "probe"):
-        position, variable, layer = _probe(row)
-        here = beside[position]
-        shift = here.index((variable, layer)) - (len(here) - 1) / 2
+        panel.plot([], [], style.marker, color=style.colour, markersize=3, label=style.label)
+    markers: dict[int, list[tuple[int, int, str]]] = {}
+    for position, marker in sorted(map(_marker, steered)):
+        markers.setdefault(position, []).append(marker)
+    for row in steered:
+        position, marker = _marker(row)
+        here, variable = markers[position], row["variable"]
+        shift = here.index(marker) - (len(here) - 1) / 2
         options: dict[str, Any] = {
             "color": styles[variable].colour if row["kind"] == "probe" else RANDOM_COLOUR,
             "marker": styles[variable].marker,
             "fillstyle": FILLS[row["passes_held_out"]],
             "markerfacecoloralt": "white",
-            "markersize": 4,
-            "linewidth": 0.9,
-            "capsize": 1.5,
+            "markersize": _MARKER,
+            "markeredgewidth": 0.7,
+            "linewidth": 0.8,
+            "transform": beside(panel, _APART * shift),
         }
-        x = symbols[position] - cot_start + _APART * shift
+        x = symbols[position] - cot_start
         low, high = row["follows_ci_low"], row["follows_ci_high"]
         error = [[row["follows"] - low], [high - row["follows"]]]
         panel.errorbar([x], [row["follows"]], yerr=error, **options)
-    panel.set_ylim(-0.05, 1.08)
 
 
-def _probe(row: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Position, variable and layer of a probe."""
-    return row["position"], row["variable"], row["layer"]
+def _marker(row: Mapping[str, Any]) -> tuple[int, tuple[int, int, str]]:
+    """(position, (variable, layer, kind of step)): a place, and a marker in the order of those."""
+    return row["position"], (row["variable"], row["layer"], row["kind"])
 
 
 def _last_symbols(probes: ProbeRows) -> dict[int, int]:

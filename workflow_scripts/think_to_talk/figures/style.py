@@ -1,7 +1,8 @@
-"""What all figures share: width, colours, matplotlib settings, and how a figure is saved.
+"""What all figures share: width, colours, letters, title and notes, and how a figure is saved.
 
-Colours are safe for colour-blind readers. Files carry no dates or versions, so the bytes of a
-figure depend on its input alone.
+A figure is as wide as it is printed, so its sizes of letters are those on paper. Colours are safe
+for colour-blind readers. Files carry no dates or versions, so the bytes of a figure depend on its
+input alone.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation, Transform
 
 from think_to_talk.files.atomic import replacing
 from think_to_talk.timing.roles import Roles, role_colours, role_label
 
 matplotlib.use("Agg")
 
-#: Width of a text block, in inches.
-WIDTH = 7.0
+#: Width of a text block, 13 cm, in inches.
+WIDTH = 13 / 2.54
+
+#: Between notes, legend and panels, in pixels.
+_GAP = 4
 
 #: A marker per variable, by its number.
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -30,20 +37,30 @@ EDIT_STYLES = tuple(
     zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"), MARKERS, strict=True)
 )
 
-#: How lines of held-out accuracy are drawn, beside solid ones of the accuracy.
+#: How lines of held-out accuracy, and of what is compared, are drawn beside solid ones.
 HELDOUT_DASHES = (0, (4, 1.5))
+
+#: The smallest size of letters, in points.
+SMALLEST = 6
 
 #: matplotlib settings of all figures.
 STYLE: dict[Any, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 6,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 6.5,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.2,
+    "legend.borderaxespad": 0.2,
     "svg.hashsalt": "think-to-talk",
 }
 
@@ -74,10 +91,46 @@ def variable_styles(roles: Roles) -> dict[int, VariableStyle]:
     }
 
 
+def describe(
+    figure: Figure, title: str, notes: Iterable[str], legend: Sequence[Artist] = ()
+) -> None:
+    """Write the title above a figure and the notes below it, in as many lines as they need.
+
+    notes: sentences without their ends.
+    legend: what a legend names that stands above the notes.
+    """
+    figure.suptitle(title, x=0.01, ha="left", fontsize=8, wrap=True)
+    lines: dict[str, Any] = {"fontsize": SMALLEST, "wrap": True}
+    below = figure.text(0.01, 0, f"{'. '.join(notes)}.", va="bottom", **lines)
+    height = (below.get_window_extent().height + _GAP) / figure.bbox.height
+    if legend:
+        place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, height)}
+        names = figure.legend(handles=list(legend), ncols=4, **place)
+        names.set_in_layout(False)
+        height += (names.get_window_extent().height + _GAP) / figure.bbox.height
+    figure.set_layout_engine("constrained", rect=(0, height, 1, 1 - height))
+
+
+def legend_above(panel: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """Put a panel's legend above it, to the right of its title.
+
+    handles: what the legend names; None for all that is drawn with a label.
+    """
+    if handles is None:
+        handles, _ = panel.get_legend_handles_labels()
+    if handles:
+        panel.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+
+
+def beside(panel: Axes, points: float) -> Transform:
+    """The transform of a panel's data with marks this many points to the right of their places."""
+    return panel.transData + ScaledTranslation(points / 72, 0, panel.figure.dpi_scale_trans)
+
+
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write the figure to each path, in the format of its suffix, without dates or versions."""
     without_dates = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     for path in map(Path, paths):
         kind = path.suffix.lstrip(".")
         with matplotlib.rc_context(STYLE), replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=200, metadata=without_dates[kind])
+            figure.savefig(temporary, format=kind, dpi=300, metadata=without_dates[kind])

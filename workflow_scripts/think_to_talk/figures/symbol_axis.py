@@ -1,21 +1,33 @@
 """The symbol axis of a panel: symbols as labels, the chain of thought shaded, ceilings.
 
-The overview and the curves of controls share it; rows are placed on it by `timing.symbol_axis`, and
-ceilings by `timing.text`.
+All figures along the symbols share it; rows are placed on it by `timing.symbol_axis`, and ceilings
+by `timing.text`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from matplotlib.axes import Axes
 
 from think_to_talk.figures.style import ProbeRows
+from think_to_talk.timing.symbol_axis import SEPARATORS
 from think_to_talk.timing.text import position_ceilings
 
 #: The label of the symbol axis.
-AXIS = "A, B ... variables in definition order, # a number, ± an operator"
+AXIS = "symbol (A, B ... variables in definition order, # a number, ± an operator)"
+
+#: What the shaded part is.
+SHADED = "Shaded: chain of thought"
 
 #: What the lines of `draw_ceiling` are.
-CEILING = "dotted: ceiling, the best accuracy that the text up to there allows"
+CEILING = "Dotted: ceiling, the best accuracy that the text up to there allows"
+
+#: Letters of one width, which stand closer together than others.
+LETTERS = "DejaVu Sans Mono"
+
+#: The most symbols that have room for their labels side by side.
+_MOST_LABELS = 78
 
 
 def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
@@ -26,12 +38,33 @@ def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
     """
     symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
     cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
-    panel.axvline(-0.5, color="black", linewidth=0.9)
-    panel.axvspan(-0.5, max(symbols) - cot_start + 0.5, color="0.96", zorder=0)
+    panel.axvline(-0.5, color="black", linewidth=0.8)
+    panel.axvspan(-0.5, max(symbols) - cot_start + 0.5, color="0.95", zorder=0)
     panel.set_xlim(-cot_start - 0.5, max(symbols) - cot_start + 0.5)
-    panel.set_xticks([index - cot_start for index in symbols], list(symbols.values()))
-    panel.tick_params(axis="x", length=0, pad=2)
+    label_symbols(panel, {index - cot_start: symbol for index, symbol in symbols.items()})
     return cot_start
+
+
+def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
+    """Write symbols below a panel, separators lightly.
+
+    symbols: {place on the horizontal axis: symbol}, in order. Of more than have room, only the
+        first of each equation is written.
+    """
+    labels = dict(symbols)
+    if len(symbols) > _MOST_LABELS:
+        before = [SEPARATORS[0], *symbols.values()]
+        starts = (previous in SEPARATORS for previous in before)
+        labels = {
+            place: symbol
+            for (place, symbol), first in zip(symbols.items(), starts, strict=False)
+            if first and symbol not in SEPARATORS
+        }
+    panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
+    for label, symbol in zip(panel.get_xticklabels(), labels.values(), strict=True):
+        if symbol in SEPARATORS:
+            label.set_color("0.6")
+    panel.tick_params(axis="x", length=0, pad=2)
 
 
 def draw_ceiling(

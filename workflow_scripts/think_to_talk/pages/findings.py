@@ -1,7 +1,7 @@
 """The page of findings, in Markdown and HTML: the sentences of `findings.table`, per model.
 
 A finding holds in every one of at least five seeds. With fewer seeds the page says that its
-sentences are observations.
+sentences are observations. The report opens on those that answer the study's question.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from think_to_talk.findings.kinds import FINDINGS
 from think_to_talk.pages.tables import html_page
 
 #: Seeds in which a finding must hold.
 LEAST_SEEDS = 5
 
 _TITLE = "Findings"
+
+#: The findings that answer the study's question.
+_OPENING = ("answer-not-before", "answer-in-chain")
 
 
 def findings_markdown(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
@@ -43,6 +47,27 @@ def findings_html(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
             items = "".join(f"<li>{escape(sentence)}</li>\n" for sentence in sentences)
             parts.append(f"<h3>{escape(heading)}</h3>\n<ul>\n{items}</ul>\n")
     return html_page(_TITLE, *parts)
+
+
+def findings_opening(rows: Sequence[Mapping[str, Any]]) -> str:
+    """When the answers become readable, in reStructuredText, with which the report opens.
+
+    rows: of `findings.table`. What does not hold in every seed is left to the page of findings.
+    """
+    claims = {finding.key: finding.claim for finding in FINDINGS}
+    paragraphs = []
+    for model, of_model in groupby(rows, itemgetter("model")):
+        found = [row for row in of_model if row["finding"] in _OPENING and row["holds"]]
+        for key, group in groupby(found, itemgetter("finding")):
+            of_key = list(group)
+            tasks = ", ".join(f"``{row['task']}``" for row in of_key)
+            claim = claims[key].format(variable="").replace("  ", " ")
+            ends = min(row["low"] for row in of_key), max(row["high"] for row in of_key)
+            shares = " to ".join(dict.fromkeys(f"{end:.3f}" for end in ends))
+            measured = f"{of_key[0]['measured']}: {shares}"
+            paragraphs.append(f"- ``{model}``: {claim} in {tasks} ({measured}).")
+    *_, kind = _introduction(rows, "")
+    return "\n".join([*paragraphs, "", kind, ""])
 
 
 def _introduction(rows: Sequence[Mapping[str, Any]], machine: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from think_to_talk.formulas.symbols import NEWLINE
 
-_BETWEEN_EQUATIONS = (",", ";", NEWLINE)
+#: Symbols between equations, and after the last.
+SEPARATORS = (",", ";", NEWLINE)
 
 
 def on_symbol_axis(probe_rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -26,6 +27,6 @@ def equation_names(probe_rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     }
     names: dict[int, str] = {}
     for (equation, _), symbol in sorted(symbols.items()):
-        if symbol not in _BETWEEN_EQUATIONS:
+        if symbol not in SEPARATORS:
             names[equation] = f"{names.get(equation, '')}{symbol}"
     return names
