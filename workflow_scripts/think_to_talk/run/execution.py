@@ -86,7 +86,9 @@ def _interrupts() -> Iterator[list[int]]:
         received.append(number)
         signal.default_int_handler(number, frame)
 
-    if threading.current_thread() is not threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    # A run in the background of a script ignores them.
+    if not in_main_thread or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         yield received
         return
     before = signal.signal(signal.SIGINT, note)
