@@ -59,7 +59,7 @@ def draw_clocks(probes: Mapping[str, ProbeRows], clocks: ProbeRows, title: str) 
             _draw_task(panel, rows, [row for row in clocks if row["task"] == task])
             panel.set_title(task, loc="left")
         panels[-1].set_xlabel(AXIS)
-        what = f"When values are determined, readable, said and used: {title}"
+        what = f"When values are determined, readable, said and changed: {title}"
         describe(figure, what, [_LANES, SHADED])
     return figure
 
