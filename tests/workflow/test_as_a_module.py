@@ -121,4 +121,5 @@ def test_a_module_that_is_no_folder_of_this_machine_is_refused_in_a_line(outer, 
     outer.use("", f"{REPOSITORY}/Snakefile", f"git+file://{clone}/workflow/Snakefile@HEAD")
     run = outer.snakemake("--dry-run")
     assert run.returncode == 1
-    assert "this workflow runs from a folder of this machine: clone its repository" in run.stderr
+    message = "this workflow runs from a folder of this machine: clone its repository"
+    assert message in run.stdout + run.stderr
