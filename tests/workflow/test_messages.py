@@ -34,7 +34,6 @@ def test_the_command_for_the_report_is_the_run_s_own(mini, tmp_path):
     assert (mini.folder / "report.html").stat().st_size > 100_000
 
 
-@pytest.mark.documented("snakemake --cores 1 plan")
 def test_a_plan_is_shown_and_named_of_a_finished_study_too(mini):
     for _ in ("made", "already there"):
         shown = mini.snakemake("plan").stdout
