@@ -4,8 +4,9 @@ import csv
 import filecmp
 
 import pytest
-from support.browser import EXPLORER, chromium, hover, opened
+from support.browser import EXPLORER, chromium, opened
 from support.ceilings import above_ceiling
+from support.explorer import pointed
 from support.findings import quoted_findings
 from support.outcomes import record
 from support.studies import Study, copied_repository
@@ -120,20 +121,23 @@ def test_two_runs_are_byte_identical(default_study, tmp_path):
 
 
 @pytest.mark.service
-def test_the_explorer_is_small_and_shows_what_is_used(default_study):
+def test_the_explorer_is_small_and_shows_what_patches_change(default_study):
     page_file = default_study.folder / "results/summary/explorer.html"
     assert page_file.stat().st_size < 5_000_000
     rows = read_jsonl(default_study.folder / "results/tiny/seed-42/patching/level-5.jsonl")
     chosen = {"edit": "random", "answer_equation": 9, "kind": "sliding", "rows": "solved"}
-    used = [row for row in rows if chosen.items() <= row.items()]
-    used.sort(key=lambda row: (-row["layers"][0], row["equation"]))
-    assert len({row["success"] for row in used}) > 2
+    changed = [row for row in rows if chosen.items() <= row.items()]
+    layers = sorted({row["layers"][0] for row in changed}, reverse=True)
+    probes = default_study.folder / "results/tiny/seed-42/probes/level-5.jsonl"
+    equations = sorted({row["equation"] for row in read_jsonl(probes)})
+    assert len({row["success"] for row in changed}) > 2
     with chromium() as browser:
         page, complaints = opened(
             browser, page_file, EXPLORER, "#task=level-5&edit=random&answer=9"
         )
-        for number in range(0, len(used), 7):
-            said = hover(page, "used", number)
-            assert said["value"] == f"{used[number]['success']:.3f}"
-            assert said["n"] == str(used[number]["n"])
+        for row in changed[::7]:
+            place = equations.index(row["equation"]), layers.index(row["layers"][0])
+            said = pointed(page, "patched", *place)
+            assert said["success rate"].startswith(f"{row['success']:.3f} ")
+            assert f", {row['n']} pairs" in page.locator("#patched-title").text_content()
         assert complaints == []

@@ -4,6 +4,9 @@ import itertools
 import json
 import re
 import statistics
+import subprocess
+import sys
+import time
 from operator import itemgetter
 
 import pytest
@@ -37,13 +40,15 @@ def validator(name):
 
 
 def test_jobs_begin_with_their_libraries_loaded(finished_mini):
-    """Importing torch takes seconds; a fork of a process that has it, milliseconds."""
+    """A fork of a process that has torch starts in much less time than importing it takes here."""
     logs = (finished_mini.folder / "results/logs").glob("hidden_states/**/*.log")
     start_up = [
         float(re.findall(r"after (\S+) s of start-up", log.read_text())[-1]) for log in logs
     ]
     assert len(start_up) > 5
-    assert statistics.median(start_up) < 0.5
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import torch, transformers"], check=True)
+    assert statistics.median(start_up) < (time.monotonic() - began) / 3
 
 
 @pytest.mark.parametrize("name", JSONL)

@@ -13,8 +13,8 @@ Row = Mapping[str, Any]
 #: An accuracy or rate with its interval.
 SHARE = ("score", "ci_low", "ci_high")
 
-#: Digits of numbers that are only looked at; t* follows from all of them.
-_DIGITS = 4
+#: Digits of numbers that are only looked at, so many that the three shown are those of the number.
+_DIGITS = 6
 
 Share = tuple[float | None, ...]
 

@@ -1,0 +1,63 @@
+"""The explorer's examples: which test rows, and what they say."""
+
+import numpy as np
+import pytest
+
+from think_to_talk.pages.explorer.examples import (
+    N_EXAMPLES,
+    choose_examples,
+    encode_predictions,
+    examples_each,
+    last_number,
+)
+
+
+@pytest.mark.parametrize(
+    ("n_wrong", "n_right", "shown"),
+    [
+        (0, 50, (0, 20)),
+        (3, 50, (3, 17)),
+        (50, 50, (10, 10)),
+        (50, 4, (16, 4)),
+        (50, 0, (20, 0)),
+        (2, 3, (2, 3)),
+    ],
+)
+def test_wrong_chains_come_first_and_are_at_most_half_of_the_examples(n_wrong, n_right, shown):
+    correct = np.random.default_rng(0).permutation([False] * n_wrong + [True] * n_right)
+    numbers = {kind: np.flatnonzero(correct == kind).tolist() for kind in (False, True)}
+    chosen = choose_examples([{"row": i, "correct": bool(c)} for i, c in enumerate(correct)])
+    assert len(chosen) <= N_EXAMPLES
+    expected = [*numbers[False][: shown[0]], *numbers[True][: shown[1]]]
+    assert [row["row"] for row in chosen] == expected
+
+
+def test_a_study_of_many_models_has_fewer_examples_of_each():
+    assert examples_each(1) == examples_each(20) == N_EXAMPLES
+    assert examples_each(45) == 8
+    assert examples_each(1000) == 2
+    rows = [{"row": row, "correct": row % 2 == 0} for row in range(50)]
+    assert [row["row"] for row in choose_examples(rows, 4)] == [1, 3, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("chain", "number"),
+    [
+        ("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "7"),
+        ("b = 4 , b = 12", "12"),
+        ("b = -3", "-3"),
+        ("a = 3 ; b = 5 , b = ?", "5"),
+        ("b = b = 5 , bb = 4 , b =", None),
+        ("? ? ?", None),
+        ("", None),
+    ],
+)
+def test_the_written_value_is_the_last_number_that_a_chain_says_of_a_variable(chain, number):
+    assert last_number(chain, "b") == number
+    assert last_number(chain, None) is None
+
+
+def test_predictions_are_a_character_per_position():
+    predictions = [[1, 2, 3], None, [9, -1, 0]]
+    assert encode_predictions(predictions, [0, 1]) == ["1.9", "2.."]
+    assert encode_predictions(predictions, [2]) == ["3.0"]
