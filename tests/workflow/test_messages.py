@@ -59,7 +59,7 @@ def test_a_finished_study_says_again_what_it_found(finished_mini, mini):
 def test_an_interrupted_run_says_so_and_blames_no_lack_of_memory_or_time(untouched, tmp_path):
     study = untouched.copy(tmp_path / "study")
     study.configure(models__tiny__training__steps=100_000)
-    run = study.start("--", "results/models/tiny/seed-1/model.safetensors")
+    run = study.start("results/models/tiny/seed-1/model.safetensors")
     try:
         log = study.folder / "results/logs/train/tiny/seed-1.log"
         wait_for(lambda: log.exists() and "training" in log.read_text())
