@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 
-import pytest
 from support.processes import end, wait_for
 from support.studies import own_environment
 
