@@ -42,7 +42,8 @@ SCRIPTS = REPOSITORY / "workflow_scripts"
 
 def is_own(script):
     """Whether a script is this workflow's, and not of one that uses it as a module."""
-    return SCRIPTS in Path(script).parents
+    # Snakemake's path goes by way of the folder of the rule's file.
+    return Path(script).resolve().parent == SCRIPTS.resolve()
 
 
 @cache
