@@ -104,11 +104,14 @@ class Study:
     def start(self, *arguments):
         """A run in the background; what it says goes to a file of the folder.
 
-        It and its jobs are a process group of their own, which `processes.end` ends.
+        It and its jobs are a process group of their own, which `processes.end` ends. Interrupts end
+        it, also where the tests themselves ignore them, as in the background of a script.
         """
+        command = self._command(*arguments)
+        command["args"] = ["env", "--default-signal=INT", *command["args"]]
         with open(self.folder / "run.log", "w") as log:
             return subprocess.Popen(
-                **self._command(*arguments),
+                **command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
