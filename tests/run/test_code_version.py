@@ -55,7 +55,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
         ("probes/lbfgs.py", "_HISTORY = 5", "_HISTORY = 12", {"probes"}),
         ("hidden_states/hooks.py", "call(0, args[0]", "call(0, args[1]", {"hidden_states"}),
         ("timing/best_probes.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
-        ("figures/style.py", "WIDTH = 7.0", "WIDTH = 6.0", {"heatmap"}),
+        ("figures/style.py", "WIDTH = 13 / 2.54", "WIDTH = 12 / 2.54", {"heatmap"}),
         ("formulas/templates.py", '"num"', '"number"', {"formulas"}),
         ("tokens/layout.py", '",;"', '";,"', {"tokens", "hidden_states", "probes"}),
         ("../timing.py", "write_jsonl(", "write_jsonl(  \n", set()),

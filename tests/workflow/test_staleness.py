@@ -100,7 +100,7 @@ CHANGED_CODE = {
     "think_to_talk/figures/steering.py": {"steering_overview"},
     "think_to_talk/figures/free_writing.py": {"free_writing_overview"},
     "think_to_talk/figures/accuracy_curve.py": {
-        *("overview", "patched_probes_overview", *OVERVIEWS),
+        *("overview", "patched_probes_overview", *OVERVIEWS, *CONTROLS_ON),
     },
     "think_to_talk/figures/patched_probes.py": {"patched_probes_overview"},
     "think_to_talk/figures/patching.py": {"patching_heatmap"},
