@@ -26,6 +26,9 @@ matplotlib.use("Agg")
 #: Width of a text block, 13 cm, in inches.
 WIDTH = 13 / 2.54
 
+#: Dots per inch of figures as pixels.
+_DPI = 300
+
 #: Between notes, legend and panels, in pixels.
 _GAP = 4
 
@@ -130,7 +133,22 @@ def beside(panel: Axes, points: float) -> Transform:
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write the figure to each path, in the format of its suffix, without dates or versions."""
     without_dates = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    with matplotlib.rc_context(STYLE):
+        _settle(figure)
     for path in map(Path, paths):
         kind = path.suffix.lstrip(".")
         with matplotlib.rc_context(STYLE), replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=300, metadata=without_dates[kind])
+            figure.savefig(temporary, format=kind, dpi=_DPI, metadata=without_dates[kind])
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a figure out once and for all, the places of its panels rounded.
+
+    The last digits of what the layout's solver finds differ from one run to the next.
+    """
+    figure.set_dpi(_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        places = panel.get_position(original=True).bounds
+        panel.set_position([round(place, 6) for place in places])
