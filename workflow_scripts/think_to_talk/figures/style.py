@@ -150,5 +150,7 @@ def _settle(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel in figure.axes:
-        places = panel.get_position(original=True).bounds
-        panel.set_position([round(place, 6) for place in places])
+        left, bottom, width, height = (
+            round(float(place), 6) for place in panel.get_position(original=True).bounds
+        )
+        panel.set_position((left, bottom, width, height))
