@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 SHARE = ("score", "ci_low", "ci_high")
 
 #: Digits of numbers that are only looked at, so many that the three shown are those of the number.
-_DIGITS = 6
+_DIGITS = 9
 
 Share = tuple[float | None, ...]
 
