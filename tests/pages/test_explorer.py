@@ -181,7 +181,7 @@ def test_the_page_knows_what_the_text_says():
     rows = probe_rows(np.random.default_rng(0))
     for variable in data(rows, CEILINGS)["results"][0]["variables"]:
         assert variable["t_text"] == 8 - COT_START
-        assert variable["ceiling"] == [0.666667] * 8 + [1.0] * (len(SYMBOLS) - 8)
+        assert variable["ceiling"] == [0.666666667] * 8 + [1.0] * (len(SYMBOLS) - 8)
     for variable in data(rows)["results"][0]["variables"]:
         assert variable["t_text"] is variable["ceiling"] is None
 
@@ -299,6 +299,6 @@ def test_tables_of_the_study_have_columns_and_rows_and_empty_ones_are_left_out()
     assert study["tables"] == {
         "controls/thresholds": {
             "columns": ["model", "task", "threshold", "t_star"],
-            "rows": [["tiny", "level-1", 0.5, None], ["tiny", "level-1", 0.333333, -2]],
+            "rows": [["tiny", "level-1", 0.5, None], ["tiny", "level-1", 0.333333333, -2]],
         }
     }
