@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from support.configs import HUB_MODEL
 
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.cost import cost_page, model_cost
@@ -10,14 +11,7 @@ from think_to_talk.study.needs import Needs
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
 from think_to_talk.study.work import loading_seconds
 
-SIZES = {"num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 99}
-HUB = {
-    "kind": "hub",
-    "repository": "owner/name",
-    "revision": "0" * 40,
-    "architecture": SIZES,
-    "tasks": ["level-1"],
-}
+HUB = {**HUB_MODEL, "tasks": ["level-1"]}
 
 
 def planned(raw_config, schema, **changes):

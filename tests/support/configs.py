@@ -26,3 +26,17 @@ def level_1_study(seeds, n_test):
         "logit_lens": False,
         "forced_answers": False,
     }
+
+
+#: The entry of a hub model of four layers that is never downloaded, but for its tasks.
+HUB_MODEL = {
+    "kind": "hub",
+    "repository": "owner/name",
+    "revision": "0" * 40,
+    "architecture": {
+        "num_hidden_layers": 4,
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "vocab_size": 99,
+    },
+}
