@@ -7,8 +7,8 @@ outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoi
 Method: next-token cross-entropy on the chain of thought alone. Beside whole chains each step may
 show chains that are cut (`formulas.cuts`), so that the model can be asked for its answer in the
 middle of one: what stands before the cut is given there, so that the model learns to answer at a
-cut and not to cut. Muon (Jordan et al., 2024) for the blocks' matrices and AdamW for the rest reach
-exact match 1.0 in about half the time of AdamW alone.
+cut and not to cut. Muon (Jordan et al., 2024) trains the blocks' matrices and AdamW the rest;
+at a width of 128 that reached exact match 1.0 in about half the time of AdamW alone.
 """
 
 from __future__ import annotations
