@@ -180,7 +180,7 @@ def test_a_cancelled_job_is_reported_and_submitted_again(eventful):
 def test_a_job_that_dies_is_reported_with_its_log_and_submitted_again(eventful):
     assert eventful.states[eventful.killed] == "FAILED"
     assert f"SLURM-job '{eventful.killed}' failed" in eventful.first_output
-    assert re.search(rf"log: \S*/{eventful.killed}\.log", eventful.first_output)
+    assert re.search(rf"\(log: \S+; \S*/{eventful.killed}\.log\)", eventful.first_output)
     assert again(eventful, eventful.killed)
 
 

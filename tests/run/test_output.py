@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from think_to_talk.run.failures import INTERRUPTED
+from think_to_talk.run.failures import INTERRUPTED, SUCCESS
 from think_to_talk.run.outlook import Outlook, PlannedJob
 from think_to_talk.run.output import RunOutput, duration
 
@@ -69,15 +69,38 @@ def test_what_snakemake_says_in_every_run_is_left_out_and_the_rest_is_shown(run)
 def test_a_failure_is_a_line_with_its_cause_and_its_log(run):
     run.log.write_text("$ python train.py\nerror: data.jsonl, line 3: not JSON\n")
     run.event(LogEvent.JOB_INFO, jobid=0)
-    run.event(LogEvent.JOB_ERROR, jobid=0)
+    run.event(LogEvent.JOB_ERROR, jobid=0, rule_msg=None, log=["train.log"])
     [line] = run.lines()[2:]
-    assert line == f"failed train (tiny, seed 1): data.jsonl, line 3: not JSON (log: {run.log})"
+    assert line == "failed train (tiny, seed 1): data.jsonl, line 3: not JSON (log: train.log)"
+
+
+def test_a_failure_on_a_cluster_says_what_the_scheduler_said(run):
+    run.log.write_text("$ python train.py\n")
+    run.event(
+        LogEvent.JOB_ERROR,
+        jobid=0,
+        rule_msg="SLURM-job '7' failed. For further error details see the cluster/cloud log.",
+        log=["train.log", "slurm/7.log"],
+    )
+    [line] = run.lines()[1:]
+    assert line.startswith("failed train (tiny, seed 1): SLURM-job '7' failed; the job was killed")
+    assert line.endswith("(log: train.log; slurm/7.log)")
+
+
+def test_of_jobs_that_ran_in_one_those_that_succeeded_have_not_failed(run):
+    run.log.write_text(f"{SUCCESS}3 s\n")
+    run.event(LogEvent.GROUP_ERROR, aux_logs=["slurm/7.log"], job_error_info=[{}, {}])
+    run.event(LogEvent.JOB_ERROR, jobid=0, rule_msg=None, log=["train.log"])
+    run.event(LogEvent.JOB_ERROR, jobid=1, rule_msg=None, log=[])
+    first, second = run.lines()[1:]
+    assert first == "failed 2 jobs in one (log: slurm/7.log)"
+    assert second.startswith("failed probes")
 
 
 def test_an_interrupted_job_has_not_failed(run):
     run.log.write_text(f"{INTERRUPTED}\n")
     run.event(LogEvent.JOB_INFO, jobid=0)
-    run.event(LogEvent.JOB_ERROR, jobid=0)
+    run.event(LogEvent.JOB_ERROR, jobid=0, rule_msg=None, log=["train.log"])
     assert len(run.lines()) == 2
 
 

@@ -96,9 +96,9 @@ def likely_cause(lines: list[str]) -> str:
 
 
 def log_verdict(log: Path | None) -> str | None:
-    """Why the job of a log failed; None if the user interrupted it."""
+    """Why the job of a log failed; None if it succeeded, or the user interrupted it."""
     lines = _lines(log) if log is not None and log.is_file() else []
-    return None if lines[-1:] == [INTERRUPTED] else likely_cause(lines)
+    return None if "".join(lines[-1:]).startswith((SUCCESS, INTERRUPTED)) else likely_cause(lines)
 
 
 def _error(lines: list[str]) -> str | None:

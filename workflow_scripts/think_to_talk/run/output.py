@@ -41,6 +41,9 @@ _MOST_LISTED = 8
 
 _WARNING = "warning: "
 
+#: What executors of clusters say behind each cause.
+_ASIDE = "For further error details"
+
 
 class RunOutput(logging.Handler):
     """Takes the records of Snakemake's logger for a terminal, or for a file that stands for it.
@@ -142,16 +145,15 @@ class RunOutput(logging.Handler):
         with self._state:
             outlook.stop(record.jobid, time.time(), ended=False)
         job = outlook.jobs[record.jobid]
-        verdict = log_verdict(job.log)
-        if verdict:
-            self._print_at_time(f"failed {job}: {verdict} (log: {job.log})", "red")
+        scheduler = (record.rule_msg or "").partition(_ASIDE)[0].rstrip(" .")
+        cause = "; ".join(part for part in (scheduler, log_verdict(job.log)) if part)
+        if cause:
+            self._print_at_time(f"failed {job}: {cause} (log: {'; '.join(record.log)})", "red")
 
     def _group_error(self, record: Any) -> None:
-        """A job of several on a cluster; their logs are reported when the run ends."""
-        for info in record.job_error_info:
-            self._print_at_time(
-                f"failed {info['rule_name']} (log: {', '.join(info['log'])})", "red"
-            )
+        """Jobs that a cluster runs as one; an error of each follows."""
+        jobs = counted(len(record.job_error_info))
+        self._print_at_time(f"failed {jobs} in one (log: {'; '.join(record.aux_logs)})", "red")
 
     def _show_warnings(self, log: Path | None) -> None:
         """Print the warnings in a job's log, each once in a run."""
