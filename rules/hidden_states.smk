@@ -43,6 +43,7 @@ rule hidden_states:
         last_layer=model_setting("last_layer"),
         max_new_tokens=model_setting("max_new_tokens"),
         cot=model_setting("cot"),
+        stored_dtype=lambda wildcards: needs.stored_dtype(wildcards.model),
         identity=identity("model", "seed", "task", "split"),
         code=script_version("hidden_states.py"),
     script:

@@ -15,6 +15,8 @@ rule logit_lens:
         log_file("logit_lens/{model}/seed-{seed}/{task}"),
     benchmark:
         benchmark_file("logit_lens/{model}/seed-{seed}/{task}")
+    # Before hidden states of other tasks, so that these can be deleted early.
+    priority: 1
     conda:
         "../envs/environment.yaml"
     threads: 1

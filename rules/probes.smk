@@ -42,6 +42,8 @@ rule probes:
         benchmark_file("{probes}/{model}/seed-{seed}/{task}")
     wildcard_constraints:
         probes="|".join(PROBE_LABELS),
+    # Before hidden states of other tasks, so that these can be deleted early.
+    priority: 1
     conda:
         "../envs/environment.yaml"
     threads: probe_cores

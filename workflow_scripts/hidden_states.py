@@ -27,6 +27,7 @@ with job.running(globals()) as this:
         max_new_tokens=this.params.max_new_tokens,
         batch_size=this.resources.batch_size,
         cot=this.params.cot,
+        stored_dtype=this.params.stored_dtype,
         identity={**this.params.identity, "revision": checkpoint.revision},
         hidden_path=this.output.hidden,
         generations_path=this.output.generations,

@@ -74,6 +74,18 @@ def test_rows_keep_their_numbers_ids_lengths_and_correctness(prepared, tmp_path)
         assert not shard.read("layer.2")[i, length:].any()
 
 
+def test_states_are_rounded_to_the_stored_format_and_nothing_else_changes(prepared, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, generations = write(prepared, tmp_path / "a")
+    second, same = write(prepared, tmp_path / "b", stored_dtype="bfloat16")
+    assert generations == same
+    assert torch.equal(first.read("input_ids"), second.read("input_ids"))
+    for layer in ("layer.0", "layer.2"):
+        assert first.read(layer).dtype == torch.float32
+        assert torch.equal(first.read(layer).bfloat16(), second.read(layer))
+
+
 def test_the_batch_size_does_not_matter(prepared, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

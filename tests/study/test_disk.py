@@ -68,9 +68,10 @@ def test_the_sentence_says_what_stays_and_what_is_needed_at_once():
     )
 
 
-def test_the_page_of_costs_says_it(raw_config, schema):
-    study, needs = planned(raw_config, schema)
-    sentence = Disk.of_study(study, needs).sentence(True)
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_page_of_costs_says_it(raw_config, schema, kept):
+    study, needs = planned(raw_config, schema, keep_hidden_states=kept)
+    sentence = Disk.of_study(study, needs).sentence(kept)
     assert f"The study takes {sentence}. " in cost_page(study, needs)
 
 

@@ -97,3 +97,23 @@ def test_a_model_on_the_cpu_runs_in_fp32_and_on_a_gpu_in_its_own_type(config):
     assert needs.dtype("tiny") == "bfloat16"
     rows, prompt = 10, needs.prompt("tiny", "level-1")
     assert needs.hidden_state_bytes("tiny", "level-1", rows) == rows * prompt.positions * 5 * 8 * 2
+
+
+@pytest.mark.parametrize(
+    ("model_dtype", "dtype", "stored", "n_bytes"),
+    [
+        ("float32", "model", "float32", 4),
+        ("float16", "model", "float16", 2),
+        ("float32", "bfloat16", "bfloat16", 2),
+    ],
+)
+def test_hidden_states_take_what_their_number_format_does(
+    config, model_dtype, dtype, stored, n_bytes
+):
+    config["models"]["tiny"]["dtype"] = model_dtype
+    config["hidden_states"]["dtype"] = dtype
+    needs = Needs(StudyPlan(config))
+    assert needs.stored_dtype("tiny") == stored
+    values = 10 * needs.prompt("tiny", "level-1").positions * len(needs.layers("tiny"))
+    values *= needs.sizes("tiny").hidden_size
+    assert needs.hidden_state_bytes("tiny", "level-1", 10) == values * n_bytes

@@ -10,7 +10,6 @@ from think_to_talk.study.memory import (
     Memory,
     Placement,
     Prompt,
-    hidden_state_bytes,
     probe_bytes,
     probe_cores,
 )
@@ -103,8 +102,7 @@ def test_the_time_of_probes_is_two_products_a_step(width, steps, minutes):
     assert probe_minutes(of_width(width), PROMPT, 3, 1000, 2, steps) == minutes
 
 
-def test_space_of_hidden_states_and_of_probes():
-    assert hidden_state_bytes(SMALL, PROMPT, 30, 3) == 30 * 12 * 3 * 8 * 2
+def test_memory_and_cores_of_probes():
     matrices = 4 * 10 * 2 * 8 * 8 * 4
     assert probe_bytes(SMALL, 100, 2) == 2 * GB + 8 * 100 * 8 * 4 + matrices
     wide = 8 * 100 * 1025 * 4

@@ -18,7 +18,7 @@ from support.studies import SECRETS, Study, copied_repository
 MINI = {
     "seeds": [1],
     "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 80},
-    "hidden_states": {"shard_rows": 80},
+    "hidden_states": {"shard_rows": 80, "dtype": "model"},
     # Tests read them.
     "keep_hidden_states": True,
     "probes": {"train_on": "all", "min_train_rows": 20},

@@ -31,7 +31,6 @@ HERE = {
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
-    "snakemake --cores 2 --config keep_hidden_states=False": "--dry-run",
     "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
     PLAN_HUB_MODEL: "",
     f"{HUB_MODEL} --dry-run": "",

@@ -50,6 +50,7 @@ CHANGED_KEYS = {
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
+    ("hidden_states__dtype", "bfloat16"): STATES_ON,
     ("timing__threshold", 0.8): {
         *("forced_answers_table", *OVERVIEWS, *STEERING_ON, *MOVED_ON, *TIMING_ON),
     },

@@ -46,6 +46,7 @@ def write_hidden_states(
     max_new_tokens: int,
     batch_size: int,
     cot: str,
+    stored_dtype: str | None = None,
     identity: Mapping[str, str],
     hidden_path: str | Path,
     generations_path: str | Path,
@@ -60,14 +61,15 @@ def write_hidden_states(
     max_new_tokens: the length at which a generation is cut.
     batch_size: rows at a time.
     cot: `generated` for greedy decoding, `gold` for the gold chain of thought, teacher-forced.
+    stored_dtype: number format to which hidden states are rounded; None for the model's own.
     identity: metadata (model, revision, seed, task, split).
     hidden_path: the shard that is written.
     generations_path: JSON Lines file of the generations (schemas/generation_row.schema.yaml).
 
-    The shard holds for each saved layer `layer.{l}` [rows, positions, hidden] in the model's
-    dtype, `input_ids` [rows, positions] (-1 after a row's end), `input_length` [rows], `correct`
-    [rows] (whether the generation is correct and aligned with the gold chain) and `row` [rows].
-    Positions are those of problem and gold chain.
+    The shard holds for each saved layer `layer.{l}` [rows, positions, hidden], `input_ids` [rows,
+    positions] (-1 after a row's end), `input_length` [rows], `correct` [rows] (whether the
+    generation is correct and aligned with the gold chain) and `row` [rows]. Positions are those of
+    problem and gold chain.
     """
     n_rows, n_problem = tokens.problem.shape
     n_positions = tokens.layout.n_positions
@@ -78,8 +80,9 @@ def write_hidden_states(
         "correct": (torch.uint8, (n_rows,)),
         "row": (torch.int64, (n_rows,)),
     }
+    dtype = getattr(torch, stored_dtype) if stored_dtype else model.dtype
     for layer in layers:
-        shapes[f"layer.{layer}"] = (model.dtype, (n_rows, n_positions, hidden_size))
+        shapes[f"layer.{layer}"] = (dtype, (n_rows, n_positions, hidden_size))
     metadata = {
         **identity,
         "layers": json.dumps(list(layers)),

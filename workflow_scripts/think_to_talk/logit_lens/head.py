@@ -68,7 +68,7 @@ class Head:
     @torch.inference_mode()
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """The logits [rows, positions, vocabulary] of states [rows, positions, hidden]."""
-        given = states.to(self._passes.model.device)
+        given = states.to(self._passes.model.device, self._passes.model.dtype)
         n_rows, n_positions = given.shape[:2]
         logits, _ = self._passes.forward(
             torch.full((n_rows, n_positions), self._token),

@@ -1,6 +1,6 @@
 """Stored hidden states of one layer, with what each axis means.
 
-`think_to_talk.hidden_states.shards` wrote them, in the model's own type.
+`think_to_talk.hidden_states.shards` wrote them, in the model's type or in bfloat16.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from think_to_talk.tokens.shards import TokenShard
 class HiddenStates:
     """Hidden states of one layer for the rows of a split.
 
-    states: [rows, positions, hidden], in the model's type; `.float().numpy()` for numpy.
+    states: [rows, positions, hidden], in the stored type; `.float().numpy()` for numpy.
     positions: a row per position: `position`, `relative_position` (t: 0 is the first token of the
         chain of thought), `equation`, `symbol`, `symbol_index` and `token` (of the first row), as
         in rows of probes.

@@ -13,7 +13,7 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import N_CLASSES
-from think_to_talk.models.sizes import DTYPE_BYTES, Sizes, Tokens
+from think_to_talk.models.sizes import Sizes, Tokens
 
 GB = 2**30
 
@@ -205,11 +205,6 @@ def place_on_cpu(memory: Memory, batch_size: int | str) -> Placement:
     if isinstance(batch_size, int):
         return Placement(None, batch_size, memory)
     return Placement(None, max(1, memory.rows_within(memory.fixed + CPU_BATCH)), memory)
-
-
-def hidden_state_bytes(sizes: Sizes, prompt: Prompt, rows: int, layers: int) -> int:
-    """Bytes of a hidden-state shard (its ids and flags are less than a thousandth)."""
-    return rows * prompt.positions * layers * sizes.hidden_size * DTYPE_BYTES[sizes.dtype]
 
 
 #: Cores that wide hidden states are worth.

@@ -18,7 +18,7 @@ from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models import hub
 from think_to_talk.models.checkpoints import check_code, checkpoint_files
 from think_to_talk.models.layers import saved_layers
-from think_to_talk.models.sizes import Sizes, SizesRequest, measured_sizes
+from think_to_talk.models.sizes import DTYPE_BYTES, Sizes, SizesRequest, measured_sizes
 from think_to_talk.models.snapshots import cached_folder
 from think_to_talk.study import memory as memory_
 from think_to_talk.study import work as work_
@@ -128,6 +128,11 @@ class Needs:
         """The number format in which the model runs."""
         return self.sizes(model).dtype
 
+    def stored_dtype(self, model: str) -> str:
+        """The number format in which the model's hidden states are stored."""
+        dtype = self.study.config["hidden_states"]["dtype"]
+        return self.dtype(model) if dtype == "model" else str(dtype)
+
     @cached_method
     def placement(self, model: str) -> Placement:
         """The model's GPU (or the CPU), batch size and memory.
@@ -165,9 +170,9 @@ class Needs:
         return LaterWork(self)
 
     def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
-        """Bytes of the hidden states of so many rows of a task."""
-        prompt, layers = self.prompt(model, task), len(self.layers(model))
-        return memory_.hidden_state_bytes(self.sizes(model), prompt, rows, layers)
+        """Bytes of the hidden states of so many rows of a task; ids and flags add a thousandth."""
+        values = rows * self.prompt(model, task).positions * len(self.layers(model))
+        return values * self.sizes(model).hidden_size * DTYPE_BYTES[self.stored_dtype(model)]
 
     def probe_weight_bytes(self, model: str, task: str) -> int:
         """Bytes of the weights of a task's probes, in fp32."""
