@@ -25,6 +25,7 @@ SMALL = {
             "training": {
                 "tasks": ["level-1"],
                 "steps": 20,
+                "exact_match": 0,
                 "rows": 200,
                 "hidden_size": 32,
                 "layers": 2,

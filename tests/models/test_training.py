@@ -99,6 +99,39 @@ def test_each_step_also_shows_chains_that_are_cut_and_teaches_what_follows(
     assert {n_rows for _, n_rows in shown[1::2]} == {3}
 
 
+def until_solved(tasks, tokenizer, target, steps=100):
+    """What a small model's training on level 1 comes to, and the model and held-out problems."""
+    rows = generate_splits(tasks["level-1"], SIZES, 42)["test"]
+    held_out = {row["source"] for row in rows}
+    examples = training.training_examples(
+        tokenizer, {"task": tasks["level-1"]}, held_out, 3000, 42
+    )
+    entry = {"steps": steps, "batch_size": 48, "learning_rate": 0.006, "muon_learning_rate": 0.03}
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "layers": 2, "heads": 2}
+    model = training.build_model(sizes, len(tokenizer), 42)
+    valid = {"task": training.encode(tokenizer, rows)}
+    entry |= {"cut": 0, "exact_match": target}
+    return training.train_until_solved(model, examples, entry, 42, valid), model, valid["task"]
+
+
+def test_training_goes_on_until_held_out_problems_are_solved_as_asked(tasks, tokenizer):
+    first, model, valid = until_solved(tasks, tokenizer, 0)
+    assert first["steps"] == 100
+    assert first["exact_match"] == {"task": training.exact_match(model, valid)}
+    target = first["exact_match"]["task"] + 0.05
+    assert target < 0.95
+    longer, model, valid = until_solved(tasks, tokenizer, target)
+    assert longer["steps"] in (150, 200, 250)
+    assert longer["exact_match"] == {"task": training.exact_match(model, valid)}
+    assert longer["exact_match"]["task"] >= target
+
+
+def test_a_model_that_never_solves_them_is_warned_of(tasks, tokenizer):
+    with pytest.warns(UserWarning, match="task: exact match .* after 10 steps, expected 1; raise"):
+        summary, _, _ = until_solved(tasks, tokenizer, 1, steps=4)
+    assert summary["steps"] == 10
+
+
 def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
     """The model must write the `;` of a task whose chains are cut; that of `cuts` is given."""
     task = {"task": {**tasks["level-3"], "chain": 2}}
