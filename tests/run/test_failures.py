@@ -79,8 +79,18 @@ def test_jobs_of_an_interrupted_run_have_not_failed_unless_their_logs_give_an_er
         (["error: first", "error: last", "finished"], "last"),
         (["Traceback (most recent call last):", "  x", "KeyError: 'a'"], "KeyError: 'a' (a defect"),
         (["training: 3%"], "killed from outside"),
+        (["training: 3%", INTERRUPTED], "the job was interrupted"),
         ([], "killed from outside"),
     ],
 )
 def test_the_likely_cause(lines, cause):
     assert cause in likely_cause(lines)
+
+
+def test_of_a_progress_bar_the_last_line_is_shown(logs):
+    bars = [f"training: {share}%|#  | {share}/100 [00:02]" for share in range(30)]
+    (logs / "wrong.log").write_text("\n".join(["before", *bars, "error: it broke"]))
+    report = failure_report([logs / "wrong.log"])
+    assert (
+        "    | before\n    | training: 29%|#  | 29/100 [00:02]\n    | error: it broke\n" in report
+    )

@@ -71,10 +71,15 @@ def test_the_bar_in_its_log_says_how_far_a_job_is(tmp_path):
     assert bar_share(tmp_path / "none.log") == bar_share(None) == 0
 
 
-def test_a_job_beyond_its_estimate_is_about_to_end():
-    run = outlook(planned(before=5))
+def test_a_job_beyond_its_estimate_is_about_to_end_unless_its_bar_says_otherwise(tmp_path):
+    log = tmp_path / "train.log"
+    run = outlook(planned(before=50, log=log))
     run.start(0, 0)
     assert run.seconds_left(60) == 1
+    log.write_text("training:   0%|          | 2/1000 [00:55<7:00:00]\n")
+    # The first steps are slow.
+    assert run.seconds_left(40) == 10
+    assert run.seconds_left(60) == pytest.approx(60 * 499)
 
 
 def test_a_benchmark_gives_the_seconds_of_an_earlier_run(tmp_path):

@@ -115,7 +115,7 @@ def test_a_warning_in_a_log_is_shown_once(run):
 
 def test_on_a_terminal_a_view_shows_what_runs_and_rules_that_are_done_stand_above(tmp_path):
     run = Run(tmp_path, True)
-    run.log.write_text("training:  50%|##  |\n")
+    run.log.write_text("training:  50%|##  | 5/10 [00:02]\n")
     run.event(LogEvent.RUN_INFO)
     run.event(LogEvent.JOB_INFO, jobid=0)
     run._handler._live.refresh()

@@ -232,7 +232,7 @@ def test_sizes_that_would_take_forever_are_refused(whole_config, schema, sizes):
 
 FILES = {
     "no YAML": ["a: [1\nb: }", "a: b: c", "\tx: 1", "a: \0", "'", "&a", "*a", "%x", "? [a]\n: 1"],
-    "no mapping": ["", "- a", "text", "1", "# nothing\n", "null", "[]", "a: 1\n---\nb: 2\n"],
+    "no mapping": ["", "{}", "- a", "text", "1", "# nothing\n", "null", "[]", "a: 1\n---\nb: 2\n"],
     "a key twice": ["a: 1\na: 2", "a: {b: 1, b: 2}", "- {}", "a:\n- {b: 1, b: 1}"],
     "no UTF-8": ["a: \udcff", "\udcff\udcfe"],
     "within itself": ["a: &a {b: *a}", "a: &a [*a]", "a: " + "[" * 900, "a: " + "{a: " * 50],

@@ -42,6 +42,7 @@ OWN_CONFIGS = {
 #: Overlays to the default study: {what is wrong: (text of mine.yaml, the message)}.
 OVERLAYS = {
     "a key twice": ("{a: 1, a: 2}", "mine.yaml, line 1: duplicate key 'a'"),
+    "no key": ("{}", "mine.yaml: expected keys with values"),
     "an unknown key": ("probs: {}", "config: probs: unknown key; did you mean 'probes'?"),
     "not a number": ("timing: {threshold: .nan}", "config: timing.threshold: nan is not a finite"),
     "a date": ("wandb: {group: 2024-01-01}", "config: wandb.group: found a date: put text in"),

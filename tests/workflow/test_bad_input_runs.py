@@ -89,6 +89,7 @@ def test_a_config_that_cannot_be_read_is_named(study, what):
 #: Snakemake reads overlays before it reads the workflow: these are its own words.
 OF_SNAKEMAKE = {
     "malformed YAML": ("a: [1\nb: }", "Config file is not valid JSON or YAML"),
+    "empty": ("# seeds: [1]\n", "Config file must be given as JSON or YAML with keys at top level"),
     "no mapping": ("- a\n", "Config file must be given as JSON or YAML with keys at top level"),
 }
 

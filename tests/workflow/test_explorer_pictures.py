@@ -14,6 +14,7 @@ pytestmark = pytest.mark.service
 
 #: Pixels that A4 has between the margins of 11 mm, upright and across.
 A4 = {"upright": (710, 1040), "across": (1040, 710)}
+WHITE = "rgb(255, 255, 255)"
 PHONE = {"size": (390, 844), "has_touch": True, "is_mobile": True}
 
 
@@ -124,6 +125,34 @@ def test_it_prints(explorer):
     assert len(page.pdf()) > 10_000
 
 
+def colours_in_print(page, scheme):
+    """Each element's ground, ink, fill and line on paper."""
+    page.emulate_media(media="print", color_scheme=scheme)
+    return page.evaluate(
+        """() => Array.from(document.querySelectorAll("*"), (element) => {
+            const { backgroundColor, color, fill, stroke, accentColor } = getComputedStyle(element);
+            return [element.tagName, backgroundColor, color, fill, stroke, accentColor];
+        })"""
+    )
+
+
+def test_from_a_dark_screen_it_prints_light(explorer):
+    """As from a light one: the same ground, text, lines and controls."""
+    page = explorer(window={"color_scheme": "dark"}, lines="models", cursor="map,5,1")
+    assert page.locator("body").evaluate("(it) => getComputedStyle(it).backgroundColor") != WHITE
+    dark, light = (colours_in_print(page, scheme) for scheme in ("dark", "light"))
+    assert dark == light
+    assert page.locator("body").evaluate("(it) => getComputedStyle(it).backgroundColor") == WHITE
+
+
+def test_a_picture_saved_from_a_dark_screen_is_for_white_paper(explorer):
+    saved_in = {
+        scheme: saved(explorer(window={"color_scheme": scheme}, lines="models"), "svg", "curves")
+        for scheme in ("light", "dark")
+    }
+    assert saved_in["dark"] == saved_in["light"]
+
+
 @pytest.mark.parametrize("orientation", A4)
 def test_print_cuts_nothing_off(explorer, orientation):
     width, height = A4[orientation]
@@ -161,7 +190,7 @@ def test_on_a_phone_columns_are_wide_enough_and_scrolled_together(explorer):
 def legend_marks(page, n):
     """[(colour, marker)] of the first lines of the curves' legend."""
     marks = page.locator("#curves .role-legend-symbol path").evaluate_all(
-        "(all) => all.map((each) => [each.getAttribute('fill'), each.getAttribute('d')])"
+        "(all) => all.map((each) => [getComputedStyle(each).fill, each.getAttribute('d')])"
     )
     return [tuple(mark) for mark in marks[:n]]
 

@@ -5,7 +5,11 @@ import re
 import zipfile
 
 import pytest
+from jinja2 import Template
 from support.browser import EXPLORER, opened
+from support.repository import REPOSITORY
+
+from think_to_talk.controls.kinds import CONTROLS
 
 #: What Snakemake's own page says of its style sheet and of its charts.
 OF_SNAKEMAKE = ("cdn.tailwindcss.com should not be used", "The input spec uses Vega-Lite v3")
@@ -62,11 +66,19 @@ def test_figures_are_grouped_by_model_and_level_and_can_be_looked_at(page, model
 
 
 @pytest.mark.documented("snakemake --report report.html")
-def test_a_figure_s_caption_names_its_model_level_and_seed(report):
+def test_captions_say_what_to_conclude_and_a_figure_s_its_model_level_and_seed(report):
     captions = re.findall(r'"caption": "((?:[^"\\]|\\.)*)"', report.read_text())
     shown = {json.loads(f'"{caption}"') for caption in captions}
     assert any("general, local, seed 1:" in caption for caption in shown)
-    assert all(shown)
+    assert [caption for caption in shown if "What to conclude" not in caption] == []
+
+
+@pytest.mark.parametrize("caption", ["control", "control_table"])
+@pytest.mark.parametrize("control", CONTROLS)
+def test_each_control_s_caption_says_what_to_conclude(caption, control):
+    text = (REPOSITORY / "report" / f"{caption}.rst").read_text(encoding="utf-8")
+    named = {"wildcards": {"control": control, "model": "tiny"}}
+    assert Template(text).render(snakemake=named).count("What to conclude:") == 1
 
 
 @pytest.mark.service

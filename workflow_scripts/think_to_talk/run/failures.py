@@ -6,6 +6,7 @@ succeeds; `rules/setup/messages.smk` prints the report when a run fails.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ INTERRUPTED = "interrupted"
 
 #: Beginning of the line of a log that says how to run its job by hand.
 COMMAND = "$ "
+
+#: In a line of a progress bar.
+_BAR = re.compile(r"\d+%\|")
 
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -75,7 +79,12 @@ def _failures(logs: list[Path]) -> Iterator[str]:
 def _log_report(log: Path) -> Iterator[str]:
     lines = _lines(log)
     yield str(log)
-    shown = [line for line in lines if not line.startswith(COMMAND)]
+    # Of a progress bar the last line is enough.
+    shown = [
+        line
+        for line, following in zip(lines, [*lines[1:], ""], strict=False)
+        if not line.startswith(COMMAND) and not (_BAR.search(line) and _BAR.search(following))
+    ]
     yield from (f"    | {line}" for line in shown[-_LAST_LINES:])
     yield f"    likely cause: {likely_cause(lines)}"
 
@@ -89,6 +98,8 @@ def likely_cause(lines: list[str]) -> str:
     """The likely reason why a job failed, from the lines of its log."""
     if error := _error(lines):
         return error
+    if lines[-1:] == [INTERRUPTED]:
+        return "the job was interrupted (by SIGINT, as Ctrl-C sends it)"
     return (
         "the job was killed from outside and wrote no error: most often it exceeded its memory or "
         "time (see its resources) or was cancelled"

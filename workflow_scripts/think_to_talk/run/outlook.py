@@ -20,11 +20,12 @@ _USUAL = {
 }
 _SHORT = 2.0
 
-#: A progress bar's share, in the last lines of a log.
-_BAR = re.compile(rb"(\d+)%\|")
+#: What a progress bar has done, of what, in the last lines of a log.
+_BAR = re.compile(rb"%\|[^|\r\n]*\| (\d+)/(\d+) ")
 _LAST_BYTES = 500
 
-#: From this share on a progress bar says when its job ends.
+#: From this share on a progress bar says when its job ends; before, only of a job that has taken
+#: longer than its estimate, since a job's first steps are slow.
 _TELLING = 0.05
 
 
@@ -111,8 +112,9 @@ class Outlook:
             if number in self.running:
                 passed = now - self.running[number]
                 share = bar_share(self.jobs[number].log)
+                is_telling = share > (_TELLING if passed < estimate else 0)
                 left[number] = (
-                    passed * (1 - share) / share if share > _TELLING else max(estimate - passed, 1)
+                    passed * (1 - share) / share if is_telling else max(estimate - passed, 1)
                 )
             else:
                 left[number] = estimate
@@ -148,5 +150,6 @@ def bar_share(log: Path | None) -> float:
                 size = file.seek(0, 2)
                 file.seek(max(0, size - _LAST_BYTES))
                 if found := _BAR.findall(file.read()):
-                    return int(found[-1]) / 100
+                    done, total = map(int, found[-1])
+                    return done / max(1, total)
     return 0.0

@@ -37,7 +37,7 @@ _NOT_IN_A_LINE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def check_file(path: str | Path) -> None:
-    """Raise InputError if a file is not a mapping in YAML (or JSON), its keys all different.
+    """Raise InputError if a file is not a mapping with keys in YAML (or JSON), all different.
 
     The message names the file and, where there is one, the line.
     """
@@ -49,13 +49,14 @@ def check_file(path: str | Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text in UTF-8 ({error})") from None
     try:
-        if isinstance(json.loads(text), dict):
+        written = json.loads(text)
+        if isinstance(written, dict) and written:
             return
     except (ValueError, RecursionError):
         pass
     try:
         root = yaml.compose(text, yaml.SafeLoader)
-        if not isinstance(root, yaml.MappingNode):
+        if not isinstance(root, yaml.MappingNode) or not root.value:
             raise InputError(f"{path}: expected keys with values, as `seeds: [42]`")
         if any(getattr(key, "value", None) == _PROGRAM for key, _ in root.value):
             raise InputError(f"{path}: {_PROGRAM} makes a program of it; expected a configuration")

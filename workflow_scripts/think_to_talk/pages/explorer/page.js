@@ -28,7 +28,6 @@ async function start() {
   startReaders();
   startDownloads();
   draw();
-  DARK.addEventListener("change", draw);
   document.body.dataset.ready = "true";
 }
 

@@ -19,27 +19,20 @@ const CURVES_HEIGHT = 230;
 // Around a chart, in all.
 const MARGIN = 20;
 const PHONE = window.matchMedia("(max-width: 760px)");
-const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 
-// Paul Tol's muted and light schemes, nine colours each, told apart by colour-blind readers.
-const COLOURS = {
-  onWhite: [
-    "#332288", "#cc6677", "#117733", "#882255", "#44aa99", "#aa4499", "#999933", "#88ccee", "#ddcc77",
-  ],
-  onBlack: [
-    "#77aadd", "#ee8866", "#44bb99", "#ffaabb", "#eedd88", "#99ddff", "#bbcc33", "#aaaa00", "#dddddd",
-  ],
-};
+// Paul Tol's muted scheme, told apart by colour-blind readers. The page's style replaces it on a dark screen.
+const COLOURS = [
+  "#332288", "#cc6677", "#117733", "#882255", "#44aa99", "#aa4499", "#999933", "#88ccee", "#ddcc77",
+];
 const SHAPES = [
   "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
   "triangle-left", "M-1,-1L1,1M1,-1L-1,1L-0.6,1L1,-0.6L1,-1L-1,0.6Z",
 ];
 
 // Colour and marker of the line with this number: no two of 81 have the same of both.
-function lineStyle(index, dark = DARK.matches) {
+function lineStyle(index) {
   const round = Math.floor(index / SHAPES.length);
-  const colours = dark ? COLOURS.onBlack : COLOURS.onWhite;
-  return { colour: colours[index % colours.length], shape: SHAPES[(index + round) % SHAPES.length] };
+  return { colour: COLOURS[index % COLOURS.length], shape: SHAPES[(index + round) % SHAPES.length] };
 }
 
 const drawing = (name) => at(name).querySelector(".drawing");
