@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from support.processes import is_running, wait_for
 
@@ -73,6 +74,14 @@ def test_variables_are_those_of_the_job_and_no_others(loader, script, monkeypatc
 )
 def test_it_ends_as_the_script_does(loader, script, text, status):
     assert run(loader, script(text)) in (status, -signal.SIGINT if "SIGINT" in text else status)
+
+
+def test_a_job_that_has_ended_can_be_looked_up_until_it_is_waited_for(loader, script):
+    """Snakemake's benchmarks look it up, and fail if there is no such process."""
+    job = loader.start(script(""), dict(os.environ))
+    wait_for(lambda: psutil.Process(job.process).status() == psutil.STATUS_ZOMBIE)
+    assert job.wait() == 0
+    assert not psutil.pid_exists(job.process)
 
 
 def test_what_is_registered_for_the_end_is_run(loader, script, tmp_path):

@@ -36,6 +36,7 @@ from pathlib import Path
 #: Longest message between the controller and the loader, in bytes: names, or an environment.
 _LONGEST = 2**20
 _READY = b"ready"
+_WAITED_FOR = b"waited for"
 
 #: What tells the libraries of linear algebra how many threads to use, when they are loaded.
 THREAD_VARIABLES = (
@@ -58,9 +59,13 @@ class LoadedJob:
     def wait(self) -> int:
         """Its exit status when it has ended; negative: the signal that ended it.
 
-        A job whose keeper was killed is killed too: nobody would know when it ends.
+        Until this is called, the number is the job's, though it may have ended: its keeper lets go
+        of it only then, as whoever measures the job looks it up first. A job whose keeper was
+        killed is killed too: nobody would know when it ends.
         """
-        with self.connection:
+        status = b""
+        with self.connection, suppress(OSError):
+            self.connection.send(_WAITED_FOR)
             status = self.connection.recv(_LONGEST)
         if status:
             return int(status)
@@ -170,6 +175,7 @@ def _next_job(control: socket.socket) -> dict[str, object]:
                 return json.loads(request)
             with suppress(OSError):
                 connection.send(str(job).encode())
+                connection.recv(len(_WAITED_FOR))
             _, status = os.waitpid(job, 0)
             with suppress(OSError):
                 connection.send(str(os.waitstatus_to_exitcode(status)).encode())
