@@ -49,7 +49,9 @@ def show_results():
             places["report in one file"] = (
                 f"{study_command(sys.argv)} --report report.html"
             )
-        print(ending(sentences, places))
+        terminal = sys.stdout.isatty()
+        columns = shutil.get_terminal_size().columns if terminal else None
+        print(ending(sentences, places, columns))
     send_wandb_runs()
 
 

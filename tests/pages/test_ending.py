@@ -23,7 +23,7 @@ def row(t_star, heldout=None, task="level-1", seed=1, **changes):
         ((-2, None), "but only for expressions that probes were trained on: perhaps memorised"),
         ((4, 9), "not while the model reads the problem, but while it writes the chain"),
         ((4, None), "while it writes the chain, but only for expressions that probes were trained"),
-        ((None, None), "B never (held out: never): no probe decodes it"),
+        ((None, None), "B never: no probe decodes it"),
     ],
 )
 def test_dates_are_given_with_their_meaning(dates, said):
@@ -48,3 +48,10 @@ def test_a_large_study_has_no_sentences_and_places_are_in_a_column():
     text = ending(["a"] * 31, {"clocks": "c.md", "the explorer": "e.html"})
     assert text == "\nclocks:       c.md\nthe explorer: e.html"
     assert ending(["a"] * 30, {}).count("  a") == 30
+
+
+def test_on_a_terminal_sentences_are_broken_between_words():
+    text = ending([f"tiny, level-1: {'word ' * 30}end"], {}, columns=80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "  tiny, level-1: word" in text
+    assert text.split().count("word") == 30

@@ -137,3 +137,9 @@ def test_on_a_terminal_a_view_shows_what_runs_and_rules_that_are_done_stand_abov
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_on_a_terminal_long_lines_are_broken_between_words(tmp_path):
+    run = Run(tmp_path, True)
+    run.say(" ".join(["word"] * 40))
+    assert {word for line in run.lines() for word in line.split()} == {"word"}

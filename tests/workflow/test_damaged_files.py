@@ -108,7 +108,7 @@ def test_a_damaged_file_is_named_and_deleting_it_is_all_it_takes(finished_mini, 
             damage(results / file, whole / file, how, keep_time=reader is not None)
             if reader and (results / reader).exists():
                 remove(study, reader)
-        fails(study, *(f"error: results/{file}" for file, *_ in faults))
+        fails(study, *(f"likely cause: results/{file}" for file, *_ in faults))
         for file, _, expected, reader in faults:
             said = [
                 line

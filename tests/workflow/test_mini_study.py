@@ -231,10 +231,10 @@ def test_a_malformed_dataset_is_named_with_line_and_key(mini):
     run = mini.snakemake(check=False)
     shown = run.stdout + run.stderr
     assert run.returncode != 0
-    assert "error: data/a.jsonl, line 5, key 'intermediate_answers', key 0: 'x' is not" in shown
+    assert "data/a.jsonl, line 5, key 'intermediate_answers', key 0: 'x' is not" in shown
     # Its last lines and the likely cause end the run.
     ending = shown[shown.index("1 job(s) failed.") :]
-    assert "results/logs/dataset/seed-1/existing/test.log\n    | error: data/a.jsonl" in ending
+    assert "results/logs/dataset/seed-1/existing/test.log\n    likely cause: data/a.jsonl" in ending
     assert "likely cause: data/a.jsonl, line 5" in ending
 
 

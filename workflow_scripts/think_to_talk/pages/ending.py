@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,22 +13,27 @@ from think_to_talk.timing.roles import ANSWER
 _MOST_SENTENCES = 30
 
 _LEGEND = (
-    "When each answer can be decoded from hidden states. t counts tokens from the beginning of the "
-    "chain of thought:\nnegative while the model reads the problem. Held out: for expressions that "
-    "no probe was trained on."
+    "When each answer can be decoded from hidden states. t counts tokens from the\n"
+    "beginning of the chain of thought: negative while the model reads the problem.\n"
+    "Held out: for expressions that no probe was trained on."
 )
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def ending(sentences: Sequence[str], places: Mapping[str, str]) -> str:
+def ending(sentences: Sequence[str], places: Mapping[str, str], columns: int | None = None) -> str:
     """The text that ends a run.
 
-    sentences: what was found; too many are left out. places: {what: where it is}.
+    sentences: what was found; too many are left out.
+    places: {what: where it is}.
+    columns: of the terminal, where sentences are broken between words; None without a terminal.
     """
     lines = [""]
     if 0 < len(sentences) <= _MOST_SENTENCES:
-        lines += [_LEGEND, *(f"  {sentence}" for sentence in sentences), ""]
+        found = [f"  {sentence}" for sentence in sentences]
+        if columns is not None:
+            found = [textwrap.fill(each, columns, subsequent_indent="    ") for each in found]
+        lines += [_LEGEND, *found, ""]
     width = max(map(len, places), default=0) + 2
     return "\n".join([*lines, *(f"{what + ':':<{width}}{where}" for what, where in places.items())])
 
@@ -50,6 +56,8 @@ def found(clock_rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _sentence(name: str, rows: Rows) -> str:
     """rows: of one answer, a row for each seed."""
+    if all(row["t_star"] is None and row["t_star_heldout"] is None for row in rows):
+        return f"{name} never: no probe decodes it"
     heldout = all(row["heldout"] for row in rows)
     dates = _dates(rows, "t_star")
     if heldout:

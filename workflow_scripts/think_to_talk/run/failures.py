@@ -79,14 +79,17 @@ def _failures(logs: list[Path]) -> Iterator[str]:
 def _log_report(log: Path) -> Iterator[str]:
     lines = _lines(log)
     yield str(log)
-    # Of a progress bar the last line is enough.
+    cause = likely_cause(lines)
+    # Of a progress bar the last line is enough, and the cause is said below.
     shown = [
         line
         for line, following in zip(lines, [*lines[1:], ""], strict=False)
-        if not line.startswith(COMMAND) and not (_BAR.search(line) and _BAR.search(following))
+        if not line.startswith(COMMAND)
+        and line != f"{ERROR}{cause}"
+        and not (_BAR.search(line) and _BAR.search(following))
     ]
     yield from (f"    | {line}" for line in shown[-_LAST_LINES:])
-    yield f"    likely cause: {likely_cause(lines)}"
+    yield f"    likely cause: {cause}"
 
 
 def _lines(log: Path) -> list[str]:

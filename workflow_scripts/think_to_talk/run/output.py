@@ -168,7 +168,8 @@ class RunOutput(logging.Handler):
         self._print(f"{time.strftime('%H:%M:%S')}  {text}", style)
 
     def _print(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style), soft_wrap=True)
+        # On a terminal lines are broken between words.
+        self._console.print(Text(text, style), soft_wrap=not self._console.is_terminal)
 
     def _view(self) -> Group:
         """The live view."""
