@@ -1,7 +1,9 @@
-"""Steered runs, against plain greedy decoding with one hook: a whole pass for each token."""
+"""Steered runs, against plain greedy decoding with one hook, in whole passes without a cache.
+
+Ids are those of greedy decoding if each is what the model writes behind those before it.
+"""
 
 import operator
-from contextlib import nullcontext
 
 import pytest
 import torch
@@ -48,22 +50,18 @@ class Problems:
         self.ids = torch.cat([problem, written], dim=1)
 
     @torch.inference_mode()
-    def plain(self, model, ids, given, place=None, states=None, stops=()):
-        """What a model writes behind the first `given` ids of each row; passes without a cache.
-
-        place, states: of hidden states [rows, hidden] that are replaced in all passes.
-        """
+    def following(self, model, ids):
+        """[rows, n] what a model writes behind each of the ids [rows, n] of rows."""
         prefix = torch.tensor(self.prefix, dtype=torch.long).expand(len(ids), -1)
-        known = torch.cat([prefix, ids[:, :given]], dim=1)
-        as_asked = nullcontext()
-        if place is not None:
-            as_asked = replacing(model, place, len(self.prefix), states)
-        with as_asked:
-            for _ in range(self.n_positions - given):
-                logits = model(known, use_cache=False).logits
-                known = torch.cat([known, logits[:, -1:].argmax(-1)], dim=1)
-        written = known[:, len(self.prefix) + given :].tolist()
-        return [until(stops, row) for row in written]
+        logits = model(torch.cat([prefix, ids], dim=1), use_cache=False).logits
+        return logits[:, len(self.prefix) :].argmax(-1)
+
+    def plain(self, model, ids, given):
+        """What a model writes behind the first `given` ids of each row, one after the other."""
+        known = ids[:, :given]
+        while known.shape[1] < self.n_positions:
+            known = torch.cat([known, self.following(model, known)[:, -1:]], dim=1)
+        return known[:, given:].tolist()
 
 
 def until(stops, ids):
@@ -137,12 +135,17 @@ def check(model, problems, rows, facts, stops=(), batch_size=4, places=None):
     n, unchanged = 0, 0
     for place, of_place in runs.items():
         given = steerer.given(place)
-        ids = problems.ids[[run.row for run in of_place]]
+        written = [run.written for run in of_place]
+        own = problems.ids[[run.row for run in of_place]]
+        ids = own.clone()
+        for row, of_run in zip(ids, written, strict=True):
+            row[given : given + len(of_run)] = torch.tensor(of_run)
         states = torch.stack([run.state for run in of_place])
-        expected = problems.plain(model, ids, given, place, states, stops)
-        assert [run.written for run in of_place] == expected, place
+        with replacing(model, place, len(problems.prefix), states):
+            following = problems.following(model, ids)[:, given - 1 : -1].tolist()
+        assert written == [until(stops, row) for row in following], place
         n += len(of_place)
-        unchanged += sum(map(operator.eq, expected, ids[:, given:].tolist()))
+        unchanged += sum(map(operator.eq, written, own[:, given:].tolist()))
     return n, unchanged
 
 
