@@ -9,6 +9,7 @@ import torch
 import yaml
 from support import outcomes
 from support.repository import REPOSITORY
+from support.shared import shared
 
 from think_to_talk.pages.tables import markdown_table
 from think_to_talk.study import configuration
@@ -45,20 +46,52 @@ def tasks(default_config):
     return default_config["tasks"]
 
 
-#: Folders whose tests share what they set up: a Slurm cluster, a container image.
-TOGETHER = ("tests/cluster", "tests/container")
+@pytest.fixture(scope="session")
+def trained_on_level_1(tmp_path_factory, tasks):
+    """Trains a small model on level 1: a function of the number of steps, to its folder.
+
+    All processes share the folder: it is not to be changed. 80 steps solve about half of the level.
+    """
+
+    def trained(steps):
+        from support.checkpoints import train_small
+
+        with shared(tmp_path_factory, f"level-1-{steps}-steps") as folder:
+            if not folder.exists():
+                training = folder.with_suffix(".part")
+                train_small(training, tasks["level-1"], steps=steps)
+                training.rename(folder)
+        return folder
+
+    return trained
+
+
+#: Folders whose tests share what they set up: a Slurm cluster, a container image, a study's files.
+TOGETHER = ("tests/cluster", "tests/container", "tests/reading")
 #: Files whose tests share no fixture, so that they may run in several processes.
 SPREAD = (
     "tests/workflow/test_bad_input_runs.py",
     "tests/workflow/test_damaged_files.py",
     "tests/workflow/test_staleness.py",
-    "tests/workflow/test_wandb.py",
+)
+
+
+#: What takes longest, first, so that no process waits long for the last of another. Slurm's tests
+#: mostly wait, while the default study has the cores.
+FIRST = (
+    *("tests/cluster", "tests/workflow/test_default_study.py", "tests/container"),
+    *("tests/workflow/test_kills.py", "tests/workflow"),
 )
 
 
 def pytest_collection_modifyitems(items):
-    """Runs of whole studies come first, so that no process waits long for the last of another."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/workflow"))
+    """Runs of whole studies come first."""
+
+    def place(item):
+        found = (i for i, name in enumerate(FIRST) if item.nodeid.startswith(name))
+        return next(found, len(FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

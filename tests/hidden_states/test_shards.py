@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from support.checkpoints import train_small
 from support.facts import facts_of
 
 from think_to_talk.errors import InputError
@@ -22,11 +21,11 @@ IDENTITY = {"model": "m", "seed": "42", "task": "level-1"}
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, tasks):
+def prepared(tmp_path_factory, trained_on_level_1, tasks):
     """A model that solves about half of level 1, and the second of two token shards."""
-    folder = tmp_path_factory.mktemp("model")
-    model = train_small(folder, tasks["level-1"], steps=80).eval()
-    tokenizer = Checkpoint(folder).tokenizer()
+    folder = tmp_path_factory.mktemp("tokens")
+    checkpoint = Checkpoint(trained_on_level_1(80))
+    model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
     rows = generate_splits(tasks["level-1"], SIZES, 42)["test"]
     paths = [folder / "0.safetensors", folder / "1.safetensors"]
     write_token_shards(

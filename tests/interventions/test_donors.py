@@ -33,11 +33,9 @@ def pairs_of(task, places, n=N):
 
 
 @pytest.fixture(scope="module")
-def level_1(tmp_path_factory, tasks):
+def level_1(trained_on_level_1, tasks):
     """A model that solves some of level 1, and pairs of it."""
-    folder = tmp_path_factory.mktemp("level-1")
-    train_small(folder, tasks["level-1"], steps=150)
-    return folder, pairs_of(tasks["level-1"], ["v0.1", "v1.1"])
+    return trained_on_level_1(150), pairs_of(tasks["level-1"], ["v0.1", "v1.1"])
 
 
 @pytest.fixture(scope="module")

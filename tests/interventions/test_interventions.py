@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from scipy.stats import binomtest
 from scipy.stats import t as student
-from support.checkpoints import smollm2_folder, train_small
+from support.checkpoints import smollm2_folder
 from support.facts import facts_of
 from support.repository import REPOSITORY
 from tokenizers import processors
@@ -35,11 +35,11 @@ OWN = {
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory, tasks):
+def model(trained_on_level_1):
     """A model that solves about half of level 1, how it may be run, and its tokenizer."""
-    folder = tmp_path_factory.mktemp("model")
-    model = train_small(folder, tasks["level-1"], steps=85).eval()
-    return model, facts_of(model), Checkpoint(folder).tokenizer()
+    checkpoint = Checkpoint(trained_on_level_1(80))
+    model = checkpoint.model()
+    return model, facts_of(model), checkpoint.tokenizer()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import torch
 import yaml
 from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, random_model
-from support.checkpoints import train_small
 from support.facts import decoder_blocks, facts_of
 from support.patched_probes import plain_states, random_probes
 from support.repository import REPOSITORY
@@ -140,9 +139,8 @@ def test_with_everything_replaced_each_probe_says_what_it_says_of_the_source(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, tasks):
-    folder = tmp_path_factory.mktemp("level-1")
-    train_small(folder, tasks["level-1"], steps=150)
+def trained(trained_on_level_1):
+    folder = trained_on_level_1(150)
     return folder, Checkpoint(folder).model()
 
 

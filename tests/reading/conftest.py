@@ -1,7 +1,8 @@
 """A results folder of one task, written by the stages themselves."""
 
+import shutil
+
 import pytest
-from support.checkpoints import train_small
 from support.facts import facts_of
 from support.probes import LBFGS
 
@@ -20,15 +21,15 @@ PROBES = {"solver": "lbfgs", "train_on": "all", "min_train_rows": 20, "folds": 2
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory, tasks):
+def results(tmp_path_factory, trained_on_level_1, tasks):
     """Formulas, tokens, hidden states, generations and probes of model `m`, seed 42, level 1.
 
     Split test has two shards. The model reads one example, which it was not trained to.
     """
     folder = tmp_path_factory.mktemp("study") / "results"
     checkpoint = folder / "models/m/seed-42"
-    model = train_small(checkpoint, tasks["level-1"], steps=80).eval()
-    tokenizer = Checkpoint(checkpoint).tokenizer()
+    shutil.copytree(trained_on_level_1(80), checkpoint)
+    model, tokenizer = Checkpoint(checkpoint).model(), Checkpoint(checkpoint).tokenizer()
     identity = {"model": "m", "seed": "42", "task": "level-1"}
     rows = generate_splits(tasks["level-1"], SIZES, 42)
     for split, of_split in rows.items():

@@ -1,6 +1,9 @@
-"""Steered runs, against plain greedy decoding with one hook, one row and one state at a time."""
+"""Steered runs, against plain greedy decoding with one hook, in whole passes without a cache.
 
-from contextlib import nullcontext
+Ids are those of greedy decoding if each is what the model writes behind those before it.
+"""
+
+import operator
 
 import pytest
 import torch
@@ -43,36 +46,36 @@ class Problems:
         self.prefix, self.n_problem = tokenized[0].prefix, layout.n_problem
         problem = torch.tensor([row.problem for row in tokenized])
         self.n_positions = layout.n_positions
-        self.ids = torch.stack(
-            [
-                torch.cat([ids, torch.tensor(self.plain(model, ids, self.n_problem))])
-                for ids in problem
-            ]
-        )
+        written = torch.tensor(self.plain(model, problem, self.n_problem))
+        self.ids = torch.cat([problem, written], dim=1)
 
     @torch.inference_mode()
-    def plain(self, model, ids, given, place=None, state=None, stops=()):
-        """What a model writes behind the first `given` ids of a row; whole passes without a cache.
+    def following(self, model, ids):
+        """[rows, n] what a model writes behind each of the ids [rows, n] of rows."""
+        prefix = torch.tensor(self.prefix, dtype=torch.long).expand(len(ids), -1)
+        logits = model(torch.cat([prefix, ids], dim=1), use_cache=False).logits
+        return logits[:, len(self.prefix) :].argmax(-1)
 
-        place, state: of a hidden state that is replaced in all passes.
-        """
-        known, written = [*self.prefix, *ids[:given].tolist()], []
-        while len(written) < self.n_positions - given and not (written and written[-1] in stops):
-            as_asked = nullcontext()
-            if place is not None:
-                as_asked = replacing(model, place, len(self.prefix), state)
-            with as_asked:
-                logits = model(torch.tensor([known + written]), use_cache=False).logits
-            written.append(int(logits[0, -1].argmax()))
-        return written
+    def plain(self, model, ids, given):
+        """What a model writes behind the first `given` ids of each row, one after the other."""
+        known = ids[:, :given]
+        while known.shape[1] < self.n_positions:
+            known = torch.cat([known, self.following(model, known)[:, -1:]], dim=1)
+        return known[:, given:].tolist()
 
 
-def replacing(model, place, shift, state):
-    """While it lasts, one hidden state is another one."""
+def until(stops, ids):
+    """The ids up to the first stop, with it."""
+    end = next((i for i, token in enumerate(ids) if token in stops), len(ids))
+    return ids[: end + 1]
+
+
+def replacing(model, place, shift, states):
+    """While it lasts, the hidden states of one place are others."""
 
     def put(_layer, hidden):
         hidden = hidden.clone()
-        hidden[:, shift + place.position] = state
+        hidden[:, shift + place.position] = states
         return hidden
 
     return changing(model, [place.layer], put)
@@ -132,12 +135,17 @@ def check(model, problems, rows, facts, stops=(), batch_size=4, places=None):
     n, unchanged = 0, 0
     for place, of_place in runs.items():
         given = steerer.given(place)
-        for run in of_place:
-            ids = problems.ids[run.row]
-            expected = problems.plain(model, ids, given, place, run.state, stops)
-            assert run.written == expected, (place, run.kind)
-            n += 1
-            unchanged += expected == ids[given:].tolist()
+        written = [run.written for run in of_place]
+        own = problems.ids[[run.row for run in of_place]]
+        ids = own.clone()
+        for row, of_run in zip(ids, written, strict=True):
+            row[given : given + len(of_run)] = torch.tensor(of_run)
+        states = torch.stack([run.state for run in of_place])
+        with replacing(model, place, len(problems.prefix), states):
+            following = problems.following(model, ids)[:, given - 1 : -1].tolist()
+        assert written == [until(stops, row) for row in following], place
+        n += len(of_place)
+        unchanged += sum(map(operator.eq, written, own[:, given:].tolist()))
     return n, unchanged
 
 
@@ -239,10 +247,10 @@ def test_the_last_layer_changes_the_next_token_alone(tokenizer, rows):
     given = steerer.given(place)
     changed = 0
     for run in runs[place]:
-        ids = problems.ids[run.row].clone()
-        changed += run.written[0] != ids[given]
-        ids[given] = run.written[0]
-        assert run.written[1:] == problems.plain(model, ids, given + 1)
+        ids = problems.ids[[run.row]]
+        changed += run.written[0] != ids[0, given]
+        ids[0, given] = run.written[0]
+        assert [run.written[1:]] == problems.plain(model, ids, given + 1)
     assert changed
 
 
@@ -253,5 +261,5 @@ def test_a_model_is_as_it_was_after_steering(tokenizer, rows):
     for module in model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
-    again = problems.plain(model, problems.ids[0], problems.n_problem)
-    assert again == problems.ids[0, problems.n_problem :].tolist()
+    again = problems.plain(model, problems.ids, problems.n_problem)
+    assert again == problems.ids[:, problems.n_problem :].tolist()

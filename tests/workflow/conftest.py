@@ -1,16 +1,15 @@
 """Real workflow runs, each in its own copy of the repository."""
 
-import os
 import pickle
 from urllib.parse import urlencode
 
 import pytest
 import yaml
-from filelock import FileLock
 from support.browser import EXPLORER, chromium, opened
 from support.checkpoints import random_gpt2
 from support.configs import tiny
 from support.repository import GENERAL_FEW_SHOT
+from support.shared import shared
 from support.studies import SECRETS, Study, copied_repository
 
 #: Every kind of rule but those of the hub, of W&B and of containers, with as few rows and jobs as
@@ -61,13 +60,10 @@ def made_once(tmp_path_factory, name, make):
 
     make: its argument is a folder that is not there yet.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    kept = shared / f"{name}.pickle"
-    with FileLock(shared / f"{name}.lock"):
+    with shared(tmp_path_factory, name) as folder:
+        kept = folder.with_suffix(".pickle")
         if not kept.is_file():
-            kept.write_bytes(pickle.dumps(make(shared / name / "study")))
+            kept.write_bytes(pickle.dumps(make(folder / "study")))
         made = pickle.loads(kept.read_bytes())
     study = made.copy(tmp_path_factory.mktemp(name) / "study")
     vars(study).update({**vars(made), "folder": study.folder})
