@@ -103,9 +103,7 @@ def until_solved(tasks, tokenizer, target, steps=100):
     """What a small model's training on level 1 comes to, and the model and held-out problems."""
     rows = generate_splits(tasks["level-1"], SIZES, 42)["test"]
     held_out = {row["source"] for row in rows}
-    examples = training.training_examples(
-        tokenizer, {"task": tasks["level-1"]}, held_out, 3000, 42
-    )
+    examples = training.training_examples(tokenizer, {"task": tasks["level-1"]}, held_out, 3000, 42)
     entry = {"steps": steps, "batch_size": 48, "learning_rate": 0.006, "muon_learning_rate": 0.03}
     sizes = {"hidden_size": 32, "intermediate_size": 64, "layers": 2, "heads": 2}
     model = training.build_model(sizes, len(tokenizer), 42)
