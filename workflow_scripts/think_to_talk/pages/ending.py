@@ -30,10 +30,10 @@ def ending(sentences: Sequence[str], places: Mapping[str, str], columns: int | N
     """
     lines = [""]
     if 0 < len(sentences) <= _MOST_SENTENCES:
-        found = [f"  {sentence}" for sentence in sentences]
+        shown = [f"  {sentence}" for sentence in sentences]
         if columns is not None:
-            found = [textwrap.fill(each, columns, subsequent_indent="    ") for each in found]
-        lines += [_LEGEND, *found, ""]
+            shown = [textwrap.fill(each, columns, subsequent_indent="    ") for each in shown]
+        lines += [_LEGEND, *shown, ""]
     width = max(map(len, places), default=0) + 2
     return "\n".join([*lines, *(f"{what + ':':<{width}}{where}" for what, where in places.items())])
 
