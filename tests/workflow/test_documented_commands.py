@@ -29,6 +29,7 @@ HERE = {
     "snakemake --unlock": "",
     "snakemake --cores 2 --notemp all_hidden_states": "--dry-run",
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
+    "snakemake --cores 2 --configfile studies/findings.yaml studies/clocks.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
     "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
