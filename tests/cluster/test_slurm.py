@@ -84,7 +84,7 @@ def of_rule(jobs, rule):
 
 @pytest.mark.documented("snakemake --profile profiles/slurm")
 def test_it_ends_in_the_same_bytes_as_on_one_machine(eventful, run_locally):
-    assert eventful.study.results() == run_locally.results()
+    assert eventful.study.differing(run_locally) == []
     assert eventful.study.planned() == set()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
+from support.dry_runs import dry_run
 from support.repository import REPOSITORY
 
 NOT_COPIED = shutil.ignore_patterns(
@@ -84,7 +85,11 @@ class Study:
         (self.folder / path).write_text(text.replace(old, new, 1))
 
     def snakemake(self, *arguments, check=True):
-        run = subprocess.run(**self._command(*arguments), capture_output=True)
+        command = self._command(*arguments)
+        if "--dry-run" in arguments:
+            run = dry_run(self.folder, command["args"][3:], command["env"])
+        else:
+            run = subprocess.run(**command, capture_output=True)
         _keep(self.folder)
         if check:
             assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]
@@ -131,6 +136,14 @@ class Study:
     def results(self):
         """{file: its bytes} of what a study is run for: rows, weights, tables and figures."""
         return {name: (self.folder / name).read_bytes() for name in self.result_files()}
+
+    def differing(self, other):
+        """The names of results that one of two studies lacks, or that have other bytes.
+
+        Compared by `==`, unequal results would be printed whole: megabytes.
+        """
+        mine, theirs = self.results(), other.results()
+        return sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
 
     def result_files(self):
         return [

@@ -1,23 +1,22 @@
 """A workflow of another folder uses this one as a module, as snakedeploy sets it up."""
 
+import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
-from support.configs import level_1_study
+from snakemake.utils import update_config
+from support.outcomes import record
 from support.repository import REPOSITORY
-from support.studies import own_environment
+from support.studies import Study, own_environment
 
-from think_to_talk.files.jsonl import read_jsonl
-
-OUTER = f"""
+OUTER = """
 configfile: "config/config.yaml"
 
 
 module think_to_talk:
     snakefile:
-        "{REPOSITORY}/Snakefile"
+        "{module}"
     config:
         config
 
@@ -41,68 +40,57 @@ rule probes_of_mine:
 """
 
 
-class Outer:
-    """A folder with a Snakefile and a configuration, and nothing else of the workflow."""
+class Outer(Study):
+    """A folder with a Snakefile, a configuration and the study's inputs: nothing of the workflow.
 
-    def __init__(self, folder):
-        self.folder = folder
-        config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-        small = level_1_study([1], 20)
-        small["models"]["tiny"]["training"].update(steps=20, rows=200, hidden_size=32)
-        small["splits"]["probing_train"] = 60
-        config["tasks"] = {"level-1": config["tasks"]["level-1"]}
-        config["models"]["tiny"] |= {**small.pop("models")["tiny"], "tasks": ["level-1"]}
-        del small["tasks"]
-        switched_off = {"patching": False, "inconsistent_chains": False}
-        config |= {**small, "interventions": switched_off, "controls": {"thresholds": [0.5]}}
+    study: whose workflow it uses as a module, and whose configuration it hands over.
+    """
+
+    def __init__(self, folder, study):
+        super().__init__(folder)
+        self.module = study.folder / "Snakefile"
+        config = yaml.safe_load((study.folder / "config.yaml").read_text())
+        update_config(config, yaml.safe_load((study.folder / study.overlay).read_text()))
         (folder / "config").mkdir(parents=True)
-        (folder / "config/config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
+        (folder / "config/config.yaml").write_text(
+            yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
+        )
+        for inputs in ("data", "checkpoints"):
+            shutil.copytree(study.folder / inputs, folder / inputs)
         self.use("")
 
     def use(self, more, old="", new=""):
-        (self.folder / "Snakefile").write_text(OUTER.replace(old, new) + more)
-
-    def snakemake(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-            cwd=self.folder,
-            env=own_environment(),
-            text=True,
-            capture_output=True,
-        )
+        snakefile = OUTER.format(module=self.module)
+        (self.folder / "Snakefile").write_text(snakefile.replace(old, new) + more)
 
 
 @pytest.fixture(scope="module")
-def outer(tmp_path_factory):
-    return Outer(tmp_path_factory.mktemp("outer") / "study")
+def outer(untouched, tmp_path_factory):
+    return Outer(tmp_path_factory.mktemp("outer") / "study", untouched)
 
 
-def test_a_study_runs_from_a_foreign_folder_with_the_config_handed_over(outer):
+def test_a_study_runs_from_a_foreign_folder_to_the_same_bytes(outer, finished_mini):
+    """A second run of a study of every kind of rule: all of its files are those of the first."""
     run = outer.snakemake()
-    assert run.returncode == 0, run.stderr[-5000:]
-    summary = outer.folder / "results/summary"
-    assert [row["task"] for row in read_jsonl(summary / "timing.jsonl")] == ["level-1"] * 2
-    assert (summary / "explorer.html").stat().st_size > 100_000
+    assert outer.differing(finished_mini) == []
+    n = len(outer.result_files())
+    record("the same answer everywhere", "run again, as a module", f"{n} files byte-identical")
     # Its messages are there, and its lock.
     assert "tiny, level-1: B" in run.stdout
     assert (outer.folder / ".snakemake/lock.json").exists()
-    again = outer.snakemake("--dry-run")
-    assert "Nothing to be done" in again.stderr + again.stdout
+    assert outer.planned() == set()
 
 
 def test_its_rules_can_be_renamed_and_changed_and_stand_beside_others(outer):
     (outer.folder / "probes.py").write_text("open(snakemake.output[0], 'w').write('mine')\n")
     outer.use(MORE)
-    run = outer.snakemake("mine.txt", "--force")
-    assert run.returncode == 0, run.stderr[-5000:]
+    outer.snakemake("mine.txt", "--force")
     assert (outer.folder / "mine.txt").read_text() == "mine"
     outer.use("", "use rule * from think_to_talk", "use rule * from think_to_talk as ttt_*")
     run = outer.snakemake("ttt_plan")
-    assert run.returncode == 0, run.stderr[-5000:]
     assert "# What this study will cost" in run.stdout
     assert "localrules" not in run.stderr
-    planned = outer.snakemake("--dry-run")
-    assert "Nothing to be done" in planned.stderr + planned.stdout
+    assert outer.planned() == set()
 
 
 def test_a_module_that_is_no_folder_of_this_machine_is_refused_in_a_line(outer, tmp_path):
@@ -118,8 +106,8 @@ def test_a_module_that_is_no_folder_of_this_machine_is_refused_in_a_line(outer, 
     author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["add", "."], [*author, "commit", "--quiet", "--message", "a"]):
         subprocess.run(["git", "-C", clone, *command], check=True)
-    outer.use("", f"{REPOSITORY}/Snakefile", f"git+file://{clone}/workflow/Snakefile@HEAD")
-    run = outer.snakemake("--dry-run")
+    outer.use("", str(outer.module), f"git+file://{clone}/workflow/Snakefile@HEAD")
+    run = outer.snakemake("--dry-run", check=False)
     assert run.returncode == 1
     message = "this workflow runs from a folder of this machine: clone its repository"
     assert message in run.stdout + run.stderr

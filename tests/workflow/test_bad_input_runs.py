@@ -102,16 +102,16 @@ def test_an_overlay_that_is_wrong_is_named(study, what):
     refused(study, "overlay", message)
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ("models=3", "config: models: 3 is not of type 'object'"),
-        ("seeds=[.inf]", "config: seeds.0: '.inf' is not of type 'integer'"),
-        ("nonsense=1", "config: nonsense: unknown key"),
-    ],
-)
-def test_a_value_on_the_command_line_that_is_wrong_is_named(study, value, message):
-    refused(study, "--config", message, "--config", value)
+VALUES = {
+    "models=3": "config: models: 3 is not of type 'object'",
+    "seeds=[.inf]": "config: seeds.0: '.inf' is not of type 'integer'",
+    "nonsense=1": "config: nonsense: unknown key",
+}
+
+
+@pytest.mark.parametrize("value", first_in_every_run(VALUES))
+def test_a_value_on_the_command_line_that_is_wrong_is_named(study, value):
+    refused(study, "--config", VALUES[value], "--config", value)
 
 
 DATASETS = {
@@ -132,7 +132,7 @@ DATASETS = {
 }
 
 
-@pytest.mark.parametrize("what", DATASETS)
+@pytest.mark.parametrize("what", first_in_every_run(DATASETS))
 def test_a_dataset_that_is_wrong_is_named_with_its_line(study, what):
     change, message = DATASETS[what]
     path = study.folder / "data/test.jsonl"
@@ -192,33 +192,32 @@ def test_paths_are_bound_in_a_container_as_they_are(study, tmp_path):
     refused(study, "paths", f"{tmp_path}/a:b: Apptainer binds no path with", "--use-singularity")
 
 
-def test_code_of_a_checkpoint_is_run_for_the_model_that_trusts_it_alone(study, tmp_path):
-    own_code_llama(study.folder / "own")
-    study.environment = {
+def test_code_of_a_checkpoint_is_run_for_the_model_that_trusts_it_alone(mini, tmp_path):
+    own_code_llama(mini.folder / "own")
+    mini.environment = {
         "RUN": str(tmp_path / "run"),
         "HF_MODULES_CACHE": str(tmp_path / "modules"),
     }
-    shard = "results/{}/seed-42/hidden_states/existing/test/00000.safetensors"
-    study.snakemake(shard.format("local"))
-    study.configure(models__own={"kind": "local", "path": "own", "device": "cpu"})
-    run = study.snakemake("--dry-run", check=False)
+    mini.configure(models__own={"kind": "local", "path": "own", "device": "cpu"})
+    run = mini.snakemake("--dry-run", check=False)
     assert run.returncode != 0
     assert "config: models.own.trust_remote_code: own/config.json asks for Python code" in (
         run.stdout + run.stderr
     )
     assert not (tmp_path / "run").exists()
 
-    study.configure(models__own__trust_remote_code=True)
+    mini.configure(models__own__trust_remote_code=True)
+    shard = "results/{}/seed-1/hidden_states/existing/test/00000.safetensors"
     wanted = [shard.format(model) for model in ("local", "own")]
-    planned = study.planned(*wanted)
+    planned = mini.planned(*wanted)
     assert planned
     assert all("/own/" in output for _, output in planned)
-    run = study.snakemake(*wanted)
+    run = mini.snakemake(*wanted)
     warning = "models.own.trust_remote_code: Python code that comes with this checkpoint may be run"
     assert (run.stdout + run.stderr).count(warning) == 1
     assert (tmp_path / "run").exists()
-    logs = study.folder / "results/logs"
-    for log in ("tokens/own/seed-42/existing.log", "hidden_states/own/seed-42/existing/test/00000"):
+    logs = mini.folder / "results/logs"
+    for log in ("tokens/own/seed-1/existing.log", "hidden_states/own/seed-1/existing/test/00000"):
         text = (logs / log).with_suffix(".log").read_text()
         assert "warning: own: Python code that comes with the checkpoint may be run" in text
-    assert "Python code" not in (logs / "tokens/local/seed-42/existing.log").read_text()
+    assert "Python code" not in (logs / "tokens/local/seed-1/existing.log").read_text()

@@ -12,15 +12,16 @@ def made_without(finished_mini, tmp_path_factory):
     """A study that has made one task again without keeping its hidden states."""
     study = finished_mini.copy(tmp_path_factory.mktemp("made_without") / "study")
     study.configure(keep_hidden_states=False, models__local__layers=[0])
-    (study.folder / LENS).unlink()
-    study.snakemake(TIMING)
+    study.snakemake(TIMING, LENS)
     return study
 
 
 @pytest.fixture
 def deleted(made_without, tmp_path):
-    """A copy of it, to be changed."""
-    return made_without.copy(tmp_path / "study")
+    """A copy of it without the rows of the logit lens, to be changed."""
+    study = made_without.copy(tmp_path / "study")
+    (study.folder / LENS).unlink()
+    return study
 
 
 def test_whether_they_are_kept_reruns_nothing(mini):
@@ -50,11 +51,9 @@ def test_deleted_hidden_states_are_missed_by_nothing_but_their_probes(deleted):
     assert len([rule for rule, _ in planned if rule == "hidden_states"]) == 3
 
 
-def test_they_stay_until_probes_and_the_logit_lens_have_read_them(mini):
-    mini.configure(keep_hidden_states=False, models__local__layers=[0])
-    mini.snakemake(TIMING, LENS)
-    assert list((mini.folder / STATES).rglob("*.safetensors")) == []
-    assert mini.planned(TIMING, LENS) == set()
+def test_they_stay_until_probes_and_the_logit_lens_have_read_them(made_without):
+    assert list((made_without.folder / STATES).rglob("*.safetensors")) == []
+    assert made_without.planned(TIMING, LENS) == set()
 
 
 def test_the_logit_lens_alone_needs_those_of_the_test_rows_alone(deleted):

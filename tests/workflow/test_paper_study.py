@@ -121,13 +121,14 @@ def test_the_pretrained_model_s_study_is_planned_without_a_gpu(paper):
 
 def test_a_study_in_a_folder_of_its_own_leaves_this_one_alone(paper, tmp_path):
     """With the repository's configuration, or with one of its own."""
-    paper.snakemake("plan")
+    default = Study(paper.folder)
+    default.snakemake("plan")
     page = (paper.folder / "results/plan.md").read_text()
-    paper.snakemake("plan", "--directory", str(tmp_path))
+    default.snakemake("plan", "--directory", str(tmp_path))
     assert (tmp_path / "results/plan.md").read_text() == page
     own = yaml.safe_load((paper.folder / "config.yaml").read_text())
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**own, "seeds": [1, 2]}))
-    paper.snakemake("plan", "--directory", str(tmp_path))
+    default.snakemake("plan", "--directory", str(tmp_path))
     assert "Seeds: 2." in (tmp_path / "results/plan.md").read_text()
     assert (paper.folder / "results/plan.md").read_text() == page
 
