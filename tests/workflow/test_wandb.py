@@ -6,13 +6,13 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from support.key_watch import KeyWatch
 from support.repository import REPOSITORY
 from support.studies import SECRETS, own_environment
 from support.wandb_servers import silent_server, taking_server
@@ -33,32 +33,6 @@ REPORTS = {model: f"results/{model}/seed-1/wandb.json" for model in ("tiny", "lo
 #: Of each model, beside one per task and one per task whose problems are edited.
 FIGURES = {"overview", "clocks", "logit_lens", "forced_answers", "interventions"}
 RUNS = {("wandb_run", report) for report in REPORTS.values()}
-
-
-class KeyWatch(threading.Thread):
-    """Reads all processes' command lines until it is stopped; those that held a key or token."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.seen = set()
-        self.read = 0
-        self._stopped = threading.Event()
-
-    def run(self):
-        while not self._stopped.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    line = path.read_bytes()
-                except OSError:
-                    continue
-                self.read += 1
-                if any(trace in line for trace in TRACES):
-                    self.seen.add(line)
-
-    def stop(self):
-        self._stopped.set()
-        self.join()
-        return self.seen
 
 
 def of_somebody(study):
@@ -89,7 +63,7 @@ def offline(finished_mini, tmp_path_factory):
 
 def run_watched(study, **options):
     """A run; no command line, no file and nothing that it said holds the key or a token."""
-    watch = KeyWatch()
+    watch = KeyWatch(TRACES)
     watch.start()
     run = study.snakemake(**options)
     assert watch.stop() == set()
