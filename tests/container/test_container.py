@@ -18,6 +18,7 @@ SMALL = {
     "seeds": [1],
     "splits": {"train": 30, "valid": 10, "test": 20, "probing_train": 60},
     "probes": {"train_on": "all", "min_train_rows": 20},
+    "keep_hidden_states": True,
     "tasks": {f"level-{i}": None for i in range(2, 6)},
     "models": {
         "tiny": {
