@@ -213,15 +213,17 @@ def train_until_solved(
     valid: {task: held-out problems}.
     The result has the `steps`, the last `loss` and `exact_match` {task: share of problems}.
     """
-    loss, steps = train(model, examples, entry, seed), entry["steps"]
-    further = {**entry, "steps": max(1, steps // 2)}
-    matches = {task: exact_match(model, problems) for task, problems in valid.items()}
-    for number in range(_FURTHER_ROUNDS):
+    further = {**entry, "steps": max(1, entry["steps"] // 2)}
+    rounds: list[tuple[Mapping[str, Any], int | str]] = [(entry, seed)]
+    for number in range(1, _FURTHER_ROUNDS + 1):
+        rounds.append((further, f"{seed}, further round {number}"))
+    steps = 0
+    for settings, drawn in rounds:
+        loss = train(model, examples, settings, drawn)
+        steps += settings["steps"]
+        matches = {task: exact_match(model, problems) for task, problems in valid.items()}
         if min(matches.values()) >= entry["exact_match"]:
             break
-        loss = train(model, examples, further, f"{seed}, further round {number + 1}")
-        steps += further["steps"]
-        matches = {task: exact_match(model, problems) for task, problems in valid.items()}
     for task, match in matches.items():
         if match < entry["exact_match"]:
             warnings.warn(
