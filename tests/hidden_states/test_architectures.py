@@ -83,9 +83,16 @@ def study(model, folder, splits):
     return read_jsonl(folder / "probes.jsonl")
 
 
+def thorough_unless(chosen, *values):
+    return pytest.param(*values, marks=[] if values[0] in chosen else pytest.mark.thorough)
+
+
 @pytest.mark.parametrize(
     ("config", "dtype"),
-    [*((config, "float32") for config in FAMILIES), *((c, "bfloat16") for c in FAMILIES[::3])],
+    [
+        *((config, "float32") for config in FAMILIES),
+        *(thorough_unless(FAMILIES[::3], config, "bfloat16") for config in FAMILIES),
+    ],
     ids=lambda value: getattr(value, "model_type", value),
 )
 def test_a_family_goes_through_all_stages(config, dtype, tokenizer, splits, tmp_path):
@@ -99,7 +106,11 @@ def test_a_family_goes_through_all_stages(config, dtype, tokenizer, splits, tmp_
     assert max(row["score"] for row in rows if row["layer"] == 0) > 0.9
 
 
-@pytest.mark.parametrize("config", [FAMILIES[0], FAMILIES[3]], ids=lambda c: c.model_type)
+@pytest.mark.parametrize(
+    "config",
+    [thorough_unless([FAMILIES[0], FAMILIES[3]], FAMILIES[place]) for place in (0, 1, 3)],
+    ids=lambda config: config.model_type,
+)
 def test_a_model_spread_over_devices_gives_what_it_gives_on_one(
     config, tokenizer, splits, tmp_path
 ):
