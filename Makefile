@@ -11,8 +11,13 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --numprocesses 2 --dist loadscope
 SOURCES := workflow_scripts tests benchmarks docs
 LOCKS := requirements wandb slurm dev
+# Modules are compiled when they are first imported: a study imports a part of what is installed.
+export PYTHONDONTWRITEBYTECODE =
+PIP := $(BIN)/pip install --quiet --no-compile
 # Locks hold all that is needed, and the hash of each file.
-INSTALL := $(BIN)/pip install --quiet --no-deps --require-hashes --requirement
+INSTALL := $(PIP) --no-deps --require-hashes --requirement
+# Of torch, what only its own tests and extensions in C++ need: a seventh of all that is installed.
+TORCH_UNUSED = $(addprefix .venv/lib/python*/site-packages/torch/, test include bin/*test*)
 
 .PHONY: study test test-services test-all bench docs site check format lock audit
 
@@ -71,7 +76,8 @@ audit: .venv/dev
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later needed")'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) $<
-	$(BIN)/pip install --quiet --requirement envs/torch.txt
+	$(PIP) --requirement envs/torch.txt
+	rm -rf $(TORCH_UNUSED)
 	touch $@
 
 # Extras, each on top of the study's own requirements.
