@@ -31,6 +31,7 @@ include: "rules/forced_answers.smk"
 include: "rules/interventions.smk"
 include: "rules/steering.smk"
 include: "rules/patched_probes.smk"
+include: "rules/transfer.smk"
 include: "rules/clocks.smk"
 include: "rules/findings.smk"
 include: "rules/controls.smk"
@@ -56,6 +57,7 @@ rule all:
         intervention_tables(),
         steering_tables(),
         patched_probes_tables(),
+        transfer_tables(),
         control_tables(),
         control_figures(),
         rules.explorer.output,

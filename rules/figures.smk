@@ -240,6 +240,7 @@ def seed_figures(model):
         "patched_probes": study.patched_probe_tasks(model),
     }
     names += [f"patching/{task}" for task in patched]
+    names += [f"transfer/{name}" for name in study.transfers_of(model)]
     return names + [name for name, tasks in switched.items() if tasks]
 
 

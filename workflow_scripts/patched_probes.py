@@ -9,7 +9,7 @@ from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.patched_probes.rows import patched_probe_rows
-from think_to_talk.patched_probes.stored_probes import StoredProbes
+from think_to_talk.probes.stored import StoredProbes
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)

@@ -94,7 +94,7 @@ AREAS = {
     ),
     "probes on patched runs": (
         [
-            *("patched_probes/" + name for name in ("stored_probes", "runs", "rows")),
+            *("probes/stored", "patched_probes/runs", "patched_probes/rows"),
             "timing/patched",
         ],
         ["tests/patched_probes", "tests/timing/test_patched.py"],

@@ -24,8 +24,8 @@ from think_to_talk.interventions.tokenized_pairs import TokenizedPairs
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.patched_probes.rows import patched_probe_rows, rows_of_edit
 from think_to_talk.patched_probes.runs import PatchedReader, Readings
-from think_to_talk.patched_probes.stored_probes import StoredProbes
 from think_to_talk.probes.linear import Probes
+from think_to_talk.probes.stored import StoredProbes
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SCHEMA = yaml.safe_load((REPOSITORY / "schemas/patched_probe_row.schema.yaml").read_text())

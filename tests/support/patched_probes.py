@@ -4,8 +4,8 @@ import torch
 
 from support.facts import decoder_blocks
 from support.patching import changing
-from think_to_talk.patched_probes.stored_probes import StoredProbes
 from think_to_talk.probes.linear import Probes
+from think_to_talk.probes.stored import StoredProbes
 
 
 def random_probes(layout, layers, hidden, variables=2):

@@ -14,6 +14,7 @@ from think_to_talk.figures.overview import draw_overview
 from think_to_talk.figures.patched_probes import draw_patched_probes
 from think_to_talk.figures.patching import draw_patching
 from think_to_talk.figures.steering import draw_steering
+from think_to_talk.figures.transfer import draw_transfer
 from think_to_talk.interventions.table import COLUMNS
 from think_to_talk.timing.clocks import CLOCKS
 
@@ -167,6 +168,29 @@ def _controls(probes):
     return figures
 
 
+def _transfer(probes):
+    """Probes of level 5 on level 5, of another model."""
+    places = {row["symbol_index"]: row for row in probes if row["layer"] == 0}
+    described = {
+        f"test_{key}": [row[key] for row in places.values()]
+        for key in ("relative_position", "symbol", "symbol_index")
+    }
+    model = TITLE.split(",")[0]
+    whose = {"model": model, "train_model": f"{model}-base", "task": "level-5"}
+    return [
+        {
+            **row,
+            **whose,
+            **described,
+            "train_task": "level-5",
+            "test_variable": row["variable"],
+            "n_test": 100,
+            "hits": [(7 * i + row["symbol_index"]) % 100 for i in range(len(places))],
+        }
+        for row in probes
+    ]
+
+
 def printed_figures():
     """{name: figure} of every kind of figure that a study can have."""
     probes = _probes()
@@ -184,5 +208,6 @@ def printed_figures():
         "draw_free_writing": draw_free_writing(_free(), tasks, TITLE),
         "draw_patched_probes": draw_patched_probes(tasks, {"level-5": _patched()}, 0.9, TITLE),
         "draw_steering": draw_steering(tasks, {"level-5": _steering()}, TITLE),
+        "draw_transfer": draw_transfer(_transfer(probes), f"longer, {TITLE}"),
         **{f"draw_control {name}": figure for name, figure in _controls(probes).items()},
     }

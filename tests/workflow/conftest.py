@@ -76,6 +76,10 @@ SWITCHED_ON = {
     "interventions__free_writing": True,
     "interventions__random_donor": True,
     "interventions__probes": True,
+    "transfer": {
+        "within": {"train": "level-1", "test": "level-1"},
+        "swapped": {"train": "existing", "test": "level-1", "symbol_map": {"A": "B", "B": "A"}},
+    },
     **{
         f"tasks__{name}": {
             "equations": ["v0 = num ± num", "v1 = num ± v0"],

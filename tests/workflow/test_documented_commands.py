@@ -30,6 +30,7 @@ HERE = {
     "snakemake --cores 2 --configfile studies/findings.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/findings.yaml studies/clocks.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/answer-only.yaml": "--dry-run",
+    "snakemake --cores 2 --configfile studies/transfer.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
     "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
     f"{HUB_MODEL} --dry-run": "",

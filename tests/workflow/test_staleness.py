@@ -17,8 +17,9 @@ FREE_ON = {"free_writing", "free_writing_overview", *FREE_TABLES}
 OVERVIEWS = {"logit_lens_overview", "forced_answers_overview", "steering_overview"}
 MOVED_ON = {"patched_probes_table", "patched_probes_overview", "explorer"}
 PATCHED_PROBES_ON = {"patched_probes", *MOVED_ON}
+TRANSFER_ON = {"transfer", "transfer_matrix", "transfer_table"}
 PROBES_ON = {
-    *("probes", "patching_heatmap", "free_writing_overview"),
+    *("probes", "patching_heatmap", "free_writing_overview", *TRANSFER_ON),
     *(*OVERVIEWS, *STEERING_ON, *CONTROLS_ON, *TIMING_ON, *PATCHED_PROBES_ON),
 }
 STATES_ON = {"hidden_states", "generations", *LENS_ON, *PROBES_ON}
@@ -28,17 +29,18 @@ CHAINS_ON = {"inconsistent_chains", *EFFECTS_ON}
 FIGURES = {
     *("heatmap", "overview", "clocks_overview", *OVERVIEWS),
     *("patching_heatmap", "patched_probes_overview", "interventions_overview"),
-    "free_writing_overview",
+    *("free_writing_overview", "transfer_matrix"),
 }
 #: What shows all models.
 TABLES = {
     *("timing_table", "clocks_table", "forced_answers_table", "interventions_table"),
     *("findings", "control_table", "explorer", "steering_table", "patched_probes_table"),
+    "transfer_table",
 }
 #: What shows all tasks of a model.
 OVER_TASKS = {
     *(*TABLES, "overview", *OVERVIEWS, *CLOCKS_ON, "control"),
-    *("interventions_overview", "free_writing_overview"),
+    *("interventions_overview", "free_writing_overview", *TRANSFER_ON),
 }
 #: What the text of a task says depends on no seed.
 SEEDLESS = {"ceilings", *TABLES}
@@ -89,6 +91,9 @@ CHANGED_CODE = {
     "think_to_talk/hidden_states/free_writing.py": FREE_ON | STEERING_ON,
     "think_to_talk/patched_probes/runs.py": PATCHED_PROBES_ON,
     "think_to_talk/timing/patched.py": MOVED_ON,
+    "think_to_talk/transfer/rows.py": TRANSFER_ON,
+    "think_to_talk/timing/transfer.py": {"transfer_table"},
+    "think_to_talk/figures/transfer.py": {"transfer_matrix"},
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
@@ -176,6 +181,16 @@ def test_changing_a_checkpoint_on_disk_replans_all_of_that_model(mini, every_job
     content[-1] ^= 1
     weights.write_bytes(content)
     assert mini.planned() == of_model(every_job, "local", without=["tokens"])
+
+
+def test_changing_a_transfer_replans_that_transfer_alone(mini, every_job):
+    mini.configure(transfer__swapped__train="level-1")
+    planned = mini.planned()
+    assert {rule for rule, _ in planned} == TRANSFER_ON
+    of_transfers = of_rules(every_job, TRANSFER_ON)
+    assert planned & of_transfers == {
+        (rule, output) for rule, output in of_transfers if "within" not in output
+    }
 
 
 def test_adding_a_seed_plans_that_seed_alone(mini, every_job):

@@ -28,6 +28,8 @@ JSONL = {
     "patched_probes_row": "results/summary/patched_probes.jsonl",
     "patching_row": "results/local/seed-1/patching/*.jsonl",
     "intervention_row": "results/summary/interventions.jsonl",
+    "transfer_row": "results/*/seed-*/transfer/*.jsonl",
+    "transferred_row": "results/summary/transfer.jsonl",
 }
 TASKS = {"tiny": ["level-1"], "local": ["answer", "cut", "existing", "general", "level-1"]}
 #: Of these, the tasks of a template with full chains.

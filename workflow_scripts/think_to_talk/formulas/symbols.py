@@ -26,5 +26,10 @@ def variable_symbol(variable: int) -> str:
     return chr(ord("A") + variable)
 
 
+def variable_number(symbol: str) -> int:
+    """The index of a variable in definition order, by its name on the symbol axis."""
+    return ord(symbol) - ord("A")
+
+
 #: All characters of a problem and its chain of thought, except spaces.
 SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"

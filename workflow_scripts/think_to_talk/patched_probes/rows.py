@@ -28,11 +28,16 @@ from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec, directed, from_config
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.patched_probes.runs import PatchedReader, Readings
-from think_to_talk.patched_probes.stored_probes import StoredProbes
+from think_to_talk.probes.stored import StoredProbes
 from think_to_talk.progress import progress
+from think_to_talk.tokens.layout import Layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: Of the keys of a place, what pairs of problems have in common with the problems of a task. A
+#: symbol is `+` in place of `±` where all pairs have that operator.
+_SAME = ("relative_position", "equation", "symbol_index")
 
 
 def patched_probe_rows(
@@ -70,7 +75,7 @@ def patched_probe_rows(
         for edit, pairs in edits.items():
             tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
             try:
-                probes.check_layout(tokens.layout)
+                _check_layout(probes, tokens.layout)
             except InputError as error:
                 raise InputError(f"tasks.{identity['task']}.edits.{edit}: {error}") from None
             tried = [
@@ -97,6 +102,21 @@ def patched_probe_rows(
                 )
             for row in rows_of_edit(pairs, tried, probes, readings):
                 yield {**identity, "edit": edit, **row}
+
+
+def _check_layout(probes: StoredProbes, layout: Layout) -> None:
+    """Raise InputError if problems of a layout do not have the positions of the probes."""
+    found = [layout.place(position) for position in range(layout.n_positions)]
+    if _compared(found) != _compared(probes.places):
+        raise InputError(
+            f"its problems and chains take {len(found)} tokens, those that the probes read "
+            f"{len(probes.places)}, or other symbols end at them; expected the same: set "
+            "interventions.probes: false"
+        )
+
+
+def _compared(places: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    return [[place[key] for key in _SAME] for place in places]
 
 
 def rows_of_edit(

@@ -18,7 +18,7 @@ import torch
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.interventions.specs import Spec
 from think_to_talk.interventions.tokenized_pairs import RUNS
-from think_to_talk.patched_probes.stored_probes import StoredProbes
+from think_to_talk.probes.stored import StoredProbes
 
 
 @dataclass(frozen=True)

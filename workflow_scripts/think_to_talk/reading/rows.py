@@ -32,6 +32,7 @@ KINDS = {
             *("free_writing", "inconsistent_chains", "patched_probes", "steering"),
         )
     },
+    "transfer": "{model}/seed-{seed}/transfer/{transfer}.jsonl",
     "clocks": "{model}/seed-{seed}/clocks.jsonl",
     "findings": "summary/findings.jsonl",
     "interventions": "summary/interventions.jsonl",

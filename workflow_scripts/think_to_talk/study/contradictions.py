@@ -25,6 +25,7 @@ from think_to_talk.study.entries import (
     published_entries,
     task_entries,
 )
+from think_to_talk.study.transfers import transfer_entries
 
 
 def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
@@ -80,7 +81,7 @@ _RESERVED_MODELS = ("benchmarks", "formulas", "logs", "models", "plan.md", "summ
 
 _RESERVED_TASKS = (
     *("clocks", "forced_answers", "free_writing", "interventions", "logit_lens", "overview"),
-    *("patched_probes", "patching", "steering"),
+    *("patched_probes", "patching", "steering", "transfer"),
 )
 
 
@@ -130,6 +131,8 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         except InputError as error:
             yield f"{where}: {error}"
 
+    yield from _transfer_contradictions(config, tasks, models)
+    yield from _transfer_contradictions(config, tasks, models)
     for name, published in published_entries(config).items():
         where = f"published_probes.{name}"
         yield from _reserved_name(name, where)
@@ -139,6 +142,30 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         for of_task, path in published.files.items():
             if not os.path.isfile(path):
                 yield f"{where}.files.{of_task}: {path}: no such file"
+
+
+def _transfer_contradictions(
+    config: Mapping[str, Any], tasks: Mapping[str, TaskEntry], models: Mapping[str, ModelEntry]
+) -> Iterator[str]:
+    for name, entry in transfer_entries(config).items():
+        where = f"transfer.{name}"
+        unknown = [
+            *_unknown_names([entry.train], tasks, f"{where}.train"),
+            *_unknown_names([entry.test], tasks, f"{where}.test"),
+        ]
+        if entry.train_model is not None:
+            unknown += _unknown_names([entry.train_model], models, f"{where}.train_model", "model")
+        yield from unknown
+        studied = (
+            entry.train in models[entry.train_model or model].tasks
+            for model in ([] if unknown else models)
+            if entry.test in models[model].tasks
+        )
+        if not unknown and not any(studied):
+            yield (
+                f"{where}: no model has {entry.test} among its tasks while "
+                f"{entry.train_model or 'it'} has {entry.train}; add them to models.{{model}}.tasks"
+            )
 
 
 def _reserved_name(name: str, where: str) -> Iterator[str]:
@@ -192,8 +219,10 @@ def _never_cut(
         )
 
 
-def _unknown_names(names: Sequence[str], known: Mapping[str, Any], where: str) -> Iterator[str]:
+def _unknown_names(
+    names: Sequence[str], known: Mapping[str, Any], where: str, kind: str = "task"
+) -> Iterator[str]:
     for name in names:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            yield f"{where}: unknown task {name!r}; did you mean {nearest[0]!r}?"
+            yield f"{where}: unknown {kind} {name!r}; did you mean {nearest[0]!r}?"

@@ -29,6 +29,7 @@ from think_to_talk.study.later_work import LaterWork
 from think_to_talk.study.lengths import length_warnings
 from think_to_talk.study.memory import Placement, Prompt, expected_tokens
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
+from think_to_talk.study.transfers import TransferNeeds
 from think_to_talk.study.work import Work
 from think_to_talk.tokens.prompts import first_shots
 
@@ -169,6 +170,11 @@ class Needs:
         """The work of jobs after hidden states that run a model."""
         return LaterWork(self)
 
+    @cached_property
+    def transfers(self) -> TransferNeeds:
+        """The needs of jobs that try probes on other hidden states."""
+        return TransferNeeds(self)
+
     def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
         """Bytes of the hidden states of so many rows of a task; ids and flags add a thousandth."""
         values = rows * self.prompt(model, task).positions * len(self.layers(model))
@@ -212,6 +218,8 @@ class Needs:
         """
         for task, split in itertools.product(self.study.tasks, STUDIED_SPLITS):
             self.study.shards(task, split)
+        for transfer in self.study.transfers:
+            self.study.transferred_variables(transfer)
         for model in self.study.models:
             self.placement(model)
             self.layers(model)

@@ -33,6 +33,7 @@ from think_to_talk.study.entries import (
     published_entries,
     task_entries,
 )
+from think_to_talk.study.transfers import transfer_entries
 
 #: All splits, in the order in which they are drawn.
 SPLITS = list(SPLIT_SEED_OFFSETS)
@@ -53,6 +54,7 @@ class StudyPlan:
     probes: how the probes of trained models are fitted.
     interventions: which interventions there are, and their settings.
     steering: whether models are steered along probes, and how.
+    transfers: which probes are tried on states that they were not trained on, by name.
     Methods raise InputError, naming the key, if the configuration asks for something impossible.
     """
 
@@ -65,6 +67,7 @@ class StudyPlan:
         self.probes = ProbesEntry.from_config(config["probes"])
         self.interventions = InterventionsEntry.from_config(config["interventions"])
         self.steering = SteeringEntry.from_config(config["steering"])
+        self.transfers = transfer_entries(config)
 
     @cached_property
     def controls(self) -> list[str]:
@@ -142,6 +145,35 @@ class StudyPlan:
         """The tasks on which a model is steered along the weights of probes."""
         tasks = self._tasks_if(self.steering.enabled, model)
         return [task for task in tasks if self.tasks[task].steered_variables]
+
+    def transfers_of(self, model: str) -> list[str]:
+        """The transfers in which a model's hidden states are tested."""
+        if model not in self.models or self.models[model].is_untrained:
+            return []
+        return [
+            name
+            for name, entry in self.transfers.items()
+            if entry.test in self.tasks_of(model)
+            and entry.train in self.tasks_of(entry.train_model or model)
+        ]
+
+    def transfer_results(self) -> list[dict[str, Any]]:
+        """Model, seed and transfer of each result."""
+        return [
+            {"model": model, "seed": seed, "transfer": name}
+            for model in self.models
+            for seed in self.seeds
+            for name in self.transfers_of(model)
+        ]
+
+    def transferred_variables(self, transfer: str) -> dict[int, int]:
+        """{variable of the probes: variable of the tested task}, by their numbers.
+
+        Raises InputError if the tasks have other variables than that says.
+        """
+        entry = self.transfers[transfer]
+        trained, tested = self.n_variables(entry.train), self.n_variables(entry.test)
+        return entry.variables(f"config: transfer.{transfer}", trained, tested)
 
     def replaces_states(self, model: str) -> bool:
         """Whether hidden states of a model's runs are replaced, by patches or by steering."""

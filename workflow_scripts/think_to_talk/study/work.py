@@ -166,6 +166,11 @@ def runtime_minutes(work: Work, placement: Placement) -> int:
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)
 
 
+def minutes_of_products(flops: float) -> int:
+    """The time limit of a job that does nothing but matrix products on one core, with a margin."""
+    return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * flops / CPU_FLOPS / 60)
+
+
 def probe_minutes(
     sizes: Sizes, prompt: Prompt, layers: int, train_rows: int, variables: int, steps: int
 ) -> int:

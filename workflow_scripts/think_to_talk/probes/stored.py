@@ -1,6 +1,7 @@
 """The probes of a task as `probes.fitting` stored them, to be applied to states of other runs.
 
-`patched_probes.runs` applies them to hidden states as passes give them; `probes.linear` predicts.
+`patched_probes.runs` applies them to hidden states as passes give them, and `transfer.rows` to
+those of another task; `probes.linear` predicts.
 """
 
 from __future__ import annotations
@@ -12,18 +13,12 @@ from typing import Any
 
 import torch
 
-from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import read_probe_rows
 from think_to_talk.files.shards import Shards
 from think_to_talk.probes.linear import Probes
-from think_to_talk.tokens.layout import Layout
 
 #: What a position is called in rows, as of `Layout.place`.
-_PLACE = ("relative_position", "equation", "symbol", "symbol_index")
-
-#: Of these, what pairs of problems have in common with the problems of a task. A symbol is `+` in
-#: place of `±` where all pairs have that operator.
-_SAME = ("relative_position", "equation", "symbol_index")
+PLACE = ("relative_position", "equation", "symbol", "symbol_index")
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class StoredProbes:
         places: dict[int, dict[str, Any]] = {}
         layers: dict[int, None] = {}
         for row in read_probe_rows(rows):
-            places[row["position"]] = {key: row[key] for key in _PLACE}
+            places[row["position"]] = {key: row[key] for key in PLACE}
             layers[row["layer"]] = None
         stored = Shards.open([weights], {key: str(value) for key, value in identity.items()})
         probes = {
@@ -58,16 +53,6 @@ class StoredProbes:
             for layer in sorted(layers)
         }
         return cls([places[position] for position in sorted(places)], probes)
-
-    def check_layout(self, layout: Layout) -> None:
-        """Raise InputError if problems of a layout do not have the positions of the probes."""
-        found = [layout.place(position) for position in range(layout.n_positions)]
-        if _compared(found) != _compared(self.places):
-            raise InputError(
-                f"its problems and chains take {len(found)} tokens, those that the probes read "
-                f"{len(self.places)}, or other symbols end at them; expected the same: set "
-                "interventions.probes: false"
-            )
 
     def predict(self, layer: int, states: torch.Tensor, first: int) -> torch.Tensor:
         """What a layer's probes read [positions, variables, rows], as bytes; 0 without a probe.
@@ -83,7 +68,3 @@ class StoredProbes:
     def fitted(self) -> torch.Tensor:
         """Which probes there are [layers, positions, variables]."""
         return torch.stack([probes.fitted for probes in self.layers.values()])
-
-
-def _compared(places: list[dict[str, Any]]) -> list[list[Any]]:
-    return [[place[key] for key in _SAME] for place in places]
