@@ -213,15 +213,15 @@ def test_a_step_that_rounding_has_led_astray_is_not_taken(monkeypatch):
     wanted = penalised_loss(
         features, labels, mask, fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED), 1e-3
     )
-    two_loop, calls = lbfgs._two_loop, iter(range(10_000))
+    product, calls = lbfgs._History.product, iter(range(10_000))
 
     def astray(*arguments):
-        product = two_loop(*arguments)
+        result = product(*arguments)
         if next(calls) == 2:
-            product[0] *= 1e12
-        return product
+            result[0] *= 1e12
+        return result
 
-    monkeypatch.setattr(lbfgs, "_two_loop", astray)
+    monkeypatch.setattr(lbfgs._History, "product", astray)
     probes = fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED)
     found = penalised_loss(features, labels, mask, probes, 1e-3)
     torch.testing.assert_close(found, wanted, rtol=2e-3, atol=0)

@@ -7,6 +7,8 @@ Shapes as in `objective`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,7 +61,7 @@ def minimise(
     probes = torch.arange(n)
     point = start
     loss, gradient = objective.evaluate(point)
-    history: list[tuple[Tensor, Tensor]] = []
+    history = _History.empty(point, n_history)
     for step in range(max_iterations):
         excess = gradient.square().sum(dim=(1, 2)) / (2 * objective.penalty)
         running = excess > tolerance * loss
@@ -72,10 +74,10 @@ def minimise(
             probes, point, loss, gradient = (
                 tensor[chosen] for tensor in (probes, point, loss, gradient)
             )
-            history = [(s[chosen], y[chosen]) for s, y in history]
+            history = history.select(chosen)
         if step and step % refresh == 0 and narrow:
             objective = objective.preconditioned(point)
-        direction = -_two_loop(objective, gradient, history, narrow)
+        direction = -history.product(gradient, objective.precondition if narrow else None)
         slope = (direction * gradient).sum(dim=(1, 2))
         # A probe whose direction is not downhill, for rounding errors, does not move.
         able = slope < 0
@@ -83,8 +85,7 @@ def minimise(
         trial, trial_loss, trial_gradient = _line_search(
             objective, point, loss, gradient, direction, slope, able
         )
-        history.append((trial - point, trial_gradient - gradient))
-        del history[:-n_history]
+        history.add(trial - point, trial_gradient - gradient)
         point, loss, gradient = trial, trial_loss, trial_gradient
     found[probes] = point
     return found
@@ -132,37 +133,83 @@ def _line_search(
         trial_loss[short], trial_gradient[short] = objective.select(short).evaluate(trial[short])
 
 
-def _two_loop(
-    objective: Objective,
-    gradient: Tensor,
-    history: list[tuple[Tensor, Tensor]],
-    preconditioned: bool,
-) -> Tensor:
-    """The L-BFGS product of inverse Hessian and gradient, per probe (Nocedal & Wright, alg. 7.4).
+@dataclass
+class _History:
+    """The last m steps of N probes, and the changes of the gradient over them.
 
-    gradient: [N, K, d + 1].
-    history: steps, and the changes of the gradient over them.
-    preconditioned: whether it starts from the objective's inverse curvature, or from a multiple of
-        the identity.
+    The product with the inverse Hessian is Nocedal & Wright's algorithm 7.4 in matrix form (Byrd,
+    Nocedal & Schnabel, 1994), so that all pairs are read by few matrix products. With the steps S
+    and changes Y of the gradient as rows, R_ij = s_i . y_j where s_i is not newer than y_j, and 0
+    otherwise.
+
+    steps, changes: S and Y, [N, m, K * (d + 1)], in a ring; not yet filled places are zero.
+    inverse: of R, [N, m, m].
+    curvature: the diagonal of R, [N, m].
+    scale: [N], of the identity from which the inverse Hessian starts without a preconditioner.
+    n_added: pairs so far.
     """
 
-    def dot(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).sum(dim=(1, 2), keepdim=True)
+    steps: Tensor
+    changes: Tensor
+    inverse: Tensor
+    curvature: Tensor
+    scale: Tensor
+    n_added: int = 0
 
-    q = gradient
-    coefficients = []
-    for s, y in reversed(history):
-        curvature = dot(s, y)
-        # A pair without curvature (of a probe that did not move) is skipped.
+    @classmethod
+    def empty(cls, point: Tensor, size: int) -> _History:
+        """Without a step; for points [N, K, d + 1] and m = size."""
+        n, entries = len(point), point[0].numel()
+        return cls(
+            point.new_zeros(n, size, entries),
+            point.new_zeros(n, size, entries),
+            point.new_zeros(n, size, size),
+            point.new_zeros(n, size),
+            point.new_ones(n),
+        )
+
+    def select(self, probes: Tensor) -> _History:
+        """Only the probes with these numbers in [0, N)."""
+        return _History(
+            self.steps[probes],
+            self.changes[probes],
+            self.inverse[probes],
+            self.curvature[probes],
+            self.scale[probes],
+            self.n_added,
+        )
+
+    def add(self, step: Tensor, change: Tensor) -> None:
+        """Replace the oldest pair by a step and the change of the gradient, [N, K, d + 1]."""
+        last = self.n_added % self.steps.shape[1]
+        self.n_added += 1
+        self.steps[:, last], self.changes[:, last] = step.flatten(1), change.flatten(1)
+        change = self.changes[:, last, :, None]
+        products = (self.steps @ change)[..., 0]
+        curvature = products[:, last]
+        # A pair without curvature (of a probe that did not move) is left out.
         rho = torch.where(curvature > 0, 1 / curvature, 0.0)
-        alpha = rho * dot(s, q)
-        q = torch.addcmul(q, alpha, y, value=-1)
-        coefficients.append((rho, alpha))
-    if preconditioned:
-        q = objective.precondition(q)
-    elif history:
-        s, y = history[-1]
-        q = q * torch.where(dot(y, y) > 0, dot(s, y) / dot(y, y), 1.0)
-    for (s, y), (rho, alpha) in zip(history, reversed(coefficients), strict=True):
-        q = torch.addcmul(q, s, alpha - rho * dot(y, q))
-    return q
+        self.inverse[:, last] = self.inverse[:, :, last] = 0.0
+        column = (self.inverse @ products[..., None])[..., 0]
+        self.inverse[:, :, last] = -rho[:, None] * column
+        self.inverse[:, last, last] = rho
+        self.curvature[:, last] = curvature
+        length = change.square().sum(dim=(1, 2))
+        self.scale = torch.where(curvature > 0, curvature / length, self.scale)
+
+    def product(self, gradient: Tensor, precondition: Callable[[Tensor], Tensor] | None) -> Tensor:
+        """The product of the inverse Hessian and the gradient, [N, K, d + 1].
+
+        precondition: the inverse curvature that the history corrects; otherwise it is a multiple
+            of the identity.
+        """
+        filled = slice(None), slice(min(self.n_added, self.steps.shape[1]))
+        steps, changes = self.steps[filled], self.changes[filled]
+        inverse = self.inverse[filled][..., filled[1]]
+        flat = gradient.flatten(1)[:, None]
+        along = flat @ steps.transpose(1, 2) @ inverse.transpose(1, 2)
+        rest = torch.baddbmm(flat, along, changes, alpha=-1).view_as(gradient)
+        rest = precondition(rest) if precondition else rest * self.scale[:, None, None]
+        flat = rest.flatten(1)[:, None]
+        back = self.curvature[filled][:, None] * along - flat @ changes.transpose(1, 2)
+        return torch.baddbmm(flat, back @ inverse, steps).view_as(gradient)

@@ -39,22 +39,17 @@ _LEAST_CURVATURE = 1e-6
 class Group:
     """Probes that share features.
 
-    rows: [n, d] features.
-    columns: [d + 1, n], the features transposed, with a last row of ones. Both layouts are kept
-        because matrix products are fastest on contiguous operands.
+    columns: [d + 1, n], the features transposed, with a last row of ones.
     share: [n], each row's share of the mean loss, or [T, n] where probes differ in it; 0 for a row
         that a probe is not trained on.
     labels: [T, n] classes.
-    moments: [d + 1, d + 1], second moments of the features and the constant one.
     inverse: approximate inverse of the Hessian's diagonal blocks: one for all, [d + 1, d + 1]; one
         per class, [K, d + 1, d + 1]; or one per probe and class, [T, K, d + 1, d + 1].
     """
 
-    rows: Tensor
     columns: Tensor
     share: Tensor
     labels: Tensor
-    moments: Tensor
     inverse: Tensor | None = None
 
     @classmethod
@@ -63,20 +58,28 @@ class Group:
 
         features: [n, d].
         labels: [T, n] classes.
-        share: [n] or [T, n], each row's share of the mean loss; equal by default. Moments are over
-            all probes.
+        share: [n] or [T, n], each row's share of the mean loss; equal by default.
         """
         if share is None:
             share = features.new_full((len(features),), 1 / len(features))
         columns = features.new_ones(features.shape[1] + 1, len(features))
         columns[:-1] = features.T
-        common = share if share.ndim == 1 else share.mean(dim=0)
-        return cls(features, columns, share, labels, (columns * common) @ columns.T)
+        return cls(columns, share, labels)
+
+    @property
+    def _common_share(self) -> Tensor:
+        """Each row's share [n] of the mean loss of all probes."""
+        return self.share if self.share.ndim == 1 else self.share.mean(dim=0)
+
+    @property
+    def moments(self) -> Tensor:
+        """Second moments of the features and the constant one, [d + 1, d + 1]."""
+        return (self.columns * self._common_share) @ self.columns.T
 
     @property
     def present(self) -> Tensor:
         """Whether a probe is trained on a row of a class, [T, K]."""
-        shares = self.rows.new_zeros(len(self.labels), N_CLASSES)
+        shares = self.columns.new_zeros(len(self.labels), N_CLASSES)
         return shares.scatter_add_(1, self.labels, self.share.expand(self.labels.shape)) > 0
 
     def select(self, probes: Tensor) -> Group:
@@ -106,14 +109,13 @@ class Group:
             loss = -torch.special.xlogy(self.share, likelihood).sum(dim=1)
         error.scatter_add_(1, labels, error.new_full((), -1.0).expand_as(labels))
         error *= self.share.unsqueeze(-2)
-        gradient[..., :-1] = (error.view(t * k, -1) @ self.rows).view(t, k, -1)
-        gradient[..., -1] = error.sum(dim=2)
+        torch.mm(error.view(t * k, -1), self.columns.T, out=gradient.view(t * k, -1))
         return loss
 
     def _probabilities(self, point: Tensor, scratch: tuple[Tensor, Tensor]) -> Tensor:
         """The probabilities [T, K, n] at a point [T, K, d + 1]; the next call overwrites them."""
         t, k, _ = point.shape
-        shape = (t, k, len(self.rows))
+        shape = (t, k, self.columns.shape[1])
         logits, probabilities = (buffer[: prod(shape)] for buffer in scratch)
         torch.mm(point.flatten(0, 1), self.columns, out=logits.view(t * k, -1))
         return torch.softmax(logits.view(shape), dim=1, out=probabilities.view(shape))
@@ -130,11 +132,10 @@ class Group:
 
     def common_curvature(self, point: Tensor, scratch: tuple[Tensor, Tensor]) -> Tensor:
         """One for all probes, [K, d + 1, d + 1], at the mean of their points [T, K, d + 1]."""
-        share = self.share if self.share.ndim == 1 else self.share.mean(dim=0)
-        some = slice(None, None, 2 if len(share) > _MANY_ROWS * self.rows.shape[1] else 1)
+        share, d = self._common_share, len(self.columns) - 1
+        some = slice(None, None, 2 if len(share) > _MANY_ROWS * d else 1)
         one = replace(
             self,
-            rows=self.rows[some],
             columns=self.columns[:, some].contiguous(),
             share=share[some] / share[some].sum(),
             labels=self.labels[:1, some],
@@ -154,7 +155,7 @@ class Objective:
         self.groups, self.penalty, self.alike = list(groups), penalty, alike
         self.sizes = [len(group.labels) for group in groups]
         largest = max(group.labels.numel() for group in groups) * N_CLASSES
-        self._scratch = tuple(groups[0].rows.new_empty(2, largest))
+        self._scratch = tuple(groups[0].columns.new_empty(2, largest))
 
     @property
     def shape(self) -> tuple[int, int, int]:
