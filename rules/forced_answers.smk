@@ -26,6 +26,7 @@ rule forced_answers:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         identity=numbered_identity,
         code=script_version("forced_answers.py"),
     script:

@@ -91,6 +91,7 @@ rule patching:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         identity=numbered_identity,
         edits=lambda wildcards: list(study.tasks[wildcards.task].edits),
         patching={
@@ -129,6 +130,7 @@ rule free_writing:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         identity=numbered_identity,
         edits=lambda wildcards: list(study.tasks[wildcards.task].edits),
         specs={
@@ -196,6 +198,7 @@ rule inconsistent_chains:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         max_new_tokens=model_setting("max_new_tokens"),
         identity=numbered_identity,
         code=script_version("inconsistent_chains.py"),

@@ -36,6 +36,7 @@ rule patched_probes:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         last_layer=model_setting("last_layer"),
         identity=numbered_identity,
         edits=lambda wildcards: list(study.tasks[wildcards.task].edits),

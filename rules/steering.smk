@@ -34,6 +34,7 @@ rule steering:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        chat=model_setting("chat"),
         last_layer=model_setting("last_layer"),
         identity=numbered_identity,
         task=lambda wildcards: study.tasks[wildcards.task].template_values,

@@ -43,6 +43,7 @@ for studied_task in study.tasks:
             rows={split: study.n_rows(studied_task, split) for split in STUDIED_SPLITS},
             shots=model_setting("shots"),
             bos=model_setting("bos"),
+            chat=model_setting("chat"),
             # Whether the model has positions for so many.
             max_new_tokens=model_setting("max_new_tokens"),
             shard_rows=study.rows_per_shard,

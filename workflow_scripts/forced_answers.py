@@ -8,6 +8,7 @@ from think_to_talk.forced_answers.reading import forced_answer_rows
 from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -20,6 +21,7 @@ with job.running(globals()) as this:
         read_jsonl(this.input.dataset),
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
     )

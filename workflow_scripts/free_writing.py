@@ -10,6 +10,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.interventions.free_writing import free_writing_rows
 from think_to_talk.interventions.specs import SpecSettings
 from think_to_talk.models.loading import Checkpoint
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -27,6 +28,7 @@ with job.running(globals()) as this:
         SpecSettings(**this.params.specs),
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
         end_ids=checkpoint.end_ids(),

@@ -8,6 +8,7 @@ from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.interventions.inconsistent_chains import inconsistent_chain_rows
 from think_to_talk.models.loading import Checkpoint
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -20,6 +21,7 @@ with job.running(globals()) as this:
         read_jsonl(this.input.pairs),
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
         max_new_tokens=this.params.max_new_tokens,
         identity=this.params.identity,

@@ -10,6 +10,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.patched_probes.rows import patched_probe_rows
 from think_to_talk.probes.stored import StoredProbes
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -27,6 +28,7 @@ with job.running(globals()) as this:
         this.params.specs,
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         last_layer=this.params.last_layer,
         batch_size=this.resources.batch_size,
         identity=this.params.identity,

@@ -9,6 +9,7 @@ from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.interventions.patching import PatchingSettings, patching_rows
 from think_to_talk.models.loading import Checkpoint
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -27,6 +28,7 @@ with job.running(globals()) as this:
         PatchingSettings(**this.params.patching),
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
     )

@@ -11,6 +11,7 @@ from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
+from think_to_talk.tokens.chat import Chat
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -37,6 +38,7 @@ with job.running(globals()) as this:
         SteeringSettings(**this.params.steering),
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
         last_layer=this.params.last_layer,
         identity=identity,

@@ -6,6 +6,7 @@ import job
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.models.positions import Length, check_length
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.write_shards import write_token_shards
 
 with job.running(globals()) as this:
@@ -27,6 +28,7 @@ with job.running(globals()) as this:
         {"test": this.output.test, "probing_train": this.output.probing_train},
         shots=this.params.shots,
         bos=this.params.bos,
+        chat=this.params.chat and Chat(**this.params.chat),
         shard_rows=this.params.shard_rows,
         identity=this.params.identity,
         check_length=check,

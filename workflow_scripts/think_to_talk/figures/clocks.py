@@ -26,8 +26,8 @@ from think_to_talk.figures.style import (
     legend_above,
     variable_styles,
 )
-from think_to_talk.figures.symbol_axis import AXIS, SHADED, draw_symbol_axis
-from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.figures.symbol_axis import AXIS, SHADED, draw_symbol_axis, place_of
+from think_to_talk.formulas.symbols import TEMPLATE, variable_symbol
 from think_to_talk.timing.clocks import CLOCKS, MEASURED
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
@@ -82,7 +82,7 @@ def _draw_task(panel: Axes, probes: ProbeRows, clocks: ProbeRows) -> None:
         for row in measured:
             height = lane + (clocks.index(row) - (len(clocks) - 1) / 2) / _lines_of(styles)
             if row[clock] is not None:
-                at = _place(on_axis, row[clock]) - cot_start
+                at = _place(probes, row[clock]) - cot_start
                 _draw_date(panel, at, end, height, styles[row["variable"]])
         never = [variable_symbol(row["variable"]) for row in measured if row[clock] is None]
         if never and clock != "t_text":
@@ -99,14 +99,20 @@ def _named(style: VariableStyle) -> Line2D:
     return Line2D([], [], label=style.label, **mark)
 
 
-def _draw_date(panel: Axes, at: int, end: int, height: float, style: VariableStyle) -> None:
+def _draw_date(panel: Axes, at: float, end: int, height: float, style: VariableStyle) -> None:
     """A line from a date to the end of the chain."""
     line: dict[str, Any] = {"color": style.colour, "linewidth": 1.0, "solid_capstyle": "butt"}
     panel.plot([at, end + 0.5], [height, height], **line)
     panel.plot([at], [height], color=style.colour, marker=style.marker, markersize=_MARK)
 
 
-def _place(on_axis: ProbeRows, t: int) -> int:
-    """The symbol that is complete at a token, or that it is a part of: the next to be completed."""
+def _place(probes: ProbeRows, t: int) -> float:
+    """The symbol that is complete at a token, or that it is a part of: the next to be completed.
+
+    A token of a chat template is half a place before the chain of thought.
+    """
+    on_axis = on_symbol_axis(probes)
+    if any(row["relative_position"] == t and row["symbol"] == TEMPLATE for row in probes):
+        return place_of(t, on_axis)
     later = [row["symbol_index"] for row in on_axis if row["relative_position"] >= t]
     return min(later, default=max(row["symbol_index"] for row in on_axis))

@@ -18,7 +18,12 @@ from think_to_talk.controls.kinds import Control
 from think_to_talk.controls.results import Result, Row, Rows
 from think_to_talk.figures.accuracy_curve import LIGHT, draw_band, draw_joined, task_panels
 from think_to_talk.figures.style import HELDOUT_DASHES, VariableStyle, legend_above, variable_styles
-from think_to_talk.figures.symbol_axis import CEILING, draw_ceiling, draw_symbol_axis
+from think_to_talk.figures.symbol_axis import (
+    CEILING,
+    draw_ceiling,
+    draw_symbol_axis,
+    place_of,
+)
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import SEPARATORS, on_symbol_axis
@@ -69,23 +74,12 @@ class _TaskCurves:
         if control.compared_with == "timing":
             for row in result.compared:
                 if row["t_star"] is not None:
-                    place = _place_of(row["t_star"], on_axis)
+                    place = place_of(row["t_star"], on_axis)
                     self.marks.setdefault(row["variable"], []).append(place)
 
 
 def _curve(rows: Iterable[Row]) -> Curve:
     return {row["symbol_index"]: row["score"] for row in rows if row["score"] is not None}
-
-
-def _place_of(t: int, on_axis: Rows) -> float:
-    """The place of token position t on the symbol axis.
-
-    on_axis: as of `on_symbol_axis`. A position that completes no symbol is half a place before the
-    symbol that it begins.
-    """
-    following = (row for row in on_axis if row["relative_position"] >= t)
-    row = min(following, key=lambda row: row["relative_position"])
-    return row["symbol_index"] - (0.0 if row["relative_position"] == t else 0.5)
 
 
 def draw_curves(

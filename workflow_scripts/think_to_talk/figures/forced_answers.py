@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from think_to_talk.figures.accuracy_curve import draw_accuracy, draw_threshold, task_panels
 from think_to_talk.figures.style import STYLE, ProbeRows, legend_above
-from think_to_talk.figures.symbol_axis import draw_symbol_axis
+from think_to_talk.figures.symbol_axis import draw_symbol_axis, place_of
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.forced import first_said
 from think_to_talk.timing.roles import ANSWER, ROLE_COLOURS, variable_roles
@@ -55,11 +55,10 @@ def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: flo
         if role == ANSWER:
             best = list(best_layers(on_axis, variable).values())
             draw_accuracy(panel, best, cot_start, "0.5", {"label": "best probe of the answer"})
-    said = [row for row in forced if row["symbol_index"] is not None]
-    x = [row["symbol_index"] - cot_start for row in said]
-    accuracy = [row["accuracy"] for row in said]
-    low = [row["accuracy"] - row["accuracy_ci_low"] for row in said]
-    high = [row["accuracy_ci_high"] - row["accuracy"] for row in said]
+    x = [place_of(row["relative_position"], on_axis) - cot_start for row in forced]
+    accuracy = [row["accuracy"] for row in forced]
+    low = [row["accuracy"] - row["accuracy_ci_low"] for row in forced]
+    high = [row["accuracy_ci_high"] - row["accuracy"] for row in forced]
     marks: dict[str, Any] = {
         "color": _COLOUR,
         "marker": "o",
@@ -68,9 +67,9 @@ def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: flo
         "capsize": 1.5,
     }
     panel.errorbar(x, accuracy, yerr=(low, high), label="forced answer", **marks)
-    mass = [row["digit_mass"] for row in said]
+    mass = [row["digit_mass"] for row in forced]
     panel.plot(x, mass, color="0.3", linewidth=0.8, linestyle=(0, (1, 1.5)), label="mass on digits")
-    first = first_said(said, threshold)
+    first = first_said(forced, threshold)
     if first:
-        place = first["symbol_index"] - cot_start
+        place = place_of(first["relative_position"], on_axis) - cot_start
         panel.plot([place], [first["accuracy"]], color=_COLOUR, marker="*", markersize=8)

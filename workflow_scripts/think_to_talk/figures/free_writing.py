@@ -61,7 +61,7 @@ def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Fig
     return figure
 
 
-def _draw_rates(panel: Axes, rows: Rows, names: Mapping[int, str], mappable: Any) -> None:
+def _draw_rates(panel: Axes, rows: Rows, names: Mapping[float, str], mappable: Any) -> None:
     """The success rate of each window of layers at each equation of the problem."""
     equations = sorted({row["equation"] for row in rows})
     windows = sorted({(row["layers"][0], row["layers"][-1]) for row in rows})

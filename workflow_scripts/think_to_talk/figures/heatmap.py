@@ -19,9 +19,10 @@ from matplotlib.image import AxesImage
 
 from think_to_talk.figures.style import STYLE, WIDTH, ProbeRows, describe
 from think_to_talk.figures.symbol_axis import AXIS, label_symbols
-from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
+from think_to_talk.formulas.symbols import TEMPLATE, variable_symbol
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import role_label, variable_roles
+from think_to_talk.timing.symbol_axis import shown_symbol
 from think_to_talk.timing.text import position_ceilings
 
 #: Keys of accuracies in probe rows.
@@ -60,6 +61,8 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRo
             )
         if ceiling_rows:
             notes.append('"text": ceiling, the best accuracy that the text up to there allows')
+        if any(row["symbol"] == TEMPLATE for row in axes.positions):
+            notes.append(f"{TEMPLATE}: chat template, between the problem and the chain")
         panels[-1].set_xlabel(AXIS)
         bar = figure.colorbar(image, ax=list(panels), fraction=0.02, pad=0.01, aspect=30)
         bar.set_label("probe accuracy")
@@ -120,10 +123,7 @@ class _TaskAxes:
             ticks, names = [*ticks, len(self.layers)], [*names, "text"]
         panel.set_yticks(ticks, names)
         panel.set_ylabel("layer")
-        labels = {
-            place: row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL
-            for place, row in enumerate(self.positions)
-        }
+        labels = {place: shown_symbol(row) for place, row in enumerate(self.positions)}
         # The panels of a variable share the symbols below the last.
         label_symbols(panel, labels if key == self.accuracies(variable)[-1] else {})
         return image

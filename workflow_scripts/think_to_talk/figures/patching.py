@@ -72,7 +72,7 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
         if row["kind"] == "sliding" and row["donor"] == "paired" and row["rows"] == "solved"
     ]
     names = equation_names(probes)
-    equations = sorted(names)
+    equations = list(names)
     n_layers = max(row["layers"][-1] for row in sliding)
     shown = [
         *_readable(probes, sliding, equations),
@@ -109,7 +109,7 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
     return figure
 
 
-def _readable(probes: Rows, sliding: Rows, equations: Sequence[int]) -> list[_Cells]:
+def _readable(probes: Rows, sliding: Rows, equations: Sequence[float]) -> list[_Cells]:
     """The best accuracy of probes within each equation, per layer, of each value that is asked."""
     asked = {row["variable"] for row in sliding if row["variable"] is not None}
     shown = []
@@ -121,7 +121,7 @@ def _readable(probes: Rows, sliding: Rows, equations: Sequence[int]) -> list[_Ce
     return shown
 
 
-def _changed(sliding: Rows, equations: Sequence[int], names: Mapping[int, str]) -> list[_Cells]:
+def _changed(sliding: Rows, equations: Sequence[float], names: Mapping[float, str]) -> list[_Cells]:
     """The success rate of each window, at its middle layer, of each number and edit."""
     shown = []
     for answer in sorted({row["answer_equation"] for row in sliding}):
@@ -139,7 +139,7 @@ def _changed(sliding: Rows, equations: Sequence[int], names: Mapping[int, str]) 
 
 def _grid(
     rows: Rows,
-    equations: Sequence[int],
+    equations: Sequence[float],
     height: Callable[[Mapping[str, Any]], float],
     value: Callable[[Mapping[str, Any]], float],
 ) -> tuple[list[float], np.ndarray]:
@@ -152,7 +152,7 @@ def _grid(
     return heights, values
 
 
-def _draw(panel: Axes, cells: _Cells, equations: Sequence[int], n_layers: int) -> None:
+def _draw(panel: Axes, cells: _Cells, equations: Sequence[float], n_layers: int) -> None:
     """Cells, where the chain begins, and the equation of the answer."""
     heights = np.array(cells.layers, dtype=float)
     between = (heights[:-1] + heights[1:]) / 2

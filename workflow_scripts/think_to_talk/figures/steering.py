@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from think_to_talk.figures.accuracy_curve import task_panels
 from think_to_talk.figures.style import STYLE, ProbeRows, beside, legend_above, variable_styles
 from think_to_talk.figures.symbol_axis import draw_symbol_axis
+from think_to_talk.formulas.symbols import TEMPLATE
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
@@ -70,7 +71,7 @@ def _length(factor: float) -> str:
 def _draw_task(panel: Axes, probes: ProbeRows, steering: ProbeRows) -> None:
     cot_start = draw_symbol_axis(panel, on_symbol_axis(probes))
     styles = variable_styles(variable_roles(probes))
-    symbols = _last_symbols(probes)
+    places = _places(probes)
     steered = [row for row in steering if row["n"]]
     for variable in sorted({row["variable"] for row in steered}):
         style = styles[variable]
@@ -92,7 +93,7 @@ def _draw_task(panel: Axes, probes: ProbeRows, steering: ProbeRows) -> None:
             "linewidth": 0.8,
             "transform": beside(panel, _APART * shift),
         }
-        x = symbols[position] - cot_start
+        x = places[position] - cot_start
         low, high = row["follows_ci_low"], row["follows_ci_high"]
         error = [[row["follows"] - low], [high - row["follows"]]]
         panel.errorbar([x], [row["follows"]], yerr=error, **options)
@@ -103,11 +104,13 @@ def _marker(row: Mapping[str, Any]) -> tuple[int, tuple[int, int, str]]:
     return row["position"], (row["variable"], row["layer"], row["kind"])
 
 
-def _last_symbols(probes: ProbeRows) -> dict[int, int]:
-    """{position: the last symbol that is complete there}: a lone space completes none."""
-    completed = {row["position"]: row["symbol_index"] for row in probes}
+def _places(probes: ProbeRows) -> dict[int, float]:
+    """{position: its place on the symbol axis}: the last symbol that is complete there.
+
+    A lone space completes none. A token of a chat template is half a place behind the problem.
+    """
     found, last = {}, 0
-    for position, symbol in sorted(completed.items()):
-        last = last if symbol is None else symbol
-        found[position] = last
+    for position, row in sorted({row["position"]: row for row in probes}.items()):
+        last = last if row["symbol_index"] is None else row["symbol_index"]
+        found[position] = last + (0.5 if row["symbol"] == TEMPLATE else 0.0)
     return found

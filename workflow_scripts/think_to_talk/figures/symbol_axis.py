@@ -67,6 +67,17 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
     panel.tick_params(axis="x", length=0, pad=2)
 
 
+def place_of(t: int, on_axis: ProbeRows) -> float:
+    """The place of token position t on the symbol axis.
+
+    on_axis: as of `on_symbol_axis`. A position that completes no symbol is half a place before the
+    symbol that it begins; those of a chat template are so before the chain of thought.
+    """
+    following = (row for row in on_axis if row["relative_position"] >= t)
+    row = min(following, key=lambda row: row["relative_position"])
+    return float(row["symbol_index"] - (0.0 if row["relative_position"] == t else 0.5))
+
+
 def draw_ceiling(
     panel: Axes,
     on_axis: ProbeRows,

@@ -15,6 +15,7 @@ import torch
 
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
 from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, align, first_shots, tokenize
@@ -33,7 +34,7 @@ class Cut:
     kept: tokens of the gold chain that the cut prompts begin with.
     suffix: [rows, tokens] ids behind them, the last of which stands before the answer.
     place: where it is, as keys of probe rows: at the last token of the last equation that is kept,
-        or of the problem.
+        or before the chain, of the problem or of a chat template behind it.
     """
 
     equations: int
@@ -67,10 +68,11 @@ class CutPrompts:
         shots: int | str,
         bos: str = "tokenizer",
         seed: int = 0,
+        chat: Chat | None = None,
     ) -> CutPrompts:
         """Cut and tokenize the rows of a task.
 
-        shots, bos: as of `tokens.prompts.tokenize`; the examples are cut as well.
+        shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
         seed: of the places where the examples are cut.
         Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
@@ -81,11 +83,11 @@ class CutPrompts:
             {**row, "few_shot_context": cut[context]}
             for row, context in zip(rows, contexts, strict=True)
         ]
-        whole, layout = _tokenized(tokenizer, shown, bos)
+        whole, layout = _tokenized(tokenizer, shown, bos, chat)
         gold = torch.tensor([row.gold for row in whole])
         cuts, digits = zip(
             *(
-                _cut(tokenizer, shown, equations, gold, layout, bos)
+                _cut(tokenizer, shown, equations, gold, layout, bos, chat)
                 for equations in range(n_cuts(rows[0]))
             ),
             strict=True,
@@ -96,9 +98,9 @@ class CutPrompts:
 
 
 def _tokenized(
-    tokenizer: PreTrainedTokenizerBase, rows: Rows, bos: str
+    tokenizer: PreTrainedTokenizerBase, rows: Rows, bos: str, chat: Chat | None
 ) -> tuple[list[TokenizedRow], Layout]:
-    tokenized = list(tokenize(tokenizer, rows, "all", bos))
+    tokenized = list(tokenize(tokenizer, rows, "all", bos, chat))
     return tokenized, align(tokenizer, rows, tokenized)
 
 
@@ -109,21 +111,20 @@ def _cut(
     gold: torch.Tensor,
     layout: Layout,
     bos: str,
+    chat: Chat | None,
 ) -> tuple[Cut, DigitTokens]:
     """One cut, and the tokens of digits in its chains.
 
     gold: [rows, tokens] of the whole chains. layout: of problems and whole chains.
     """
     cut_rows = [cut_row(row, equations) for row in rows]
-    tokenized, cut_layout = _tokenized(tokenizer, cut_rows, bos)
+    tokenized, cut_layout = _tokenized(tokenizer, cut_rows, bos, chat)
     ids = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
     digits = DigitTokens.of(ids, cut_layout, cut_rows, texts, "forced_answers")
     answer = max(s for s, symbol in enumerate(cut_layout.symbols) if symbol == NUMBER)
     # A lone space before a digit stands at the digit's symbol, which it does not complete.
-    tokens = enumerate(zip(cut_layout.position_symbol, cut_layout.completes, strict=True))
-    position = next(p for p, (symbol, completes) in tokens if symbol == answer and completes)
-    before = position - cut_layout.n_problem
+    before = cut_layout.position_of(answer) - cut_layout.n_problem
     # A task's chains may be cut here: the last token before the answer is read all the same.
     common = min(before - 1, gold.shape[1])
     alike = (ids[:, :common] == gold[:, :common]).all(dim=0)
@@ -133,7 +134,7 @@ def _cut(
 
 
 def _end(layout: Layout, equations: int) -> int:
-    """The position of the last token of an equation of the chain, or of the problem for none."""
+    """The position of the last token of an equation of the chain, or before the chain for none."""
     if equations == 0:
         return layout.n_problem - 1
     numbers = layout.equations()
@@ -141,5 +142,4 @@ def _end(layout: Layout, equations: int) -> int:
         s for s, n in enumerate(numbers) if n == equations - 1 and layout.symbols[s] not in ",;"
     )
     # A token may complete the separator, too.
-    tokens = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
-    return next(p for p, (symbol, completes) in tokens if symbol >= last and completes)
+    return layout.position_of(last)

@@ -21,6 +21,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
 from think_to_talk.progress import progress
+from think_to_talk.tokens.chat import Chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -37,6 +38,7 @@ def forced_answer_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     batch_size: int,
     identity: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
@@ -44,13 +46,13 @@ def forced_answer_rows(
 
     facts: how the model may be run.
     dataset: rows of a task, of which all are asked.
-    shots, bos: as of `tokens.prompts.tokenize`; the examples are cut as well.
+    shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
     batch_size: rows at a time.
     identity: model, seed and task.
     Raises InputError if rows do not tokenize alike, or if a digit has no token of its own.
     """
     with located(f"models.{identity['model']}"):
-        prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"])
+        prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"], chat)
     prompts.digits.warn_of_missing(identity["task"])
     passes = Passes(model, facts, prompts.prefix, batch_size)
     answers = torch.tensor([int(row["original_answer"]) for row in dataset])

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.rows import examples
 
 #: Of the chains of a task: whole, the answer alone, or cut after so many equations.
 Chain = str | int
@@ -71,7 +72,7 @@ def shortened_example(row: Mapping[str, Any], chain: Chain) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _shortened_examples(context: str, chain: Chain) -> str:
     return "".join(
-        f"{question}{_shortened(written, chain)}\n" for question, written in _examples(context)
+        f"{question}{_shortened(written, chain)}\n" for question, written in examples(context)
     )
 
 
@@ -94,30 +95,14 @@ def cut_examples(context: str, seed: int) -> str:
     seed: of the places, which are equally likely; that of an example depends on its number alone.
     Raises InputError for an example without a question.
     """
-    whole = list(_examples(context))
+    whole = list(examples(context))
     if all(_is_answer_alone(chain) for _, chain in whole):
         return context
-    examples = []
+    shown = []
     for number, (question, chain) in enumerate(whole):
         place = random.Random(f"{seed} {number}").randrange(_n_cuts(chain))
-        examples.append(f"{question}{_cut(chain, place)}\n")
-    return "".join(examples)
-
-
-def _examples(context: str) -> Iterator[tuple[str, str]]:
-    """(text up to the chain, chain) of each few-shot example.
-
-    Raises InputError for an example without a question.
-    """
-    for number, example in enumerate(context.splitlines()):
-        problem, question, rest = example.partition("=?")
-        if not question:
-            raise InputError(
-                f"few_shot_context: example {number + 1}, {example!r}, has no `=?`, expected a "
-                "problem, its question and its chain of thought"
-            )
-        chain = rest.lstrip()
-        yield f"{problem}{question}{rest.removesuffix(chain)}", chain
+        shown.append(f"{question}{_cut(chain, place)}\n")
+    return "".join(shown)
 
 
 def _with_chain(row: Mapping[str, Any], chain: str) -> dict[str, Any]:

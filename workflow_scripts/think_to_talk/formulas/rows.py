@@ -1,4 +1,4 @@
-"""Rows of datasets and pairs: the base problem of a pair, and whether a generation is correct.
+"""Rows of datasets and pairs: base problems, few-shot examples, and correct generations.
 
 A module of its own because `tokens`, `hidden_states` and `interventions` need these functions, but
 not the drawing of problems.
@@ -6,8 +6,10 @@ not the drawing of problems.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from think_to_talk.errors import InputError
 
 
 def base_row(pair: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,3 +23,19 @@ def is_correct(generation: str, example: Mapping[str, Any]) -> bool:
     """Whether a generation, up to its newline, equals the gold scratchpad, spaces ignored."""
     written = generation.split("\n")[0].replace(" ", "")
     return written == example["scratchpad"].replace(" ", "")
+
+
+def examples(context: str) -> Iterator[tuple[str, str]]:
+    """(text up to the chain, chain) of each few-shot example.
+
+    Raises InputError for an example without a question.
+    """
+    for number, example in enumerate(context.splitlines()):
+        problem, question, rest = example.partition("=?")
+        if not question:
+            raise InputError(
+                f"few_shot_context: example {number + 1}, {example!r}, has no `=?`, expected a "
+                "problem, its question and its chain of thought"
+            )
+        chain = rest.lstrip()
+        yield f"{problem}{question}{rest.removesuffix(chain)}", chain

@@ -20,6 +20,13 @@ EITHER_OPERATOR = "±"
 #: Stands for a token that completes no symbol, such as a lone space.
 NO_SYMBOL = "·"
 
+#: Stands for a token of a chat template, between the problem and its chain of thought.
+TEMPLATE = "▪"
+
+#: The number of the part that these tokens are: between the question, -1, and the chain's first
+#: equation, 0.
+TEMPLATE_EQUATION = -0.5
+
 
 def variable_symbol(variable: int) -> str:
     """The name of a variable on the symbol axis, by its index in definition order: A, B ..."""

@@ -28,6 +28,7 @@ from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec, SpecSettings, of_the_problem
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.stop_ids import stop_ids
 
@@ -48,6 +49,7 @@ def free_writing_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     batch_size: int,
     identity: Mapping[str, Any],
     end_ids: Sequence[int] = (),
@@ -58,20 +60,20 @@ def free_writing_rows(
     edits: {name: pair rows}. An edit after which no chain differs, such as a distractor's, is left
         out: there is no other chain to write.
     settings: which hidden states are patched.
-    shots, bos: as of `tokens.prompts.tokenize`.
+    shots, bos, chat: as of `tokens.prompts.tokenize`.
     batch_size: rows at a time.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
     """
     n_layers = model.config.get_text_config().num_hidden_layers
-    stops = frozenset(stop_ids(tokenizer, end_ids))
+    stops = frozenset(stop_ids(tokenizer, end_ids, chat))
     description = f"free writing {identity['model']}, seed {identity['seed']}, {identity['task']}"
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
             if all(pair["target"] == pair["base_target"] for pair in pairs):
                 bar.update(len(pairs))
                 continue
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
             specs = of_the_problem(settings.all_specs(tokens.layout, n_layers), tokens.layout)
             passes = Passes(model, facts, tokens.prefix, batch_size)
             patcher = FreePatcher(FreeWriter(passes, stops), tokens)

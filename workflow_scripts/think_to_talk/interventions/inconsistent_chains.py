@@ -23,6 +23,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
 from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
 from think_to_talk.progress import progress
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
@@ -39,6 +40,7 @@ def inconsistent_chain_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     batch_size: int,
     max_new_tokens: int,
     identity: Mapping[str, Any],
@@ -48,7 +50,7 @@ def inconsistent_chain_rows(
 
     facts: how the model may be run.
     altered: pair rows with the key `altered_variable`.
-    shots, bos: as of `tokens.prompts.tokenize`.
+    shots, bos, chat: as of `tokens.prompts.tokenize`.
     batch_size: rows at a time.
     max_new_tokens: the length at which a generation is cut.
     identity: model, seed and task.
@@ -56,11 +58,11 @@ def inconsistent_chain_rows(
     """
     variables = sorted({pair["altered_variable"] for pair in altered})
     description = f"wrong results {identity['model']}, seed {identity['seed']}, {identity['task']}"
-    stops = stop_ids(tokenizer, end_ids)
+    stops = stop_ids(tokenizer, end_ids, chat)
     with progress(len(altered), description, "pairs") as bar:
         for variable in variables:
             pairs = [pair for pair in altered if pair["altered_variable"] == variable]
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
             passes = Passes(model, facts, tokens.prefix, batch_size)
             decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
             result = Result.of(variable, tokens.layout)

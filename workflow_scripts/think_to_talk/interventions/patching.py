@@ -34,6 +34,7 @@ from think_to_talk.interventions.patched_runs import Answers, Outputs, Patcher
 from think_to_talk.interventions.specs import Answer, Spec, SpecSettings, answers
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
+from think_to_talk.tokens.chat import Chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,6 +59,7 @@ def patching_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     batch_size: int,
     identity: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
@@ -69,7 +71,7 @@ def patching_rows(
     facts: how the model may be run.
     edits: {name: pair rows}.
     settings: which hidden states are patched.
-    shots, bos: as of `tokens.prompts.tokenize`.
+    shots, bos, chat: as of `tokens.prompts.tokenize`.
     batch_size: rows at a time.
     identity: model, seed and task.
     """
@@ -82,7 +84,7 @@ def patching_rows(
     description = f"patching {identity['model']}, seed {identity['seed']}, {identity['task']}"
     with progress(sum(len(pairs) for *_, pairs in tried), description, "pairs") as bar:
         for edit, donor, pairs in tried:
-            tokens = TokenizedPairs.of(tokenizer, list(pairs.values()), shots, bos)
+            tokens = TokenizedPairs.of(tokenizer, list(pairs.values()), shots, bos, chat)
             specs = settings.all_specs(tokens.layout, n_layers)
             if donor == "random":
                 specs = [spec for spec in specs if spec.source == "base"]

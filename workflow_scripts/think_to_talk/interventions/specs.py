@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.formulas.symbols import NUMBER, TEMPLATE_EQUATION
 from think_to_talk.interventions.tokenized_pairs import RUNS
 from think_to_talk.tokens.layout import Layout
 
@@ -45,8 +45,7 @@ class Spec:
 
     def described(self, layout: Layout) -> dict[str, Any]:
         """Keys of a row: the spec, and the equation of its positions if they have one in common."""
-        equations = layout.equations()
-        touched = {equations[layout.position_symbol[position]] for position in self.positions}
+        touched = {layout.equation_at(position) for position in self.positions}
         return {
             "kind": self.kind,
             "spec": self.name,
@@ -122,19 +121,21 @@ def answers(layout: Layout) -> list[Answer]:
     return found
 
 
-def positions_of(span: Mapping[str, Sequence[int]], layout: Layout) -> tuple[int, ...]:
+def positions_of(span: Mapping[str, Sequence[float]], layout: Layout) -> tuple[int, ...]:
     """The positions of a span: `{unit: [first, last]}`, both ends included.
 
     unit: `equations` (0 is the chain's first, -1 the question), `symbols` (places on the symbol
-    axis) or `positions` (counted from the problem's first token).
+    axis) or `positions` (counted from the problem's first token). Tokens of a chat template stand
+    between the question and the chain: a span with both of them has them, too.
     Raises InputError if there is nothing in it.
     """
     ((unit, (first, last)),) = span.items()
-    equations = layout.equations()
-    values = {
-        "equations": [equations[symbol] for symbol in layout.position_symbol],
-        "symbols": layout.position_symbol,
-        "positions": range(layout.n_positions),
+    positions = range(layout.n_positions)
+    between = layout.n_problem_symbols - 0.5
+    values: Sequence[float] = {
+        "equations": [layout.equation_at(position) for position in positions],
+        "symbols": [between if symbol is None else symbol for symbol in layout.position_symbol],
+        "positions": positions,
     }[unit]
     inside = tuple(p for p, value in enumerate(values) if first <= value <= last)
     if not inside:
@@ -146,7 +147,7 @@ def positions_of(span: Mapping[str, Sequence[int]], layout: Layout) -> tuple[int
 
 
 def sliding(layout: Layout, n_layers: int, window: int, stride: int) -> Iterator[Spec]:
-    """The grid of windows of layers × equations: a spec for each.
+    """The grid of windows of layers × equations, and a chat template: a spec for each.
 
     The base run's hidden states replace the edited run's, whose answers are read in the patched
     equation and in all later ones.
@@ -157,14 +158,15 @@ def sliding(layout: Layout, n_layers: int, window: int, stride: int) -> Iterator
     """
     window = min(window, n_layers + 1)
     wanted = answers(layout)
-    for equation in dict.fromkeys(layout.equations()):
+    for equation in dict.fromkeys(map(layout.equation_at, range(layout.n_positions))):
         forced = tuple(answer.forced for answer in wanted if answer.equation >= equation)
         if not forced:
             continue
         positions = positions_of({"equations": [equation, equation]}, layout)
         for first in range(0, n_layers + 2 - window, stride):
             layers = tuple(range(first, first + window))
-            name = f"equation {equation}, layers {layers[0]} to {layers[-1]}"
+            part = "template" if equation == TEMPLATE_EQUATION else f"equation {equation}"
+            name = f"{part}, layers {layers[0]} to {layers[-1]}"
             yield Spec(name, "sliding", "base", layers, positions, forced)
 
 

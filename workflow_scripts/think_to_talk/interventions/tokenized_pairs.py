@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.rows import base_row
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import align, tokenize
 
@@ -38,14 +39,15 @@ class TokenizedPairs:
         pairs: Rows,
         shots: int | str,
         bos: str = "tokenizer",
+        chat: Chat | None = None,
     ) -> TokenizedPairs:
         """Tokenize pairs.
 
-        shots, bos: as of `tokens.prompts.tokenize`.
+        shots, bos, chat: as of `tokens.prompts.tokenize`.
         Raises InputError if their problems do not all have the same layout.
         """
         rows = [*map(base_row, pairs), *pairs]
-        tokenized = list(tokenize(tokenizer, rows, shots, bos))
+        tokenized = list(tokenize(tokenizer, rows, shots, bos, chat))
         layout = align(tokenizer, rows, tokenized)
         ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
         runs = dict(zip(RUNS, ids.split(len(pairs)), strict=True))

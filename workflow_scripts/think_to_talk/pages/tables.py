@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.files.atomic import write_text
+from think_to_talk.formulas.symbols import TEMPLATE_EQUATION
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 20px; }
@@ -65,8 +66,17 @@ def as_cells(rows: Iterable[Mapping[str, Any]], headings: Mapping[str, str]) -> 
     headings: {column: heading}. A share is followed by its interval over clusters, if the row has
         the columns `{column}_cluster_low` and `{column}_cluster_high`.
     """
-    cells = [[_cell(row[column]) + _interval(row, column) for column in headings] for row in rows]
+    cells = [
+        [_cell(_named(column, row[column])) + _interval(row, column) for column in headings]
+        for row in rows
+    ]
     return [list(headings.values()), *cells]
+
+
+def _named(column: str, value: Any) -> Any:
+    """A value, but a name in place of the number that the part of a chat template has."""
+    is_template = column.endswith("equation") and value == TEMPLATE_EQUATION
+    return "template" if is_template else value
 
 
 def _cell(value: Any) -> str:

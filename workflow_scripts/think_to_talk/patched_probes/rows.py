@@ -30,6 +30,7 @@ from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPai
 from think_to_talk.patched_probes.runs import PatchedReader, Readings
 from think_to_talk.probes.stored import StoredProbes
 from think_to_talk.progress import progress
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def patched_probe_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     last_layer: str = "before_norm",
     batch_size: int,
     identity: Mapping[str, Any],
@@ -63,7 +65,7 @@ def patched_probe_rows(
     edits: {name: pair rows}.
     probes: of the task.
     specs: the config's, beside the directed ones: {name: entry}.
-    shots, bos: as of `tokens.prompts.tokenize`.
+    shots, bos, chat: as of `tokens.prompts.tokenize`.
     last_layer: the state of the last layer that probes read, as of `Passes`.
     batch_size: pairs at a time.
     identity: model, seed and task.
@@ -73,7 +75,7 @@ def patched_probe_rows(
     description = "probes on patched runs of {model}, seed {seed}, {task}".format(**identity)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos)
+            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
             try:
                 _check_layout(probes, tokens.layout)
             except InputError as error:

@@ -2,9 +2,9 @@
 
 A variable can be steered from the position on at which the text determines it (`timing.text`) up to
 the token before the number of its first result, as long as its value is still to be written. Of
-each equation on the way, the question among them, the position is taken whose probe is the most
-accurate, and the last of several; of the result's equation, the token before the number. There the
-layer is that of the most accurate probe, and the lowest of several.
+each equation on the way, the question and a chat template among them, the position is taken whose
+probe is the most accurate, and the last of several; of the result's equation, the token before the
+number. There the layer is that of the most accurate probe, and the lowest of several.
 
 No later position reads the state of the last layer: it changes nothing but the next token, through
 the final norm and the head. So it is left out, except before the number, where the next token is
@@ -57,7 +57,6 @@ def steered_places(
     """
     below = [row for row in probes if row["layer"] < n_layers]
     last = [row for row in probes if row["layer"] == n_layers]
-    equations = layout.equations()
     places = []
     for variable in variables:
         result = Result.of(variable, layout)
@@ -66,9 +65,9 @@ def steered_places(
             continue
         before = result.number - 1 - layout.n_problem
         # {equation: the row of its best probe}
-        best: dict[int, Mapping[str, Any]] = {}
+        best: dict[float, Mapping[str, Any]] = {}
         for t, row in _best_layers(below, variable).items():
-            equation = equations[layout.position_symbol[t + layout.n_problem]]
+            equation = layout.equation_at(t + layout.n_problem)
             is_on_the_way = determined <= t < before and equation != result.equation
             if t == before or (
                 is_on_the_way and (equation not in best or _rank(row) >= _rank(best[equation]))

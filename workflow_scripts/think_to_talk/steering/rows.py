@@ -33,6 +33,7 @@ from think_to_talk.progress import progress
 from think_to_talk.steering.places import Place, Rows, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Chains, Targets, stored_probe
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import align, tokenize
@@ -95,6 +96,7 @@ def steering_rows(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     batch_size: int,
     last_layer: str = "before_norm",
     identity: Mapping[str, Any],
@@ -103,7 +105,7 @@ def steering_rows(
     """A row per place, factor and kind of step (schemas/steering_row.schema.yaml).
 
     facts: how the model may be run.
-    shots, bos: as of `tokens.prompts.tokenize`.
+    shots, bos, chat: as of `tokens.prompts.tokenize`.
     batch_size: rows at a time.
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
@@ -111,7 +113,7 @@ def steering_rows(
     Raises InputError if no value could be steered.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
-    tokenized = list(tokenize(tokenizer, task.dataset, shots, bos))
+    tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
     layout = align(tokenizer, task.dataset, tokenized)
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
@@ -135,7 +137,7 @@ def steering_rows(
         settings.controls,
         identity,
     )
-    stops = frozenset(stop_ids(tokenizer, end_ids))
+    stops = frozenset(stop_ids(tokenizer, end_ids, chat))
     ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
     passes = Passes(model, facts, tokenized[0].prefix, batch_size, last_layer)
     steerer = Steerer(passes, ids, layout.n_problem, stops)

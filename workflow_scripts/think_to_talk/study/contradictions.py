@@ -111,6 +111,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{where}{UNTRAINED_SUFFIX}: this name is taken by the untrained copy of {name} "
                 "(controls.untrained); choose another"
             )
+        yield from _chat_contradictions(model, where)
         yield from _unknown_names(model.tasks, tasks, f"{where}.tasks")
         for studied in model.tasks:
             given = tasks[studied].shots
@@ -171,6 +172,25 @@ def _transfer_contradictions(
 def _reserved_name(name: str, where: str) -> Iterator[str]:
     if name in _RESERVED_MODELS:
         yield f"{where}: this name is taken by a folder of results/; choose another"
+
+
+def _chat_contradictions(model: ModelEntry, where: str) -> Iterator[str]:
+    """Keys that a model's way of prompting it does not go with."""
+    if model.prompt == "raw":
+        if model.system_prompt is not None:
+            yield (
+                f"{where}.system_prompt: only a chat has a system's turn, but prompt is raw; set "
+                "prompt: chat, or remove it"
+            )
+    elif model.kind == "train":
+        yield (
+            f"{where}.prompt: chat, but a model that the study trains has no chat template; set raw"
+        )
+    elif model.bos != "tokenizer":
+        yield (
+            f"{where}.bos: {model.bos}, but prompt is chat, whose template says which tokens there "
+            "are; remove it"
+        )
 
 
 def _training_contradictions(

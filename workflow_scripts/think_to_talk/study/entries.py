@@ -151,6 +151,8 @@ class ModelEntry(Entry):
     tasks: those that it is studied on.
     shots: few-shot examples per prompt, or `all`.
     bos: before the prompt, `tokenizer` or `none`.
+    prompt: `raw` text, or `chat`, by the tokenizer's chat template.
+    system_prompt: of a chat, or None.
     layers: the saved layers, as `models.layers.saved_layers` reads them.
     last_layer: of the last layer, the state `before_norm` or `after_norm`.
     device: `cpu` or `gpu`.
@@ -172,6 +174,7 @@ class ModelEntry(Entry):
     tasks: Sequence[str]
     shots: int | str
     bos: str
+    prompt: str
     layers: str | int | list[int]
     last_layer: str
     device: str
@@ -180,6 +183,7 @@ class ModelEntry(Entry):
     batch_size: int | str
     max_new_tokens: int
     cot: str
+    system_prompt: str | None = None
     trust_remote_code: bool = False
     architecture: Mapping[str, Any] | None = None
     training: TrainingEntry | None = None
@@ -187,6 +191,11 @@ class ModelEntry(Entry):
     repository: str = ""
     revision: str = ""
     untrained_copy_of: str | None = None
+
+    @property
+    def chat(self) -> dict[str, Any] | None:
+        """How jobs prompt it by its chat template; None for raw text."""
+        return {"system_prompt": self.system_prompt} if self.prompt == "chat" else None
 
     @property
     def is_untrained(self) -> bool:

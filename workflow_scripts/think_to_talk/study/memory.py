@@ -34,6 +34,13 @@ CPU_BATCH = 3 * GB
 #: A batch is as many rows as fit, up to here; a GPU must take at least so many to be chosen.
 _MOST_ROWS, _LEAST_ROWS = 256, 8
 
+#: Tokens that chat templates put before the first turn, and around the two turns of an example: of
+#: most families it is half or all of them.
+_TEMPLATE_HEAD, _TEMPLATE_TURNS = 64, 12
+
+#: Of a system prompt; English text has more.
+_LETTERS_PER_TOKEN = 3
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -73,6 +80,18 @@ class Prompt:
     def positions(self) -> int:
         """Token positions whose hidden states are stored."""
         return self.problem + self.chain
+
+    def of_a_chat(self, shots: int, chat: Mapping[str, Any]) -> Prompt:
+        """The same in a chat, with the tokens of its template.
+
+        shots: few-shot examples. chat: as of `study.entries`.
+        """
+        system = len(chat["system_prompt"] or "") // _LETTERS_PER_TOKEN
+        return Prompt(
+            self.prefix + _TEMPLATE_HEAD + system + shots * _TEMPLATE_TURNS,
+            self.problem + _TEMPLATE_TURNS // 2,
+            self.chain,
+        )
 
 
 def expected_tokens(text: str) -> int:

@@ -119,11 +119,13 @@ class Needs:
     def prompt(self, model: str, task: str) -> Prompt:
         """How many tokens the rows of a task take; all rows of a task have one layout."""
         context, source, target = self.study.sample(task)
+        chat = self.study.models[model].chat
         try:
             shots = first_shots(context, self.study.models[model].shots)
         except InputError as error:
             raise InputError(f"models.{model}.{error} (tasks.{task})") from None
-        return Prompt(*map(expected_tokens, (shots, source, target)))
+        prompt = Prompt(*map(expected_tokens, (shots, source, target)))
+        return prompt.of_a_chat(len(shots.splitlines()), chat) if chat else prompt
 
     def dtype(self, model: str) -> str:
         """The number format in which the model runs."""

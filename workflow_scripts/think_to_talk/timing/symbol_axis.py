@@ -1,7 +1,7 @@
 """Probe rows on the symbol axis, which the results of all tokenizers share.
 
 `figures` and `pages` draw along this axis: `tokens.layout` names the symbol of each position, and a
-token that completes no symbol has no place on the axis.
+token that completes no symbol, such as those of a chat template, has no place on the axis.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import NEWLINE
+from think_to_talk.formulas.symbols import NEWLINE, NO_SYMBOL, TEMPLATE, TEMPLATE_EQUATION
 
 #: Symbols between equations, and after the last.
 SEPARATORS = (",", ";", NEWLINE)
@@ -20,13 +20,24 @@ def on_symbol_axis(probe_rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str,
     return [row for row in probe_rows if row["symbol_index"] is not None]
 
 
-def equation_names(probe_rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
-    """{equation: its symbols, without separators}, in the order of writing."""
+def shown_symbol(row: Mapping[str, Any]) -> str:
+    """What stands for a position: its symbol, `·` where it completes none, `▪` of a template."""
+    completes = row["symbol_index"] is not None or row["symbol"] == TEMPLATE
+    return str(row["symbol"]) if completes else NO_SYMBOL
+
+
+def equation_names(probe_rows: Sequence[Mapping[str, Any]]) -> dict[float, str]:
+    """{equation: its symbols, without separators}, in the order of writing.
+
+    The tokens of a chat template, if there are any, are a part of their own, `template`.
+    """
     symbols = {
         (row["equation"], row["symbol_index"]): row["symbol"] for row in on_symbol_axis(probe_rows)
     }
-    names: dict[int, str] = {}
+    names: dict[float, str] = {}
     for (equation, _), symbol in sorted(symbols.items()):
         if symbol not in SEPARATORS:
             names[equation] = f"{names.get(equation, '')}{symbol}"
-    return names
+    if any(row["symbol"] == TEMPLATE for row in probe_rows):
+        names[TEMPLATE_EQUATION] = "template"
+    return dict(sorted(names.items()))

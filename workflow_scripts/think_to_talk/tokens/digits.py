@@ -49,7 +49,7 @@ class DigitTokens:
         """
         places = _digit_places(layout, tokens, switch)
         texts = [(row["source"] + row["target"]).replace(" ", "") for row in problems]
-        symbols = [layout.position_symbol[place] for place in places]
+        symbols = [s for place in places if (s := layout.position_symbol[place]) is not None]
         digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
         ids = gold[:, [place - layout.n_problem for place in places]]
         pairs = torch.stack([digits.flatten(), ids.flatten().long()], dim=1).unique(dim=0).tolist()
@@ -131,7 +131,7 @@ def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[in
                 for token, last, completes in zip(
                     tokens, layout.position_symbol, layout.completes, strict=True
                 )
-                if completes and last >= symbol
+                if completes and last is not None and last >= symbol
             )
             raise InputError(
                 f"the token {shared!r} of the chain of thought holds more than a digit, expected a "

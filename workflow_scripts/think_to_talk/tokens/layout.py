@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from think_to_talk.formulas.symbols import TEMPLATE, TEMPLATE_EQUATION
+
 _SEPARATORS = ",;"
 
 
@@ -19,13 +21,14 @@ class Layout:
 
     symbols: all symbols of problem and chain of thought, in writing order, with variables named
         A, B ... in definition order, numbers `#`, and `±` where rows differ in the operator.
-    position_symbol: [positions] index of the symbol that the token completes or begins.
+    position_symbol: [positions] index of the symbol that the token completes or begins; None for a
+        token of a chat template, which stands between the problem and the chain of thought.
     completes: [positions] whether it completes that symbol (false for a lone space before it).
     n_problem: positions before the chain of thought; position n_problem is t = 0.
     """
 
     symbols: tuple[str, ...]
-    position_symbol: tuple[int, ...]
+    position_symbol: tuple[int | None, ...]
     completes: tuple[bool, ...]
     n_problem: int
 
@@ -53,6 +56,16 @@ class Layout:
         first = numbers[self.n_problem_symbols]
         return [number - first for number in numbers]
 
+    def equation_at(self, position: int) -> float:
+        """The equation of a position, as of `equations`; that of the template is -0.5."""
+        symbol = self.position_symbol[position]
+        return TEMPLATE_EQUATION if symbol is None else self.equations()[symbol]
+
+    def position_of(self, symbol: int) -> int:
+        """The position whose token completes a symbol, which may complete what follows, too."""
+        tokens = enumerate(zip(self.position_symbol, self.completes, strict=True))
+        return next(p for p, (s, done) in tokens if done and s is not None and s >= symbol)
+
     def place(self, position: int) -> dict[str, Any]:
         """Where a position is, as keys of probe rows.
 
@@ -61,8 +74,8 @@ class Layout:
         symbol = self.position_symbol[position]
         return {
             "relative_position": position - self.n_problem,
-            "equation": self.equations()[symbol],
-            "symbol": self.symbols[symbol],
+            "equation": self.equation_at(position),
+            "symbol": TEMPLATE if symbol is None else self.symbols[symbol],
             "symbol_index": symbol if self.completes[position] else None,
         }
 

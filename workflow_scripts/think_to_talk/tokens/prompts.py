@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import EITHER_OPERATOR, NEWLINE, NUMBER, variable_symbol
+from think_to_talk.tokens.chat import Chat, rendered_rows
 from think_to_talk.tokens.layout import Layout
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ _ROWS_PER_CALL = 256
 class TokenizedRow:
     """Token ids of one row.
 
-    prefix: few-shot examples and BOS.
-    problem: up to the question's `=?`.
-    gold: the gold chain of thought and the newline that ends it.
+    prefix: few-shot examples and BOS, and what a chat template puts before the problem.
+    problem: up to the question's `=?`, and what a chat template puts behind it.
+    gold: the gold chain of thought and the newline, or the end of turn, that ends it.
     layout: the symbol at each position of problem and gold.
     """
 
@@ -66,12 +67,14 @@ def tokenize(
     rows: Sequence[Mapping[str, Any]],
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
 ) -> Iterator[TokenizedRow]:
     """Tokenize rows as prompts with their gold chains of thought.
 
     rows: of a dataset.
     shots: few-shot examples per prompt, or `all`.
     bos: `tokenizer` to keep the special tokens that the tokenizer puts before a text, or `none`.
+    chat: how a model is prompted by its chat template; None for raw text.
     Raises InputError if the tokenizer has no token for a part of a row, or if the tokens of a
     prompt are not the first tokens of prompt and chain together: decoding from the prompt could
     then never produce the gold tokens.
@@ -84,6 +87,9 @@ def tokenize(
     for start in range(0, len(rows), _ROWS_PER_CALL):
         chunk = rows[start : start + _ROWS_PER_CALL]
         contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in chunk]
+        if chat:
+            yield from _tokenize_chats(tokenizer, chunk, contexts, chat)
+            continue
         prompts = [context + row["source"] for context, row in zip(contexts, chunk, strict=True)]
         texts = [prompt + row["target"] for prompt, row in zip(prompts, chunk, strict=True)]
         whole = _encode(tokenizer, texts, bos)
@@ -91,7 +97,7 @@ def tokenize(
         for row, context, (ids, spans), (prompt_ids, _) in zip(
             chunk, contexts, whole, without_chain, strict=True
         ):
-            _check_known(tokenizer, row, context, ids, spans)
+            _check_known(tokenizer, row, context + row["source"] + row["target"], ids, spans)
             n_prompt = len(prompt_ids)
             if ids[:n_prompt] != prompt_ids:
                 raise InputError(
@@ -110,6 +116,23 @@ def tokenize(
                     n_prompt - n_prefix,
                 ),
             )
+
+
+def _tokenize_chats(
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Mapping[str, Any]],
+    contexts: Sequence[str],
+    chat: Chat,
+) -> Iterator[TokenizedRow]:
+    """As of `tokenize`; contexts: the few-shot examples of each row."""
+    for row, found in zip(rows, rendered_rows(tokenizer, rows, contexts, chat), strict=True):
+        _check_known(tokenizer, row, found.text, found.ids, found.spans)
+        yield TokenizedRow(
+            prefix=tuple(found.ids[: found.n_prefix]),
+            problem=tuple(found.ids[found.n_prefix : found.n_prompt]),
+            gold=tuple(found.ids[found.n_prompt :]),
+            layout=lay_out(row, found.row_spans, found.n_prompt - found.n_prefix),
+        )
 
 
 def _encode(
@@ -139,7 +162,7 @@ def _encode(
 def _check_known(
     tokenizer: PreTrainedTokenizerBase,
     row: Mapping[str, Any],
-    context: str,
+    text: str,
     ids: list[int],
     spans: list[tuple[int, int]],
 ) -> None:
@@ -151,7 +174,6 @@ def _check_known(
     unknown_id = tokenizer.unk_token_id
     if unknown_id not in ids:
         return
-    text = context + row["source"] + row["target"]
     unknown = {
         text[start:end]
         for token, (start, end) in zip(ids, spans, strict=True)
@@ -165,11 +187,14 @@ def _check_known(
         )
 
 
-def lay_out(row: Mapping[str, Any], spans: Sequence[tuple[int, int]], n_problem: int) -> Layout:
+def lay_out(
+    row: Mapping[str, Any], spans: Sequence[tuple[int, int] | None], n_problem: int
+) -> Layout:
     """The layout of one row, in which operators are not yet merged to `±`.
 
     row: `source`, `target` and `intermediate_questions` of a dataset row.
-    spans: [positions] (start, end) of each token in characters, relative to the problem's start.
+    spans: [positions] (start, end) of each token in characters, relative to the problem's start;
+        None for tokens of a chat template.
     n_problem: positions before the chain of thought.
     """
     text = row["source"] + row["target"]
@@ -189,24 +214,30 @@ def lay_out(row: Mapping[str, Any], spans: Sequence[tuple[int, int]], n_problem:
 
 @lru_cache(maxsize=64)
 def _symbols_of_tokens(
-    places: tuple[int, ...], spans: tuple[tuple[int, int], ...]
-) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    places: tuple[int, ...], spans: tuple[tuple[int, int] | None, ...]
+) -> tuple[tuple[int | None, ...], tuple[bool, ...]]:
     """The symbol of each token, and whether the token completes it; most rows of a task agree.
 
     places: [symbols] where each symbol stands, in characters from the problem's start.
     spans: as of `lay_out`.
     """
     symbol_at = {place: i for i, place in enumerate(places)}
-    position_symbol: list[int] = []
+    position_symbol: list[int | None] = []
     completing: dict[int, int] = {}
     next_symbol = 0
-    for position, (start, end) in enumerate(spans):
+    for position, span in enumerate(spans):
+        if span is None:
+            position_symbol.append(None)
+            continue
+        start, end = span
         within = [symbol_at[i] for i in range(max(start, 0), end) if i in symbol_at]
         if within:
             completing[within[-1]] = position
             next_symbol = within[-1] + 1
         position_symbol.append(within[-1] if within else min(next_symbol, len(places) - 1))
-    completes = tuple(completing.get(s) == p for p, s in enumerate(position_symbol))
+    completes = tuple(
+        s is not None and completing.get(s) == p for p, s in enumerate(position_symbol)
+    )
     return tuple(position_symbol), completes
 
 

@@ -32,8 +32,5 @@ class Result:
             symbols = [s for s, e in enumerate(equations) if e == equation]
             # A separator or the newline follows.
             if [layout.symbols[s] for s in symbols][:-1] == wanted:
-                tokens = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
-                # The token may complete what follows, too.
-                number = next(p for p, (s, done) in tokens if s >= symbols[2] and done)
-                return cls(equation, number)
+                return cls(equation, layout.position_of(symbols[2]))
         return None

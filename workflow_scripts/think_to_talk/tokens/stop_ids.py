@@ -1,4 +1,4 @@
-"""The tokens that end a generation: newlines, and the ends of a sequence that its configs name.
+"""The tokens that end a generation: newlines, and the ends of a sequence or of a chat's turn.
 
 `tokens.write_shards` stores them for `hidden_states`; `interventions.inconsistent_chains` finds
 them here.
@@ -11,13 +11,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from think_to_talk.formulas.symbols import SYMBOLS
+from think_to_talk.tokens.chat import Chat, end_of_turn
 from think_to_talk.tokens.prompts import newline_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def stop_ids(tokenizer: PreTrainedTokenizerBase, end_ids: Iterable[int]) -> list[int]:
+def stop_ids(
+    tokenizer: PreTrainedTokenizerBase, end_ids: Iterable[int], chat: Chat | None = None
+) -> list[int]:
     """Ids of all tokens that end a generation: newline tokens and end-of-sequence tokens.
 
     Configs of models with a small vocabulary often keep the default `eos_token_id` of their
@@ -25,9 +28,11 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, end_ids: Iterable[int]) -> list
     names it.
 
     end_ids: the end-of-sequence ids of the checkpoint; the tokenizer's own is added.
+    chat: how the model is prompted; with a chat template, its end of turn is added.
     """
     newlines = newline_tokens(tokenizer)
-    ends = {*end_ids, *_own_end(tokenizer)} - {*newlines}
+    turn_ends = [end_of_turn(tokenizer, chat)] if chat else []
+    ends = {*end_ids, *_own_end(tokenizer), *turn_ends} - {*newlines}
     for token in sorted(ends):
         text = str(tokenizer.decode([token], skip_special_tokens=True)).strip()
         if text.isdigit() or (len(text) == 1 and text in SYMBOLS):

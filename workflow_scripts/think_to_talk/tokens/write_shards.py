@@ -16,6 +16,7 @@ import torch
 
 from think_to_talk.errors import InputError
 from think_to_talk.files.shards import write_shard
+from think_to_talk.tokens.chat import Chat, rendered_texts
 from think_to_talk.tokens.prompts import align, first_shots, tokenize
 from think_to_talk.tokens.published import check_published
 from think_to_talk.tokens.stop_ids import stop_ids
@@ -31,6 +32,7 @@ def write_token_shards(
     *,
     shots: int | str,
     bos: str = "tokenizer",
+    chat: Chat | None = None,
     shard_rows: int,
     identity: Mapping[str, str],
     check_length: Callable[[int, int], None] = lambda _prompt, _chain: None,
@@ -41,7 +43,7 @@ def write_token_shards(
     splits: {split: dataset rows}; they must all have one layout.
     paths: {split: shard paths}.
     shots: few-shot examples per prompt, or `all`.
-    bos: as of `tokenize`.
+    bos, chat: as of `tokenize`.
     shard_rows: rows per shard; the last shard of a split may have fewer.
     identity: metadata of the shards.
     check_length: called before anything is written with the tokens of a prompt and of a gold chain;
@@ -50,21 +52,23 @@ def write_token_shards(
     Raises InputError if rows cannot be aligned, or their chains do not end with a newline token.
     """
     rows = [row for split in splits.values() for row in split]
-    texts = [
-        first_shots(row.get("few_shot_context", ""), shots) + row["source"] + row["target"]
-        for row in rows
-    ]
-    check_published(tokenizer, texts, bos)
-    tokenized = list(tokenize(tokenizer, rows, shots, bos))
+    contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in rows]
+    if chat:
+        # The template says whether there is a BOS token.
+        check_published(tokenizer, rendered_texts(tokenizer, rows, contexts, chat), "none")
+    else:
+        texts = [c + row["source"] + row["target"] for c, row in zip(contexts, rows, strict=True)]
+        check_published(tokenizer, texts, bos)
+    tokenized = list(tokenize(tokenizer, rows, shots, bos, chat))
     layout = align(tokenizer, rows, tokenized)
     prefix = torch.tensor(tokenized[0].prefix, dtype=torch.int32)
     problem = torch.tensor([row.problem for row in tokenized], dtype=torch.int32)
     gold = torch.tensor([row.gold for row in tokenized], dtype=torch.int32)
-    stops = torch.tensor(stop_ids(tokenizer, end_ids), dtype=torch.int32)
+    stops = torch.tensor(stop_ids(tokenizer, end_ids, chat), dtype=torch.int32)
     first = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
     # A tokenizer may have a newline token and still drop newlines from a text.
     last = tokenizer.batch_decode([[token] for token in gold[:, -1].unique().tolist()])
-    if not all("\n" in text for text in last):
+    if not chat and not all("\n" in text for text in last):
         raise InputError(
             f"the last token of a chain of thought is {first[-1]!r}, expected one with a newline: "
             "the tokenizer drops newlines from a text; use another model"

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
-from think_to_talk.formulas.symbols import NO_SYMBOL, variable_symbol
+from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
     choose_examples,
@@ -21,7 +21,7 @@ from think_to_talk.pages.explorer.patching import patching_data
 from think_to_talk.pages.explorer.shares import Shares, rounded, share_of, with_places
 from think_to_talk.timing.best_probes import best_layers, record_scores
 from think_to_talk.timing.roles import Roles, role_colours, role_label, variable_roles
-from think_to_talk.timing.symbol_axis import equation_names
+from think_to_talk.timing.symbol_axis import equation_names, shown_symbol
 from think_to_talk.timing.text import position_ceilings
 
 Row = Mapping[str, Any]
@@ -60,7 +60,7 @@ def result_data(
     positions = {row["position"]: row for row in probes}
     in_order = [positions[p] for p in sorted(positions)]
     columns = {key: [row[key] for row in in_order] for key in ("symbol_index", "equation", "token")}
-    symbols = [row["symbol"] if row["symbol_index"] is not None else NO_SYMBOL for row in in_order]
+    symbols = list(map(shown_symbol, in_order))
     shown = choose_examples(generations, n_examples)
     place_of = {number: place for place, number in enumerate(probes[0]["sample_ids"])}
     # Without examples the map shows the first test row.
