@@ -45,6 +45,31 @@ def random_probe_rows():
     return rows
 
 
+def with_template(rows, n=2):
+    """The rows of a model with a chat template, which has so many positions before the chain."""
+    shifted = [
+        {
+            **row,
+            "position": row["position"] + (n if row["relative_position"] >= 0 else 0),
+            "relative_position": row["relative_position"]
+            - (n if row["position"] < COT_START else 0),
+        }
+        for row in rows
+    ]
+    of_template = [
+        {
+            **row,
+            "position": COT_START + i,
+            "relative_position": i - n,
+            **{"equation": -0.5, "symbol": "▪", "symbol_index": None, "score": 0.9},
+        }
+        for row in rows
+        if row["relative_position"] == 0
+        for i in range(n)
+    ]
+    return [*shifted, *of_template]
+
+
 def probe_rows_of(problem, chain, n_variables, layers):
     """Probe rows of a task with these symbols, a token each; readable in the last layer's chain."""
     rows = []

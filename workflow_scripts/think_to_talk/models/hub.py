@@ -21,10 +21,11 @@ from think_to_talk.errors import InputError
 from think_to_talk.files.atomic import write_text
 from think_to_talk.models.checkpoints import check_code, weight_files
 
-#: The configuration, the tokenizer, and the weights' index or only file, as safetensors; no pickles
+#: The configuration, the tokenizer with its chat template, and the weights' index or only file, as safetensors; no pickles
 #: and no code. Files that the index lists are fetched after it.
 _WANTED = (
     *("config.json", "generation_config.json", "tokenizer*.json", "special_tokens_map.json"),
+    *("chat_template.jinja", "chat_template.json"),
     *("vocab.json", "merges.txt", "tokenizer.model"),
     *("model.safetensors", "model.safetensors.index.json"),
 )
@@ -136,7 +137,10 @@ def download(
     names = ["config.json", "tokenizer.json", *weights]
     names += [str(path.relative_to(folder)) for pattern in code for path in folder.rglob(pattern)]
     files = {name: _complete(model, folder / name) for name in names}
-    optional = ("tokenizer_config.json", "generation_config.json", "special_tokens_map.json")
+    optional = [
+        *("tokenizer_config.json", "generation_config.json", "special_tokens_map.json"),
+        *("chat_template.jinja", "chat_template.json"),
+    ]
     files |= {name: (folder / name).stat().st_size for name in optional if (folder / name).exists()}
     if declared is not None:
         _check_declared(model, declared, folder, trust_remote_code)
