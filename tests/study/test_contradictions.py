@@ -121,3 +121,20 @@ def test_the_name_of_an_untrained_copy_is_taken_only_if_there_is_one(config):
     assert list(contradictions(config)) == []
     config["controls"]["untrained"] = True
     assert next(contradictions(config)).startswith("models.tiny.untrained: this name is taken by")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"system_prompt": "a"}, "models.mine.system_prompt: only a chat has a system's turn"),
+        ({"prompt": "chat", "bos": "none"}, "models.mine.bos: none, but prompt is chat, whose tem"),
+        ({"prompt": "chat", "kind": "train"}, "models.mine.prompt: chat, but a model that the stu"),
+        ({"prompt": "chat", "system_prompt": "a"}, None),
+    ],
+)
+def test_the_keys_of_a_chat_go_together(config, keys, message):
+    found = {"kind": "hub", "repository": "a/b", "revision": "0" * 40, "training": None}
+    config["models"]["mine"] = {**config["models"]["tiny"], **found, **keys}
+    assert [text.startswith(message or "") for text in contradictions(config)] == [True] * bool(
+        message
+    )

@@ -47,6 +47,19 @@ def test_the_length_of_prompts_comes_from_the_templates(config):
     assert Needs(StudyPlan(config)).prompt("tiny", "level-5").prefix == 0
 
 
+def test_the_prompts_of_a_chat_are_longer_by_a_template(config):
+    config["models"]["tiny"]["shots"] = 3
+    raw = Needs(StudyPlan(config)).prompt("tiny", "level-5")
+    config["models"]["tiny"]["prompt"] = "chat"
+    plain = Needs(StudyPlan(config)).prompt("tiny", "level-5")
+    # A head, and around the two turns of each example; between the problem and its chain.
+    assert (plain.prefix, plain.problem, plain.chain) == (
+        *(raw.prefix + 64 + 3 * 12, raw.problem + 6, raw.chain),
+    )
+    config["models"]["tiny"]["system_prompt"] = 90 * "a"
+    assert Needs(StudyPlan(config)).prompt("tiny", "level-5").prefix == plain.prefix + 30
+
+
 def test_the_length_of_an_existing_dataset_s_prompts_comes_from_its_first_row(config, tmp_path):
     needs = existing(config, tmp_path, ROW)
     assert needs.prompt("tiny", "there") == Prompt(13, 15, 32)

@@ -164,7 +164,7 @@ def test_changing_a_model_s_layers_replans_what_follows_from_its_hidden_states(m
     assert mini.planned() == expected | of_model(figures, "local")
 
 
-@pytest.mark.parametrize(("key", "value"), [("shots", 1), ("bos", "none")])
+@pytest.mark.parametrize(("key", "value"), [("shots", 1), ("bos", "none"), ("prompt", "chat")])
 def test_changing_a_model_s_prompt_replans_all_of_that_model(mini, every_job, key, value):
     mini.configure(**{f"models__local__{key}": value})
     assert mini.planned() == of_model(every_job, "local", without=["model_check"])
