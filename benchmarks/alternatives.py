@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
-from think_to_talk.tokens.prompts import first_shots
+from think_to_talk.formulas.rows import first_shots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -16,9 +16,9 @@ from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.reading import forced_answer_rows
 from think_to_talk.formulas.cuts import cut_examples, shortened
 from think_to_talk.formulas.datasets import generate_splits
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.intervals import share
-from think_to_talk.tokens.prompts import first_shots
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 4, "valid": 1, "test": 9, "probing_train": 200}

@@ -23,7 +23,7 @@ from think_to_talk.hidden_states import decoding
 from think_to_talk.hidden_states.decoding import VerifiedDecoder
 from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.models.loading import Checkpoint
-from think_to_talk.tokens.prompts import newline_tokens
+from think_to_talk.tokens.stop_ids import newline_tokens
 
 
 @pytest.fixture(scope="module")

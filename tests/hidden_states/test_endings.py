@@ -19,8 +19,8 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states.shards import write_hidden_states
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.probes.splits import Split
-from think_to_talk.tokens.prompts import newline_tokens
 from think_to_talk.tokens.shards import TokenShard
+from think_to_talk.tokens.stop_ids import newline_tokens
 from think_to_talk.tokens.write_shards import write_token_shards
 
 IDENTITY = {"model": "m", "seed": "42", "task": "level-1", "split": "test"}

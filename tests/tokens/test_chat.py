@@ -13,8 +13,8 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.tokens import chat as chat_module
 from think_to_talk.tokens.chat import Chat, end_of_turn
 from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import align, newline_tokens, tokenize
-from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.stop_ids import newline_tokens, stop_ids
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SYMBOLS = list("B=#±A,A=#;B=?B=#±A,A=#,B=#±A,B=#±#,B=#⏎")

@@ -13,8 +13,9 @@ from support.repository import REPOSITORY
 from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.formulas.datasets import generate_splits
-from think_to_talk.tokens.prompts import align, newline_tokens, tokenize
+from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.shards import TokenShard
+from think_to_talk.tokens.stop_ids import newline_tokens
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 from think_to_talk.tokens.write_shards import write_token_shards
 

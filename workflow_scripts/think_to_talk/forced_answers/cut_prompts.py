@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import TokenizedRow, align, first_shots, tokenize
+from think_to_talk.tokens.prompts import TokenizedRow, align, tokenize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

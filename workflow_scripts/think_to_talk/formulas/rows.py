@@ -39,3 +39,21 @@ def examples(context: str) -> Iterator[tuple[str, str]]:
             )
         chain = rest.lstrip()
         yield f"{problem}{question}{rest.removesuffix(chain)}", chain
+
+
+def first_shots(context: str, shots: int | str) -> str:
+    """The first `shots` examples of a few-shot context, or all of them.
+
+    context: examples, each of which ends with a newline.
+    shots: a number, or `all`.
+    Raises InputError if there are fewer examples.
+    """
+    examples = context.splitlines(keepends=True)
+    if shots == "all":
+        return context
+    assert isinstance(shots, int)
+    if shots > len(examples):
+        raise InputError(
+            f"shots: {shots} examples are asked for, few_shot_context has {len(examples)}"
+        )
+    return "".join(examples[:shots])

@@ -21,8 +21,8 @@ from think_to_talk.errors import InputError
 from think_to_talk.files.atomic import write_text
 from think_to_talk.models.checkpoints import check_code, weight_files
 
-#: The configuration, the tokenizer with its chat template, and the weights' index or only file, as safetensors; no pickles
-#: and no code. Files that the index lists are fetched after it.
+#: The configuration, the tokenizer with its chat template, and the weights' index or only file, as
+#: safetensors; no pickles and no code. Files that the index lists are fetched after it.
 _WANTED = (
     *("config.json", "generation_config.json", "tokenizer*.json", "special_tokens_map.json"),
     *("chat_template.jinja", "chat_template.json"),

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.files.atomic import write_text
-from think_to_talk.formulas.symbols import TEMPLATE_EQUATION
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 20px; }
@@ -74,9 +73,8 @@ def as_cells(rows: Iterable[Mapping[str, Any]], headings: Mapping[str, str]) -> 
 
 
 def _named(column: str, value: Any) -> Any:
-    """A value, but a name in place of the number that the part of a chat template has."""
-    is_template = column.endswith("equation") and value == TEMPLATE_EQUATION
-    return "template" if is_template else value
+    """A value, but a name in place of a chat template's: -0.5, where equations are whole."""
+    return "template" if column.endswith("equation") and isinstance(value, float) else value
 
 
 def _cell(value: Any) -> str:

@@ -113,8 +113,7 @@ class TaskEntry(Entry):
 class TrainingEntry(Entry):
     """The size of a model that the study trains.
 
-    values: the whole entry, as jobs receive it.
-    tasks: those that it is trained on.
+    values: the whole entry, as jobs receive it. tasks: those that it is trained on.
     layers: decoder blocks.
     hidden_size, intermediate_size: widths of the residual stream and of the MLP.
     heads: attention heads.
@@ -151,8 +150,7 @@ class ModelEntry(Entry):
     tasks: those that it is studied on.
     shots: few-shot examples per prompt, or `all`.
     bos: before the prompt, `tokenizer` or `none`.
-    prompt: `raw` text, or `chat`, by the tokenizer's chat template.
-    system_prompt: of a chat, or None.
+    prompt, system_prompt: `raw` text, or a `chat` by its tokenizer's template; of that, or None.
     layers: the saved layers, as `models.layers.saved_layers` reads them.
     last_layer: of the last layer, the state `before_norm` or `after_norm`.
     device: `cpu` or `gpu`.
@@ -194,7 +192,7 @@ class ModelEntry(Entry):
 
     @property
     def chat(self) -> dict[str, Any] | None:
-        """How jobs prompt it by its chat template; None for raw text."""
+        """How jobs prompt it by a chat template; None for raw text."""
         return {"system_prompt": self.system_prompt} if self.prompt == "chat" else None
 
     @property

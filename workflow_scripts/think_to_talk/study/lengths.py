@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.models.checkpoints import checkpoint_files
 from think_to_talk.models.positions import UNUSED_ROWS, Length, check_length, smallest_limit
 from think_to_talk.models.snapshots import cached_folder
-from think_to_talk.tokens.prompts import first_shots
 
 if TYPE_CHECKING:
     from think_to_talk.study.entries import ModelEntry

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models import hub
 from think_to_talk.models.checkpoints import check_code, checkpoint_files
@@ -31,7 +32,6 @@ from think_to_talk.study.memory import Placement, Prompt, expected_tokens
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
 from think_to_talk.study.transfers import TransferNeeds
 from think_to_talk.study.work import Work
-from think_to_talk.tokens.prompts import first_shots
 
 #: The file in a study's folder in which measured sizes of models are kept.
 SIZES_CACHE = Path(".snakemake/model_sizes.json")

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.formulas.symbols import EITHER_OPERATOR, NEWLINE, NUMBER, variable_symbol
 from think_to_talk.tokens.chat import Chat, rendered_rows
 from think_to_talk.tokens.layout import Layout
@@ -42,24 +43,6 @@ class TokenizedRow:
     problem: tuple[int, ...]
     gold: tuple[int, ...]
     layout: Layout
-
-
-def first_shots(context: str, shots: int | str) -> str:
-    """The first `shots` examples of a few-shot context, or all of them.
-
-    context: examples, each of which ends with a newline.
-    shots: a number, or `all`.
-    Raises InputError if there are fewer examples.
-    """
-    examples = context.splitlines(keepends=True)
-    if shots == "all":
-        return context
-    assert isinstance(shots, int)
-    if shots > len(examples):
-        raise InputError(
-            f"shots: {shots} examples are asked for, few_shot_context has {len(examples)}"
-        )
-    return "".join(examples[:shots])
 
 
 def tokenize(
@@ -293,18 +276,3 @@ def _shape(symbols: tuple[str, ...]) -> tuple[str, ...]:
 
 def _tokens(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> list[str]:
     return list(tokenizer.convert_ids_to_tokens([*row.problem, *row.gold]))
-
-
-def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Ids of all tokens that contain a newline: greedy decoding ends at any of them.
-
-    Raises InputError if there is none: no generation would end where its chain does.
-    """
-    texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
-    ids = [i for i, text in enumerate(texts) if "\n" in text]
-    if not ids:
-        raise InputError(
-            f"the tokenizer has no token with a newline among its {len(texts)}, expected one to "
-            "end the chain of thought: use another model"
-        )
-    return ids

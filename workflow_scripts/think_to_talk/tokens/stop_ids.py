@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.tokens.chat import Chat, end_of_turn
-from think_to_talk.tokens.prompts import newline_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,3 +49,18 @@ def stop_ids(
 def _own_end(tokenizer: PreTrainedTokenizerBase) -> set[int]:
     """The tokenizer's end-of-sequence id, if it has one."""
     return set() if tokenizer.eos_token_id is None else {tokenizer.eos_token_id}
+
+
+def newline_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids of all tokens that contain a newline: greedy decoding ends at any of them.
+
+    Raises InputError if there is none: no generation would end where its chain does.
+    """
+    texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+    ids = [i for i, text in enumerate(texts) if "\n" in text]
+    if not ids:
+        raise InputError(
+            f"the tokenizer has no token with a newline among its {len(texts)}, expected one to "
+            "end the chain of thought: use another model"
+        )
+    return ids

@@ -16,8 +16,9 @@ import torch
 
 from think_to_talk.errors import InputError
 from think_to_talk.files.shards import write_shard
+from think_to_talk.formulas.rows import first_shots
 from think_to_talk.tokens.chat import Chat, rendered_texts
-from think_to_talk.tokens.prompts import align, first_shots, tokenize
+from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.published import check_published
 from think_to_talk.tokens.stop_ids import stop_ids
 
