@@ -138,7 +138,7 @@ def test_a_run_has_the_table_and_the_explorer(study):
     summary = study.folder / "results/summary"
     assert (summary / "explorer.html").is_file()
     assert (summary / "timing.md").read_text().count("level-1") == 2
-    assert len(list(summary.glob("figures/chat/seed-1/*.pdf"))) >= 8
+    assert len(list(summary.glob("figures/chat/seed-1/*.svg"))) >= 8
 
 
 def test_the_system_prompt_replans_what_follows_from_tokens(study, tmp_path):
