@@ -36,7 +36,7 @@ class HiddenStates:
     length: [rows] positions that a row has; states from there on are zeros.
     correct: [rows] whether the chain is correct and stands at the positions of the gold chain.
     input_ids: [rows, positions] the tokens; -1 after a row's end.
-    prefix: the tokens before them in every row's prompt: BOS and few-shot examples.
+    prefix: the tokens before them in every row's prompt: BOS, few-shot examples, chat template.
     layer: 0 is the embedding output, l the output of block l.
     last_layer: what is stored of the model's last layer, `before_norm` or `after_norm`.
     """

@@ -20,9 +20,9 @@ from think_to_talk.tokens.layout import Layout
 class TokenShard:
     """A token shard in memory.
 
-    prefix: [tokens] ids of few-shot examples and BOS.
-    problem: [rows, positions] ids up to the question.
-    gold: [rows, positions] ids of the gold chain of thought.
+    prefix: [tokens] ids of few-shot examples and BOS, and what a chat template puts there.
+    problem: [rows, positions] ids up to the question, or to the end of a chat template behind it.
+    gold: [rows, positions] ids of the gold chain of thought, up to what ends it.
     stop_ids: ids that end a generation.
     row: [rows] numbers of the dataset's rows.
     layout: the symbol at each position of problem and gold.

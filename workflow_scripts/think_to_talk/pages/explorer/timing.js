@@ -47,6 +47,8 @@ function timingLine(result, variable) {
     const td = tr.insertCell();
     if (key === "variable") td.append(swatch(variable), chooser(variable, isChosen));
     else if (row[key] === null) td.textContent = "–";
+    // That of a chat template, which is between two.
+    else if (key === "t_star_equation" && !Number.isInteger(row[key])) td.textContent = result.equations[row[key]];
     else td.textContent = TIMING_SHARES.includes(key) ? percent(row[key]) : row[key];
   }
   tr.addEventListener("click", () => {

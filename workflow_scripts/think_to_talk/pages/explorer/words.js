@@ -43,12 +43,12 @@ function headingRow(names) {
 // The numbers of a model's equations, in the order of writing.
 const equationsOf = (result) => Object.keys(result.equations).map(Number).sort((a, b) => a - b);
 
-// The equations of the chosen level, and its variables with their roles.
+// The equations of the chosen level, without a chat template between them (-0.5), and its variables with their roles.
 function drawLevel() {
   const { equations, variables } = chosen();
   const numbers = equationsOf(chosen());
   const written = (within) => numbers.filter(within).map((number) => equations[number]).join(" , ");
-  at("level-problem").textContent = written((number) => number < 0);
+  at("level-problem").textContent = written((number) => number <= -1);
   at("level-chain").textContent = written((number) => number >= 0);
   at("level-roles").replaceChildren(
     ...variables.flatMap((variable, index) => [index ? "; " : "", swatch(variable), ` ${variable.label}`]),
