@@ -12,6 +12,7 @@ from think_to_talk.errors import InputError
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.tokens import chat as chat_module
 from think_to_talk.tokens.chat import Chat, end_of_turn
+from think_to_talk.tokens.generations import is_aligned, textless_stops, written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.stop_ids import newline_tokens, stop_ids
@@ -225,3 +226,16 @@ def test_an_unknown_symbol_is_named_in_a_chat_too(rows):
     row = {**rows[0], "source": rows[0]["source"].replace("=", "é")}
     with pytest.raises(InputError, match="no token for"):
         list(tokenize(symbol_chat_tokenizer(), [row], 0, chat=Chat()))
+
+
+@pytest.mark.parametrize("make", [symbol_chat_tokenizer, lambda: chat_tokenizer("phi3")])
+def test_a_chain_that_ends_with_a_newline_is_as_right_as_one_that_ends_the_turn(rows, make):
+    """The model is not asked what it would write after the newline."""
+    tokenizer = make()
+    tokens = next(tokenize(tokenizer, rows, 1, chat=Chat()))
+    stops = stop_ids(tokenizer, [], Chat())
+    newline = tokenizer("\n", add_special_tokens=False)["input_ids"][-1]
+    ways = [list(tokens.gold), [*tokens.gold[:-1], newline]]
+    assert {way[-1] for way in ways} <= textless_stops(tokenizer, stops)
+    assert written_texts(tokenizer, ways, stops) == 2 * [rows[0]["scratchpad"]]
+    assert all(is_aligned(tokenizer, way, tokens.gold) for way in ways)
