@@ -16,7 +16,15 @@ OPTIONAL = {
     entries.TaskEntry: {"equations", "files"},
     entries.TrainingEntry: set(),
     entries.ModelEntry: {
-        *("trust_remote_code", "architecture", "training", "path", "repository", "revision"),
+        *(
+            "system_prompt",
+            "trust_remote_code",
+            "architecture",
+            "training",
+            "path",
+            "repository",
+            "revision",
+        ),
         "untrained_copy_of",
     },
     entries.ProbesEntry: set(),

@@ -99,7 +99,7 @@ def test_the_tokens_job_counts_exactly_whether_a_model_has_the_positions(
             "params": {
                 "checkpoint": {"path": "model"},
                 "rows": {split: len(rows[split]) for split in ("test", "probing_train")},
-                **{"shots": 0, "bos": "tokenizer", "max_new_tokens": max_new_tokens},
+                **{"shots": 0, "bos": "tokenizer", "chat": None, "max_new_tokens": max_new_tokens},
                 **{"shard_rows": 7, "identity": IDENTITY},
             },
         }
