@@ -37,6 +37,7 @@ def repository(tmp_path_factory):
     tokenizer = symbol_tokenizer()
     config = LlamaConfig(**ARCHITECTURE, bos_token_id=None)
     LlamaForCausalLM(config).save_pretrained(folder, max_shard_size="60KB")
+    tokenizer.chat_template = "{{ messages }}"
     tokenizer.save_pretrained(folder)
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     for name in ("pytorch_model.bin", "modeling_evil.py", "consolidated.safetensors"):
@@ -102,6 +103,7 @@ def test_only_safetensors_configuration_and_tokenizer_are_downloaded(hub, tmp_pa
     there = {path.name for path in snapshot(tmp_path).iterdir()}
     assert set(manifest["files"]) <= there
     assert {"config.json", "tokenizer.json", "model.safetensors.index.json"} <= there
+    assert "chat_template.jinja" in manifest["files"]
     assert not {"pytorch_model.bin", "modeling_evil.py", "consolidated.safetensors"} & there
     for name, size in manifest["files"].items():
         assert (hub.folder / name).stat().st_size == size
