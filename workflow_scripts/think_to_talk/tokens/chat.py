@@ -134,7 +134,7 @@ def _located(
     if any(start > after[0] or end > after[1] for (start, end), after in pairwise(spans)):
         raise InputError(
             "the tokens of a conversation do not stand in the order of its text (their offsets "
-            f"decrease), expected an order: {remedy}"
+            f"decrease), so that it is not known which symbols they are: {remedy}"
         )
     n_prompt = len(prompt.ids)
     if whole.ids[:n_prompt] != prompt.ids:
@@ -146,8 +146,8 @@ def _located(
     last = next((i for i, (_, end) in enumerate(spans) if end > chain_end), None)
     if last is None or not _ends_a_turn(tokenizer, whole.ids[last]):
         raise InputError(
-            f"prompt: chat, but the template writes {text[chain_end:]!r} behind a chain of thought,"
-            f" expected one token that ends the assistant's turn, or a newline: {remedy}"
+            f"prompt: chat, but the template writes {text[chain_end:][:80]!r} behind a chain of "
+            f"thought, expected one token that ends the assistant's turn, or a newline: {remedy}"
         )
     n_prefix = next(i for i, (_, end) in enumerate(spans) if end > problem_at)
     source = len(row["source"]) - len(row["source"].lstrip())
