@@ -26,6 +26,7 @@ rule forced_answers:
         checkpoint=checkpoint,
         shots=model_setting("shots"),
         bos=model_setting("bos"),
+        n_classes=lambda wildcards: study.tasks[wildcards.task].n_classes,
         identity=numbered_identity,
         code=script_version("forced_answers.py"),
     script:

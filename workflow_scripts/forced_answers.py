@@ -21,6 +21,7 @@ with job.running(globals()) as this:
         shots=this.params.shots,
         bos=this.params.bos,
         batch_size=this.resources.batch_size,
+        n_classes=this.params.n_classes,
         identity=this.params.identity,
     )
     write_jsonl(this.output.rows, rows)
