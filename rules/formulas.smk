@@ -4,6 +4,7 @@ Ceilings: what the text of such problems says of each variable.
 """
 
 GENERATED_TASKS = [name for name, task in study.tasks.items() if task.is_generated]
+COUNTED_TASKS = [name for name, task in study.tasks.items() if task.has_ceilings]
 DATASET_TASKS = [name for name in study.tasks if name not in GENERATED_TASKS]
 
 
@@ -47,7 +48,7 @@ rule ceilings:
     benchmark:
         benchmark_file("ceilings/{task}")
     wildcard_constraints:
-        task=one_of(GENERATED_TASKS),
+        task=one_of(COUNTED_TASKS),
     group:
         "formulas"
     conda:
@@ -64,8 +65,8 @@ rule ceilings:
 
 
 def ceilings_of(*tasks):
-    """The ceilings of those of the tasks that are generated; none of existing datasets."""
-    return expand(CEILINGS, task=[task for task in tasks if task in GENERATED_TASKS])
+    """The ceilings of those of the tasks that have them; existing datasets do not."""
+    return expand(CEILINGS, task=[task for task in tasks if task in COUNTED_TASKS])
 
 
 rule dataset:
@@ -91,6 +92,7 @@ rule dataset:
     params:
         schema=configuration.load_schema("dataset_row", f"{REPOSITORY}/schemas"),
         chain=lambda wildcards: study.tasks[wildcards.task].chain,
+        values=lambda wildcards: study.tasks[wildcards.task].values["values"],
         code=script_version("dataset.py"),
     script:
         "../workflow_scripts/dataset.py"

@@ -27,6 +27,7 @@ rule logit_lens:
         batch_size=lambda wildcards: needs.placement(wildcards.model).batch_size,
     params:
         checkpoint=checkpoint,
+        n_classes=lambda wildcards: study.tasks[wildcards.task].n_classes,
         identity=numbered_identity,
         code=script_version("logit_lens.py"),
     script:

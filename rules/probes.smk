@@ -19,6 +19,7 @@ def probe_settings(wildcards):
     probes = study.probes_of(wildcards.model)
     keys = ["solver", "train_on", "min_train_rows", *SOLVER_KEYS[probes.solver]]
     settings = {key: getattr(probes, key) for key in keys}
+    settings["n_classes"] = study.tasks[wildcards.task].n_classes
     # Control labels depend on a variable's name and value, not on an expression.
     settings["folds"] = probes.folds if wildcards.probes == "probes" else 0
     if probes.solver == "sgd":

@@ -5,4 +5,6 @@ from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.formulas.existing_datasets import read_dataset
 
 with job.running(globals()) as this:
-    write_jsonl(this.output[0], read_dataset(this.input[0], this.params.schema, this.params.chain))
+    params = this.params
+    rows = read_dataset(this.input[0], params.schema, params.chain, params.values)
+    write_jsonl(this.output[0], rows)

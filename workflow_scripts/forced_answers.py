@@ -23,6 +23,7 @@ with job.running(globals()) as this:
         bos=this.params.bos,
         chat=this.params.chat and Chat(**this.params.chat),
         batch_size=this.resources.batch_size,
+        n_classes=this.params.n_classes,
         identity=this.params.identity,
     )
     write_jsonl(this.output.rows, rows)

@@ -20,6 +20,7 @@ with job.running(globals()) as this:
         this.input.tokens,
         this.input.dataset,
         batch_size=this.resources.batch_size,
+        n_classes=this.params.n_classes,
         identity=this.params.identity,
     )
     write_jsonl(this.output.rows, rows)

@@ -61,9 +61,9 @@ def read(path, schema, row, line_end="\n"):
         (chain("b = 1 + c , b = 6"), "scratchpad", "'c' is not in intermediate_questions"),
         (chain("b is 1 + a , b = 6"), "scratchpad", "'b is 1 + a', expected an equation"),
         (
-            {"source": "aa = 3 + 2 , b = 1 + aa ; b =?", "intermediate_questions": ["aa =", "b ="]},
+            {"source": "a1 = 3 + 2 , b = 1 + a1 ; b =?", "intermediate_questions": ["a1 =", "b ="]},
             "intermediate_questions",
-            "variable 'aa', expected one letter",
+            "variable 'a1', expected letters",
         ),
         (
             {"intermediate_questions": ["é =", "b ="]},

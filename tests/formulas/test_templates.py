@@ -20,6 +20,8 @@ from think_to_talk.study import contradictions
         (template(["v1 = num"]), SMALL_SIZES, "must read 'v0 = ...'"),
         (template(["v0 = num + num + num"]), SMALL_SIZES, "one operand, or two"),
         (template(["v0 = num"], values=[5, 2]), SMALL_SIZES, "is empty"),
+        (template(["v0 = num", "v1 = v0"], names=["kiwi"]), SMALL_SIZES, "only 1 allowed"),
+        (template(["v0 = num"], names=["Kiwi", "kiwi"]), SMALL_SIZES, "'Kiwi' and 'kiwi' differ"),
         (template(["v0 = num ± num"], shots=11), SMALL_SIZES, "only 10 rows"),
     ],
 )

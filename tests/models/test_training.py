@@ -3,10 +3,14 @@
 import pytest
 import torch
 from support.checkpoints import SIZES, train_small
+from support.templates import template
 
+from think_to_talk.formulas.cuts import cut_row
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models import training
 from think_to_talk.models.loading import Checkpoint
+
+SMALL = {"hidden_size": 32, "intermediate_size": 32, "layers": 2, "heads": 2}
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +141,26 @@ def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
     learned = tokenizer.decode(examples.ids[0, examples.n_given :].tolist())
     assert learned.count("=") == 3
     assert learned.count(";") == 1
+
+
+def test_rows_of_different_lengths_are_learned_from_their_own_tokens_alone():
+    task = template(["v0 = num", "v1 = num ± v0"], values=[0, 99], names=["kiwi", "pear", "fig"])
+    tokenizer = training.symbol_tokenizer(task["names"], 99)
+    rows = generate_splits(task, SIZES, 42)["test"]
+    examples = training.encode(tokenizer, rows)
+    model = training.build_model(SMALL, len(tokenizer), 0).eval()
+    losses = training._losses(model, examples, range(len(rows)))
+    alone, right = [], []
+    for row in rows:
+        one = training.encode(tokenizer, [row])
+        n_chain = len(tokenizer(row["target"])["input_ids"])
+        assert one.learned.sum() == n_chain == one.ids.shape[1] - one.n_given
+        alone.append(training._losses(model, one, [0]))
+        right.append(training.exact_match(model, one))
+    assert len({len(of_row) for of_row in alone}) > 2
+    torch.testing.assert_close(losses, torch.cat(alone))
+    assert training.exact_match(model, examples) == pytest.approx(sum(right) / len(right))
+    cut = training.encode(tokenizer, [cut_row(row, 1) for row in rows], cut=True)
+    assert [int(of_row.sum()) for of_row in cut.learned] == [
+        len(tokenizer(cut_row(row, 1)["target"].rpartition(";")[2])["input_ids"]) for row in rows
+    ]

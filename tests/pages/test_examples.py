@@ -46,6 +46,7 @@ def test_a_study_of_many_models_has_fewer_examples_of_each():
         ("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "7"),
         ("b = 4 , b = 12", "12"),
         ("b = -3", "-3"),
+        ("b = 1 2", None),
         ("a = 3 ; b = 5 , b = ?", "5"),
         ("b = b = 5 , bb = 4 , b =", None),
         ("? ? ?", None),
@@ -55,6 +56,10 @@ def test_a_study_of_many_models_has_fewer_examples_of_each():
 def test_the_written_value_is_the_last_number_that_a_chain_says_of_a_variable(chain, number):
     assert last_number(chain, "b") == number
     assert last_number(chain, None) is None
+
+
+def test_predictions_of_larger_values_are_a_text_per_position():
+    assert encode_predictions([[3, 12], None, [-1, 7]], [1, 0]) == [["12", ".", "7"], "3.."]
 
 
 def test_predictions_are_a_character_per_position():

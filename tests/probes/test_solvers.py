@@ -225,3 +225,25 @@ def test_a_step_that_rounding_has_led_astray_is_not_taken(monkeypatch):
     probes = fit_lbfgs(features, labels, mask, penalty=1e-3, **CONVERGED)
     found = penalised_loss(features, labels, mask, probes, 1e-3)
     torch.testing.assert_close(found, wanted, rtol=2e-3, atol=0)
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_hundred_classes_are_told_apart_and_absent_ones_never_predicted(few):
+    generator = torch.Generator().manual_seed(0)
+    present = torch.tensor([0, 7, 31, 64, 99])
+    labels = present[torch.randint(0, 5, (1, 500), generator=generator)]
+    directions = torch.randn(100, 8, generator=generator)
+    features = directions[labels] + 0.01 * torch.randn(1, 500, 8, generator=generator)
+    if few:
+        # A few distinct rows, which are merged.
+        features = directions[labels]
+    mask = torch.ones(1, 500, dtype=torch.bool)
+    options = {"penalty": 1e-4, **CONVERGED, "n_classes": 100}
+    ours = fit_lbfgs(features, labels, mask, **options)
+    assert ours.bias.shape == (1, 1, 100)
+    assert torch.equal(ours.predict(features)[0], labels)
+    unseen = torch.randn(1, 2000, 8, generator=generator)
+    assert torch.isin(ours.predict(unseen), present).all()
+    reference = fit_sklearn(features, labels, mask, **{**options, "tolerance": 1e-7})
+    agrees = (ours.predict(unseen) == reference.predict(unseen)).float().mean()
+    assert agrees > 0.98

@@ -8,6 +8,7 @@ from think_to_talk.study.contradictions import contradictions
 
 FILES = {"test": "absent/a.jsonl", "probing_train": "absent/b.jsonl"}
 DATASET = {"files": FILES, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
+DATASET |= {"values": [0, 9], "names": "letters"}
 
 #: {change of the default study: (place, value, first message)}.
 CHANGES = {
@@ -50,6 +51,12 @@ CHANGES = {
         ("models", "tiny", "training", "cut"),
         0,
         "models.tiny.training.cut: 0, but forced answers ask for the answer of level-1 in the ",
+    ),
+    "numbers of two tokens": (
+        ("tasks", "level-2", "values"),
+        [0, 99],
+        "logit_lens: reads numbers of one token, but models.tiny writes a token per digit and "
+        "tasks.level-2.values go up to 99: set logit_lens: false",
     ),
     "no such layer": (("models", "tiny", "layers"), [9], "models.tiny: layers: [9] do not exist"),
 }

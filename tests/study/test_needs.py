@@ -30,7 +30,10 @@ def existing(config, tmp_path, line, shots="all"):
     path.write_bytes(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
     files = {"test": str(path), "probing_train": str(path)}
     config["tasks"] = {
-        "there": {"files": files, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
+        "there": {
+            **{"files": files, "shots": 3, "edits": {}, "ask": "last", "chain": "full"},
+            **{"values": [0, 9], "names": "letters"},
+        }
     }
     config["models"]["tiny"]["shots"] = shots
     return Needs(StudyPlan(config))

@@ -79,7 +79,7 @@ def test_probes_on_patched_runs_take_a_pass_per_run_and_a_product_per_probe():
 
     Six probes per position, ten classes of width 8; at worst each pass goes over the prefix again.
     """
-    work = patched_probes_work(SMALL, PROMPT, 30, 1, 6, ON_CPU)
+    work = patched_probes_work(SMALL, PROMPT, 30, 1, 6, 10, ON_CPU)
     assert len(DIRECTED) == 5
     assert work.best_passes == work.worst_passes == 1 + 8 * 8
     passes = 3616 * (100 + 30 * 8 * 12)
@@ -88,7 +88,7 @@ def test_probes_on_patched_runs_take_a_pass_per_run_and_a_product_per_probe():
     assert work.best_seconds == pytest.approx((passes + read) / 1e10)
     assert work.worst_seconds == pytest.approx((passes + read + 3616 * 30 * 8 * 100) / 1e10)
     # The probes run on a CPU core, whatever the model runs on.
-    on_gpu = patched_probes_work(SMALL, PROMPT, 30, 1, 6, TWO_GPUS)
+    on_gpu = patched_probes_work(SMALL, PROMPT, 30, 1, 6, 10, TWO_GPUS)
     assert on_gpu.best_seconds == pytest.approx(passes / 30e12 + read / 1e10)
 
 
@@ -99,12 +99,12 @@ def test_the_time_of_probes_is_two_products_a_step(width, steps, minutes):
     The narrow ones take 30.5 s on one core and the wide ones 615 s on eight: 10 minutes and twice
     that, rounded up.
     """
-    assert probe_minutes(of_width(width), PROMPT, 3, 1000, 2, steps) == minutes
+    assert probe_minutes(of_width(width), PROMPT, 3, 1000, 20, steps) == minutes
 
 
 def test_memory_and_cores_of_probes():
     matrices = 4 * 10 * 2 * 8 * 8 * 4
-    assert probe_bytes(SMALL, 100, 2) == 2 * GB + 8 * 100 * 8 * 4 + matrices
+    assert probe_bytes(SMALL, 100, 20) == 2 * GB + 8 * 100 * 8 * 4 + matrices
     wide = 8 * 100 * 1025 * 4
-    assert probe_bytes(of_width(1025), 100, 2) == 2 * GB + wide
+    assert probe_bytes(of_width(1025), 100, 20) == 2 * GB + wide
     assert [probe_cores(of_width(width)) for width in (1024, 1025)] == [1, 8]

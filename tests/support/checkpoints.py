@@ -77,7 +77,8 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0):
         "layers": layers,
         "heads": 2,
     }
-    tokenizer = training.symbol_tokenizer()
+    words = [] if task["names"] == "letters" else task["names"]
+    tokenizer = training.symbol_tokenizer(words, task["values"][1])
     held_out = {row["source"] for row in generate_splits(task, SIZES, 42)["test"]}
     examples = training.training_examples(tokenizer, {"task": task}, held_out, 3000, seed, cut > 0)
     model = training.build_model(entry, len(tokenizer), seed)

@@ -18,5 +18,6 @@ KEYS = [
 
 def template(equations, order="reversed", **entry):
     defaults = {"operators": ["+", "-"], "values": [0, 9], "letters": 26, "ask": "last"}
+    defaults |= {"names": "letters"}
     defaults |= {"draw": "even", "chain": "full", "shots": 3}
     return {**defaults, "equations": equations, "order": order, **entry}

@@ -15,11 +15,12 @@ import torch
 
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
 from think_to_talk.formulas.rows import first_shots
-from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import TokenizedRow, align, tokenize
+from think_to_talk.tokens.prompts import TokenizedRow, tokenize
+from think_to_talk.tokens.ragged import align_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -70,11 +71,13 @@ class CutPrompts:
         bos: str = "tokenizer",
         seed: int = 0,
         chat: Chat | None = None,
+        n_classes: int = N_CLASSES,
     ) -> CutPrompts:
         """Cut and tokenize the rows of a task.
 
         shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
         seed: of the places where the examples are cut.
+        n_classes: values of the task's variables, from 0 on.
         Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
         """
@@ -88,7 +91,7 @@ class CutPrompts:
         gold = torch.tensor([row.gold for row in whole])
         cuts, digits = zip(
             *(
-                _cut(tokenizer, shown, equations, gold, layout, bos, chat)
+                _cut(tokenizer, shown, equations, gold, layout, bos, chat, n_classes)
                 for equations in range(n_cuts(rows[0]))
             ),
             strict=True,
@@ -102,7 +105,7 @@ def _tokenized(
     tokenizer: PreTrainedTokenizerBase, rows: Rows, bos: str, chat: Chat | None
 ) -> tuple[list[TokenizedRow], Layout]:
     tokenized = list(tokenize(tokenizer, rows, "all", bos, chat))
-    return tokenized, align(tokenizer, rows, tokenized)
+    return tokenized, align_whole(tokenizer, rows, tokenized, "forced_answers")
 
 
 def _cut(
@@ -113,6 +116,7 @@ def _cut(
     layout: Layout,
     bos: str,
     chat: Chat | None,
+    n_classes: int,
 ) -> tuple[Cut, DigitTokens]:
     """One cut, and the tokens of digits in its chains.
 
@@ -122,7 +126,7 @@ def _cut(
     tokenized, cut_layout = _tokenized(tokenizer, cut_rows, bos, chat)
     ids = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
-    digits = DigitTokens.of(ids, cut_layout, cut_rows, texts, "forced_answers")
+    digits = DigitTokens.of(ids, cut_layout, cut_rows, texts, "forced_answers", n_classes)
     answer = max(s for s, symbol in enumerate(cut_layout.symbols) if symbol == NUMBER)
     # A lone space before a digit stands at the digit's symbol, which it does not complete.
     before = cut_layout.position_of(answer) - cut_layout.n_problem

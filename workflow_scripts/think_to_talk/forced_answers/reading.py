@@ -17,6 +17,7 @@ import torch
 
 from think_to_talk.errors import located
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
@@ -40,6 +41,7 @@ def forced_answer_rows(
     bos: str = "tokenizer",
     chat: Chat | None = None,
     batch_size: int,
+    n_classes: int = N_CLASSES,
     identity: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """A row per cut of the chain (schemas/forced_answer_row.schema.yaml).
@@ -48,11 +50,12 @@ def forced_answer_rows(
     dataset: rows of a task, of which all are asked.
     shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
     batch_size: rows at a time.
+    n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task.
     Raises InputError if rows do not tokenize alike, or if a digit has no token of its own.
     """
     with located(f"models.{identity['model']}"):
-        prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"], chat)
+        prompts = CutPrompts.of(tokenizer, dataset, shots, bos, identity["seed"], chat, n_classes)
     prompts.digits.warn_of_missing(identity["task"])
     passes = Passes(model, facts, prompts.prefix, batch_size)
     answers = torch.tensor([int(row["original_answer"]) for row in dataset])
@@ -87,7 +90,7 @@ def forced_answer_rows(
 def _read(
     passes: Passes, prompts: CutPrompts, numbers: list[int]
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Per cut, the probabilities of the digits [rows, 10], and the next token's digit [rows].
+    """Per cut, the probabilities of the digits [rows, digits], and the next token's digit [rows].
 
     numbers: of the rows of a batch.
     """

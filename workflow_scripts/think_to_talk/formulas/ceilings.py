@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import string
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations, product
 from math import lcm
 from typing import Any
 
-from think_to_talk.formulas.templates import Form, Template
+from think_to_talk.formulas.counting import variables_of
+from think_to_talk.formulas.templates import Template
 
 #: The value of each variable, in definition order; None where it is unknown or no longer needed.
 _Values = tuple[int | None, ...]
@@ -118,7 +119,7 @@ class _Writing:
         """
         self.weight = 0
         self._target = target
-        self._involved = [(v, *_variables_of(template.alternatives[v][0])) for v in order]
+        self._involved = [(v, *variables_of(template.alternatives[v][0])) for v in order]
         letters = dict.fromkeys(v for involved in self._involved for v in involved)
         names = dict(zip(letters, string.ascii_lowercase, strict=False))
         self._equations = [
@@ -137,6 +138,10 @@ class _Writing:
             )
             self._needed.append((read & unread) | ({target} & set(order[:step])))
         self._counts: dict[tuple[int, _Values], Counter[int]] = {}
+        self._agrees: dict[
+            tuple[int, tuple[int, ...]],
+            Mapping[_Values, list[tuple[_Text, tuple[int, ...]]]],
+        ] = {}
 
     def n_problems(self) -> int:
         """The number of its problems, letters aside."""
@@ -177,13 +182,25 @@ class _Writing:
         """(text, the values after it) of each next equation that agrees with the values."""
         needed = self._needed[step + 1]
         involved = self._involved[step]
-        given = [(place, values[v]) for place, v in enumerate(involved) if values[v] is not None]
-        for text, solution in self._equations[step]:
-            if all(solution[place] == value for place, value in given):
-                extended = list(values)
-                for variable, value in zip(involved, solution, strict=True):
-                    extended[variable] = value
-                yield text, tuple(v if i in needed else None for i, v in enumerate(extended))
+        places = tuple(place for place, v in enumerate(involved) if values[v] is not None)
+        given = tuple(values[involved[place]] for place in places)
+        for text, solution in self._agreeing(step, places).get(given, ()):
+            extended = list(values)
+            for variable, value in zip(involved, solution, strict=True):
+                extended[variable] = value
+            yield text, tuple(v if i in needed else None for i, v in enumerate(extended))
+
+    def _agreeing(
+        self, step: int, places: tuple[int, ...]
+    ) -> Mapping[_Values, list[tuple[_Text, tuple[int, ...]]]]:
+        """{values in some places of an equation's solutions: its texts and solutions}."""
+        key = (step, places)
+        if key not in self._agrees:
+            found: defaultdict[_Values, list[tuple[_Text, tuple[int, ...]]]] = defaultdict(list)
+            for text, solution in self._equations[step]:
+                found[tuple(solution[place] for place in places)].append((text, solution))
+            self._agrees[key] = found
+        return self._agrees[key]
 
     def _completions(self, step: int, values: _Values) -> Counter[int]:
         """{value of the target: number of ways to write the equations from `step` on}."""
@@ -224,11 +241,6 @@ def _writings(template: Template, target: int) -> list[_Writing]:
     return possible
 
 
-def _variables_of(forms: tuple[Form, ...]) -> tuple[int, ...]:
-    """The variables that an equation uses, each once; its forms differ in the operator alone."""
-    return tuple(dict.fromkeys(name for name in forms[0].operands if name is not None))
-
-
 def _solved_equations(
     template: Template, variable: int, names: dict[int, str], separator: str
 ) -> Iterator[tuple[_Text, tuple[int, ...]]]:
@@ -240,7 +252,7 @@ def _solved_equations(
     """
     numbers = range(template.low, template.high + 1)
     (forms,) = template.alternatives[variable]
-    used = _variables_of(forms)
+    used = variables_of(forms)
     for form in forms:
         for fresh in product(numbers, repeat=form.operands.count(None)):
             words = iter(map(str, fresh))

@@ -121,7 +121,7 @@ def draw_pairs(
     if drawn < pairs:
         raise InputError(
             f"only {drawn} of {pairs} pairs can be drawn: ask for fewer (interventions.pairs), "
-            "edit other numbers, or widen values or letters"
+            "edit other numbers, or widen values or names"
         )
 
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 #: `z = 4 - o` without its spaces: a variable, and numbers and variables between signs.
-_EQUATION = re.compile(r"([a-z])=((?:[a-z]|\d+)(?:[+-](?:[a-z]|\d+))*)", re.ASCII)
+_EQUATION = re.compile(r"([A-Za-z]+)=((?:[A-Za-z]+|\d+)(?:[+-](?:[A-Za-z]+|\d+))*)", re.ASCII)
 
-_TERM = re.compile(r"([+-]?)([a-z]|\d+)", re.ASCII)
+_TERM = re.compile(r"([+-]?)([A-Za-z]+|\d+)", re.ASCII)
 
 #: A sign, 1 or -1, and a number or the name of a variable.
 Term = tuple[int, str]

@@ -7,7 +7,7 @@ are, so that all later stages read both kinds alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ from think_to_talk.formulas.equations import read_equation, substituted
 
 
 def read_dataset(
-    path: str | Path, schema: Mapping[str, Any], chain: Chain = "full"
+    path: str | Path,
+    schema: Mapping[str, Any],
+    chain: Chain = "full",
+    values: Sequence[int] = (0, 9),
 ) -> list[dict[str, Any]]:
     """Read a split of an existing dataset.
 
     path: a file in JSON Lines.
     schema: the JSON schema of one row.
     chain: of the rows that are returned, as of `cuts.shortened`; `full` is as in the file.
+    values: the smallest and largest value that a variable may have.
     Raises InputError, which names file, line and key, if a row does not fit the schema, if its keys
     contradict each other, if an equation does not hold with the row's labels, or if rows differ in
     their number of variables.
@@ -34,6 +38,12 @@ def read_dataset(
     for number, row in enumerate(rows, start=1):
         for key, problem in _contradictions(row, n_variables):
             raise InputError(f"{path}, line {number}, key {key!r}: {problem}")
+        for value in row["intermediate_answers"]:
+            if not values[0] <= value <= values[1]:
+                raise InputError(
+                    f"{path}, line {number}, key 'intermediate_answers': {value}, the task's "
+                    f"values are {values[0]} to {values[1]}: set its `values`"
+                )
     with located(str(path)):
         return [shortened(row, chain) for row in rows]
 
@@ -45,8 +55,8 @@ def _contradictions(row: Mapping[str, Any], n_variables: int) -> Iterator[tuple[
         yield "intermediate_questions", f"{len(questions)} variables, line 1 has {n_variables}"
     names = [question.removesuffix(" =") for question in questions]
     for name in names:
-        if re.fullmatch("[a-z]", name) is None:
-            yield "intermediate_questions", f"variable {name!r}, expected one letter from a to z"
+        if re.fullmatch("[A-Za-z]+", name) is None:
+            yield "intermediate_questions", f"variable {name!r}, expected letters from a to z"
         if names.count(name) > 1:
             yield "intermediate_questions", f"variable {name!r} found twice, expected once"
     if len(answers) != len(questions):

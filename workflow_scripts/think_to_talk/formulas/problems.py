@@ -18,7 +18,7 @@ from think_to_talk.formulas.templates import Form
 class Problem:
     """One problem; its tuples are in definition order of the variables.
 
-    letters: the name of each variable.
+    names: the name of each variable.
     forms: the right-hand side of each equation.
     numbers: the fresh numbers of each equation.
     values: the value of each variable.
@@ -26,7 +26,7 @@ class Problem:
     asked: the variable that the question asks for.
     """
 
-    letters: tuple[str, ...]
+    names: tuple[str, ...]
     forms: tuple[Form, ...]
     numbers: tuple[tuple[int, ...], ...]
     values: tuple[int, ...]
@@ -36,16 +36,16 @@ class Problem:
     def equation(self, variable: int, *, substituted: bool = False) -> str:
         """`z = 4 - o`, or with its variables substituted by their values, `z = 4 - 4`."""
         fresh = iter(self.numbers[variable])
-        names = self.values if substituted else self.letters
+        written = self.values if substituted else self.names
         form = self.forms[variable]
-        operands = [next(fresh) if name is None else names[name] for name in form.operands]
-        return f"{self.letters[variable]} = {form.write(operands)}"
+        operands = [next(fresh) if name is None else written[name] for name in form.operands]
+        return f"{self.names[variable]} = {form.write(operands)}"
 
     @property
     def source(self) -> str:
         """The problem as the model reads it."""
         equations = " , ".join(self.equation(variable) for variable in self.order)
-        return f"{equations} ; {self.letters[self.asked]} =?"
+        return f"{equations} ; {self.names[self.asked]} =?"
 
     @property
     def scratchpad(self) -> str:
@@ -54,7 +54,7 @@ class Problem:
 
     def _solve(self, variable: int, solved: set[int]) -> Iterator[str]:
         equation = self.equation(variable)
-        result = f"{self.letters[variable]} = {self.values[variable]}"
+        result = f"{self.names[variable]} = {self.values[variable]}"
         yield equation
         used = dict.fromkeys(name for name in self.forms[variable].operands if name is not None)
         unsolved = [name for name in used if name not in solved]
@@ -77,7 +77,7 @@ class Problem:
             "source": self.source,
             "target": f" {scratchpad}\n",
             "original_answer": str(self.values[self.asked]),
-            "intermediate_questions": [f"{letter} =" for letter in self.letters],
+            "intermediate_questions": [f"{name} =" for name in self.names],
             "intermediate_answers": list(self.values),
             "scratchpad": scratchpad,
         }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.symbols import text_symbols
 
 
 def base_row(pair: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,9 +21,11 @@ def base_row(pair: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_correct(generation: str, example: Mapping[str, Any]) -> bool:
-    """Whether a generation, up to its newline, equals the gold scratchpad, spaces ignored."""
-    written = generation.split("\n")[0].replace(" ", "")
-    return written == example["scratchpad"].replace(" ", "")
+    """Whether a generation, up to its newline, has the symbols of the gold scratchpad.
+
+    Spaces between symbols are ignored; `1 2` is not the number `12`.
+    """
+    return text_symbols(generation.split("\n")[0]) == text_symbols(example["scratchpad"])
 
 
 def examples(context: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ Source of the task: Kudo et al., arXiv:2412.01113, sections 2 and 3.
 from __future__ import annotations
 
 import random
-import string
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -94,12 +93,12 @@ class ProblemSpace:
     def size(self) -> int:
         """The number of problems: an upper bound of the distinct sources.
 
-        With shuffled equations, two assignments of letters can have the same source.
+        With shuffled equations, two assignments of names can have the same source.
         """
         n = len(self.template.alternatives)
         return (
             self._count(())
-            * perm(self.template.letters, n)
+            * perm(len(self.template.names), n)
             * (n if self.template.ask_any else 1)
             * (factorial(n) if self.template.order == "shuffled" else 1)
         )
@@ -110,9 +109,9 @@ class ProblemSpace:
         return self._count(()) / self.template.n_draws
 
     def __getitem__(self, index: int) -> Problem:
-        """The problem with this index: its mixed-radix digits pick letters, order and numbers."""
+        """The problem with this index: its mixed-radix digits pick names, order and numbers."""
         template, n = self.template, len(self.template.alternatives)
-        index, letters = _arrangement(index, string.ascii_lowercase[: template.letters], n)
+        index, names = _arrangement(index, template.names, n)
         asked = n - 1
         if template.ask_any:
             index, asked = divmod(index, n)
@@ -130,7 +129,7 @@ class ProblemSpace:
             picked.append(choices[place])
             state = self._forget_unused((*state, choices[place].value), i + 1)
         return Problem(
-            letters=letters,
+            names=names,
             forms=tuple(choice.form for choice in picked),
             numbers=tuple(choice.numbers for choice in picked),
             values=tuple(choice.value for choice in picked),
@@ -152,7 +151,7 @@ def draw_rows(template: Template, rows: int, seed: int, seen: set[str]) -> list[
     if len(drawn) < rows:
         raise InputError(
             f"only {len(drawn)} distinct problems are left for {rows} rows (the template allows "
-            f"{ProblemSpace(template).size} in all): ask for fewer rows, or widen values, letters "
+            f"{ProblemSpace(template).size} in all): ask for fewer rows, or widen values, names "
             "or operators"
         )
     return drawn

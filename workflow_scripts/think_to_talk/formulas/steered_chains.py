@@ -42,7 +42,7 @@ def steered_chains(row: Mapping[str, Any], template: Template, variable: int) ->
 
 def read_problem(row: Mapping[str, Any]) -> Problem:
     """The problem that a dataset row of a template was written from."""
-    letters = tuple(question.removesuffix(" =") for question in row["intermediate_questions"])
+    names = tuple(question.removesuffix(" =") for question in row["intermediate_questions"])
     equations, _, question = row["source"].rpartition(";")
     forms: dict[int, Form] = {}
     numbers: dict[int, tuple[int, ...]] = {}
@@ -50,17 +50,17 @@ def read_problem(row: Mapping[str, Any]) -> Problem:
         read = read_equation(equation)
         assert read is not None, equation
         name, terms = read
-        variable = letters.index(name)
-        operands = tuple(None if term.isdigit() else letters.index(term) for _, term in terms)
+        variable = names.index(name)
+        operands = tuple(None if term.isdigit() else names.index(term) for _, term in terms)
         operator = "" if len(terms) == 1 else "-" if terms[1][0] < 0 else "+"
         forms[variable] = Form(operands, operator)
         numbers[variable] = tuple(int(term) for _, term in terms if term.isdigit())
-    variables = range(len(letters))
+    variables = range(len(names))
     return Problem(
-        letters=letters,
+        names=names,
         forms=tuple(forms[variable] for variable in variables),
         numbers=tuple(numbers[variable] for variable in variables),
         values=tuple(row["intermediate_answers"]),
         order=tuple(forms),
-        asked=letters.index(question.split()[0]),
+        asked=names.index(question.split()[0]),
     )

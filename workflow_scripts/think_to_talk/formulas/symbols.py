@@ -6,10 +6,15 @@ one axis. Variables are A, B ... in definition order, numbers `#`.
 
 from __future__ import annotations
 
+import re
 import string
+from collections.abc import Iterable
 
-#: Classes of a probe: the digits that a variable can have as its value.
+#: Classes of a probe where values are single digits: the value itself is the class.
 N_CLASSES = 10
+
+#: The largest value of a task, so that a probe has 200 classes at most.
+LARGEST_VALUE = 199
 
 NEWLINE = "⏎"
 
@@ -38,5 +43,41 @@ def variable_number(symbol: str) -> int:
     return ord(symbol) - ord("A")
 
 
-#: All characters of a problem and its chain of thought, except spaces.
+#: All characters of a problem and its chain of thought, except spaces; names that are words have
+#: others.
 SYMBOLS = string.ascii_lowercase + string.digits + "+-=,;?\n"
+
+#: Of the models that the study trains: the token of what they do not know, and what the tokens of a
+#: number's further digits begin with.
+UNKNOWN, DIGIT_PREFIX = "<unk>", "##"
+
+#: A name, a number, or any other character but a space.
+_SYMBOL = re.compile(r"[A-Za-z]+|[0-9]+|[^ ]")
+
+
+def n_classes(largest: int) -> int:
+    """The classes of the probes of a task: all values from 0 on, ten at least.
+
+    largest: value of a variable. A class whose value no row has is never predicted.
+    """
+    return max(N_CLASSES, largest + 1)
+
+
+def vocabulary(words: Iterable[str] = (), largest: int = 9) -> list[str]:
+    """The tokens of a model that the study trains, in the order of their ids.
+
+    words: what variables may be called, beside letters.
+    largest: number of its tasks.
+    """
+    further = [DIGIT_PREFIX + digit for digit in string.digits] if largest > 9 else []
+    return [UNKNOWN, *SYMBOLS, *sorted(set(words) - set(SYMBOLS)), *further]
+
+
+def symbol_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each symbol of a text, in characters: a name or a number is one symbol."""
+    return [match.span() for match in _SYMBOL.finditer(text)]
+
+
+def text_symbols(text: str) -> list[str]:
+    """The symbols of a text."""
+    return _SYMBOL.findall(text)

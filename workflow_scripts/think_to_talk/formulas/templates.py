@@ -9,6 +9,7 @@ any allowed operator, `|` separates alternatives, and `/` the forms that share t
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,6 +24,9 @@ _NUMBER = "num"
 _VARIABLE = r"v([0-9]{1,3})"
 
 _EQUATION = re.compile(rf"{_VARIABLE}\s*=\s*(.+)")
+
+#: Variables are A to Z in results.
+_MOST_EQUATIONS = 26
 
 #: The most states of a template whose problems are counted: for each choice of alternatives, the
 #: values of the variables that later equations use. The paper's templates have under a thousand.
@@ -59,7 +63,7 @@ class Template:
     weights: the share of each alternative before any is rejected; those of a variable sum to 1.
     order: how the equations are written: `in_order`, `reversed` or `shuffled`.
     low, high: the range, both ends included, of every number, value and intermediate result.
-    letters: how many lower-case letters, from `a` on, may name variables.
+    names: what variables may be called, letters or words; all are as likely.
     ask_any: whether any variable may be asked for, instead of the last one.
     draw: `even`, alternatives have the shares that their weights say; `rejection`, alternatives and
         numbers are drawn together, and again if a value is out of range, so that alternatives which
@@ -71,7 +75,7 @@ class Template:
     order: str
     low: int = 0
     high: int = 9
-    letters: int = 26
+    names: tuple[str, ...] = tuple(string.ascii_lowercase)
     ask_any: bool = False
     draw: str = "even"
 
@@ -81,14 +85,17 @@ class Template:
 
         Raises InputError for an equation that cannot be read or that uses a later variable.
         """
-        operators, equations, letters = entry["operators"], entry["equations"], entry["letters"]
+        operators, equations = entry["operators"], entry["equations"]
+        names = _read_names(entry)
         low, high = entry["values"]
         if low > high:
             raise InputError(f"values [{low}, {high}] is empty: give the smaller value first")
-        if len(equations) > letters:
+        if len(equations) > len(names):
             raise InputError(
-                f"{len(equations)} equations need as many distinct letters, only {letters} allowed"
+                f"{len(equations)} equations need as many distinct names, only {len(names)} allowed"
             )
+        if len(equations) > _MOST_EQUATIONS:
+            raise InputError(f"{len(equations)} equations, expected at most {_MOST_EQUATIONS}")
         read = [_read_equation(i, equation, operators) for i, equation in enumerate(equations)]
         alternatives = tuple(tuple(weights) for weights in read)
         _check_size(alternatives, high - low + 1)
@@ -98,7 +105,7 @@ class Template:
             order=entry["order"],
             low=low,
             high=high,
-            letters=letters,
+            names=names,
             ask_any=entry["ask"] == "any",
             draw=entry["draw"],
         )
@@ -126,6 +133,18 @@ class Template:
             sum(n_values ** form.operands.count(None) for forms in equation for form in forms)
             for equation in self.alternatives
         )
+
+
+def _read_names(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What variables may be called. Raises InputError for words that differ in case alone."""
+    if entry["names"] == "letters":
+        return tuple(string.ascii_lowercase[: entry["letters"]])
+    words: dict[str, str] = {}
+    for word in entry["names"]:
+        other = words.setdefault(word.lower(), word)
+        if other != word:
+            raise InputError(f"names: {other!r} and {word!r} differ in case alone; drop one")
+    return tuple(entry["names"])
 
 
 def _read_equation(

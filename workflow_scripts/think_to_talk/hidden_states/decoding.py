@@ -74,28 +74,31 @@ class VerifiedDecoder:
         *,
         teacher_forced: bool = False,
         endings: Collection[int] = (),
+        kept: int | None = None,
     ) -> Iterator[Decoded]:
         """Decode all rows and yield them in batches as they are finished, in no fixed order.
 
-        Generations longer than the gold keep their hidden states up to its length.
+        Generations longer than the gold keep their hidden states up to its length, or `kept`.
 
         problem: [rows, positions] token ids.
         gold: [rows, tokens] ids of the gold chain, up to its newline.
         teacher_forced: every row's generation is the gold, whatever the model would write.
         endings: ids that an exact generation may have in place of the gold's last token.
+        kept: generated tokens whose hidden states are kept, at least those of the gold.
         """
         draft = gold[:, : self.max_new_tokens]
         n_problem, n_gold = problem.shape[1], gold.shape[1]
+        n_kept = n_gold if kept is None else kept
         ends = torch.tensor(list(endings), dtype=torch.long)
         measured = VerificationYield.on(self.passes.model.device.type)
         waiting = list(range(len(problem)))
         open_rows: list[tuple[int, list[int]]] = []
 
         def verify(numbers: list[int]) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
-            return self._verify(problem[numbers], draft[numbers], n_problem + n_gold)
+            return self._verify(problem[numbers], draft[numbers], n_problem + n_kept)
 
         def decode_on(batch: list[tuple[int, list[int]]]) -> Decoded:
-            return self._continue(problem, batch, gold, endings)
+            return self._continue(problem, batch, gold, endings, n_kept)
 
         while waiting and (teacher_forced or measured.pays(n_problem, draft.shape[1])):
             size = self.passes.batch_size if teacher_forced or measured.rows else _PILOT_ROWS
@@ -160,25 +163,25 @@ class VerifiedDecoder:
         rows: list[tuple[int, list[int]]],
         gold: torch.Tensor,
         endings: Collection[int],
+        n_kept: int,
     ) -> Decoded:
         """Continue each row's generation from its known first tokens to its end.
 
         Decoding starts where the shortest row's known tokens end; longer ones are fed their known
-        tokens until those are used up. Hidden states are kept for as many generated tokens as the
-        gold chain has.
+        tokens until those are used up.
 
         problem: [rows, positions] token ids of all rows.
         rows: (number, known first tokens of the generation) of each row of the batch.
         gold: [rows, tokens] ids of all rows.
         endings: ids that an exact generation may have in place of the gold's last token.
+        n_kept: generated tokens whose hidden states are kept.
         """
         numbers, known = [number for number, _ in rows], [tokens for _, tokens in rows]
         problem, gold = problem[numbers], gold[numbers]
-        n_gold = gold.shape[1]
         generated = [list(row) for row in known]
         start = min(map(len, known))
         shared = torch.tensor([row[:start] for row in known], dtype=problem.dtype)
-        states = _States(len(rows), problem.shape[1] + n_gold, self.layers)
+        states = _States(len(rows), problem.shape[1] + n_kept, self.layers)
         run = partial(self.passes.forward, layers=self.layers, hook=states.store)
         ids = torch.cat([problem, shared], dim=1)
         room = problem.shape[1] + self.max_new_tokens
@@ -196,7 +199,7 @@ class VerifiedDecoder:
             running = [
                 i
                 for i, row in enumerate(states.active)
-                if len(generated[row]) > t and (t < n_gold or not self._ended(generated[row]))
+                if len(generated[row]) > t and (t < n_kept or not self._ended(generated[row]))
             ]
             if not running:
                 break

@@ -25,6 +25,7 @@ from think_to_talk.hidden_states.decoding import Decoded, VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.finite import check_finite
 from think_to_talk.hidden_states.passes import Passes
+from think_to_talk.hidden_states.ragged import SymbolStates, decode_by_length
 from think_to_talk.progress import progress
 from think_to_talk.tokens.generations import is_aligned, textless_stops, written_texts
 
@@ -69,7 +70,7 @@ def write_hidden_states(
     The shard holds for each saved layer `layer.{l}` [rows, positions, hidden], `input_ids` [rows,
     positions] (-1 after a row's end), `input_length` [rows], `correct` [rows] (whether the
     generation is correct and aligned with the gold chain) and `row` [rows]. Positions are those of
-    problem and gold chain.
+    problem and gold chain: tokens, or symbols where rows do not tokenize alike.
     """
     n_rows, n_problem = tokens.problem.shape
     n_positions = tokens.layout.n_positions
@@ -90,6 +91,8 @@ def write_hidden_states(
         "layout": tokens.layout.dumps(),
         "tokens": json.dumps(tokens.tokens),
     }
+    if tokens.ragged is not None:
+        metadata["positions"] = "symbols"
     passes = Passes(model, facts, tokens.prefix, batch_size, last_layer)
     decoder = VerifiedDecoder(passes, layers, tokens.stop_ids, max_new_tokens)
     generations: dict[int, dict[str, Any]] = {}
@@ -102,18 +105,25 @@ def write_hidden_states(
         progress(n_rows, description, "rows") as bar,
     ):
         stored["row"].copy_(tokens.row)
-        stored["input_ids"][:, :n_problem] = tokens.problem
-        finished = decoder.decode(
-            tokens.problem,
-            tokens.gold,
-            teacher_forced=cot == "gold",
-            endings=textless_stops(tokenizer, tokens.stop_ids),
-        )
+        endings = textless_stops(tokenizer, tokens.stop_ids)
+        given = cot == "gold"
+        symbols = None
+        if tokens.ragged is None:
+            stored["input_ids"][:, :n_problem] = tokens.problem
+            finished = decoder.decode(
+                tokens.problem, tokens.gold, teacher_forced=given, endings=endings
+            )
+        else:
+            symbols = SymbolStates(tokenizer, tokens, tokens.ragged)
+            finished = decode_by_length(
+                decoder, tokens, tokens.ragged, teacher_forced=given, endings=endings
+            )
         for batch in finished:
             try:
                 check_finite(batch.hidden)
             except InputError as error:
                 raise InputError(f"models.{identity['model']}: {error}") from None
+            alone = dict(symbols.store(stored, batch)) if symbols else {}
             texts = written_texts(tokenizer, batch.generated, tokens.stop_ids)
             for row, ids, exact, text in zip(
                 batch.rows, batch.generated, batch.exact, texts, strict=True
@@ -124,7 +134,12 @@ def write_hidden_states(
                 # predicts each of its tokens.
                 correct = exact if cot == "gold" else is_correct(text, example)
                 aligned = correct and (
-                    exact or is_aligned(tokenizer, ids, tokens.gold[row].tolist())
+                    exact
+                    or (
+                        alone[row]
+                        if symbols
+                        else is_aligned(tokenizer, ids, tokens.gold[row].tolist())
+                    )
                 )
                 generations[row] = {
                     "row": number,
@@ -137,7 +152,8 @@ def write_hidden_states(
                     "n_tokens": len(ids),
                 }
                 stored["correct"][row] = aligned
-            _store_batch(stored, batch, n_problem)
+            if symbols is None:
+                _store_batch(stored, batch, n_problem)
             bar.update(len(batch.rows))
     write_jsonl(generations_path, (generations[row] for row in range(n_rows)))
     _warn_of_misaligned(generations.values(), generations_path)

@@ -73,7 +73,9 @@ def free_writing_rows(
             if all(pair["target"] == pair["base_target"] for pair in pairs):
                 bar.update(len(pairs))
                 continue
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
+            tokens = TokenizedPairs.of(
+                tokenizer, pairs, shots, bos, chat, switch="interventions.free_writing"
+            )
             specs = of_the_problem(settings.all_specs(tokens.layout, n_layers), tokens.layout)
             passes = Passes(model, facts, tokens.prefix, batch_size)
             patcher = FreePatcher(FreeWriter(passes, stops), tokens)

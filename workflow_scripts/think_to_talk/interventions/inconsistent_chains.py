@@ -62,7 +62,9 @@ def inconsistent_chain_rows(
     with progress(len(altered), description, "pairs") as bar:
         for variable in variables:
             pairs = [pair for pair in altered if pair["altered_variable"] == variable]
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
+            tokens = TokenizedPairs.of(
+                tokenizer, pairs, shots, bos, chat, switch="interventions.inconsistent_chains"
+            )
             passes = Passes(model, facts, tokens.prefix, batch_size)
             decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
             result = Result.of(variable, tokens.layout)

@@ -11,7 +11,8 @@ import torch
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.prompts import tokenize
+from think_to_talk.tokens.ragged import align_whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,15 +41,19 @@ class TokenizedPairs:
         shots: int | str,
         bos: str = "tokenizer",
         chat: Chat | None = None,
+        *,
+        switch: str = "interventions.patching",
     ) -> TokenizedPairs:
         """Tokenize pairs.
 
         shots, bos, chat: as of `tokens.prompts.tokenize`.
-        Raises InputError if their problems do not all have the same layout.
+        switch: the config's key that asks for the pairs, for messages.
+        Raises InputError if their problems do not all have the same layout, or if a number takes
+        several tokens.
         """
         rows = [*map(base_row, pairs), *pairs]
         tokenized = list(tokenize(tokenizer, rows, shots, bos, chat))
-        layout = align(tokenizer, rows, tokenized)
+        layout = align_whole(tokenizer, rows, tokenized, switch)
         ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
         runs = dict(zip(RUNS, ids.split(len(pairs)), strict=True))
         return cls(runs, tokenized[0].prefix, layout)

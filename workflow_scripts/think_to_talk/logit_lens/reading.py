@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.errors import located
+from think_to_talk.errors import InputError, located
 from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.logit_lens.head import Head
 from think_to_talk.probes.accuracy import NO_PREDICTION, chance, describe, scored
 from think_to_talk.probes.splits import Split
 from think_to_talk.progress import progress
 from think_to_talk.tokens.digits import DigitTokens
+from think_to_talk.tokens.shards import has_symbol_positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,6 +38,7 @@ def lens_rows(
     dataset: str | Path,
     *,
     batch_size: int,
+    n_classes: int = N_CLASSES,
     identity: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """A row per saved layer, position and variable (schemas/logit_lens_row.schema.yaml).
@@ -47,6 +50,7 @@ def lens_rows(
     hidden_paths, token_paths: hidden-state and token shards of the split test.
     dataset: of that split, with the labels.
     batch_size: rows at a time.
+    n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task, as in the rows of tables.
     Raises InputError if shards and dataset do not fit together, if digits have no tokens of their
     own, or if the lens cannot be applied to the model.
@@ -54,13 +58,19 @@ def lens_rows(
     expected = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     test = Split.open(hidden_paths, dataset, expected, only_correct=False, labels="answers")
     layers, last = test.shards.layers, model.config.get_text_config().num_hidden_layers
+    if has_symbol_positions(test.shards):
+        raise InputError(
+            f"models.{identity['model']}: rows of tasks.{identity['task']} do not tokenize alike, "
+            "so the states before numbers, which the logit lens reads, are not stored: set "
+            "logit_lens: false, or study the task in a run of its own"
+        )
     stored = dict.fromkeys(layers, "before_norm")
     if last in stored:
         stored[last] = test.shards.metadata["last_layer"]
     gold = Shards.open(token_paths, expected).read("gold_ids")
     with located(f"models.{identity['model']}"):
         texts = json.loads(test.shards.metadata["tokens"])
-        digits = DigitTokens.of(gold, test.layout, test.problems, texts, "logit_lens")
+        digits = DigitTokens.of(gold, test.layout, test.problems, texts, "logit_lens", n_classes)
         heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
     digits.warn_of_missing(identity["task"])
     n_positions = test.layout.n_positions

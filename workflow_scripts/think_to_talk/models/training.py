@@ -56,28 +56,41 @@ _FURTHER_ROUNDS = 3
 class Examples:
     """Problems of one task with their chains.
 
-    ids: [rows, tokens] of problem and chain.
-    n_given: tokens that are given: of the problem, and of a cut chain up to its cut.
+    ids: [rows, tokens] of problem and chain; newlines follow those of a shorter row.
+    n_given: the fewest tokens that are given in a row: of the problem, and of a cut chain up to its
+        cut.
+    learned: [rows, tokens from `n_given` on] whether a token is after what is given in its row.
     cuts: the same problems, with their chains cut at each equation in turn; empty for none.
     """
 
     ids: torch.Tensor
     n_given: int
+    learned: torch.Tensor
     cuts: Sequence[Examples] = ()
 
 
 def encode(
     tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]], cut: bool = False
 ) -> Examples:
-    """Tokenize rows that all have the same length in tokens, as all rows of one template have.
+    """Tokenize rows of one template.
 
     cut: whether the chains up to their `;`, where there is one, are given.
     """
     ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
-    given = rows[0]["source"]
+    given = [row["source"] for row in rows]
     if cut:
-        given += "".join(rows[0]["target"].rpartition(";")[:2])
-    return Examples(torch.tensor(ids), len(tokenizer(given)["input_ids"]))
+        given = [
+            text + "".join(row["target"].rpartition(";")[:2])
+            for text, row in zip(given, rows, strict=True)
+        ]
+    n_given = torch.tensor([len(of_row) for of_row in tokenizer(given)["input_ids"]])
+    lengths = torch.tensor(list(map(len, ids)))
+    width = int(lengths.max())
+    padding = tokenizer.pad_token_id
+    padded = torch.tensor([[*of_row, *[padding] * (width - len(of_row))] for of_row in ids])
+    place = torch.arange(int(n_given.min()), width)
+    learned = (place >= n_given[:, None]) & (place < lengths[:, None])
+    return Examples(padded, int(n_given.min()), learned)
 
 
 def training_examples(
@@ -195,7 +208,9 @@ def _losses(model: LlamaForCausalLM, task: Examples, rows: Sequence[int]) -> tor
     """Cross-entropy of each token of some rows that comes after what is given, [rows * tokens]."""
     ids, n_learned = task.ids[rows], task.ids.shape[1] - task.n_given
     logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
-    return F.cross_entropy(logits.flatten(0, 1), ids[:, task.n_given :].flatten(), reduction="none")
+    targets = ids[:, task.n_given :].flatten()
+    losses = F.cross_entropy(logits.flatten(0, 1), targets, reduction="none")
+    return losses[task.learned[rows].flatten()]
 
 
 def train_until_solved(
@@ -239,7 +254,8 @@ def train_until_solved(
 def exact_match(model: LlamaForCausalLM, task: Examples) -> float:
     """Share of rows of which greedy decoding writes all that comes after what is given."""
     logits = model(task.ids[:, :-1], use_cache=False).logits[:, task.n_given - 1 :]
-    return (logits.argmax(dim=-1) == task.ids[:, task.n_given :]).all(dim=1).float().mean().item()
+    right = (logits.argmax(dim=-1) == task.ids[:, task.n_given :]) | ~task.learned
+    return right.all(dim=1).float().mean().item()
 
 
 def train_checkpoint(
@@ -270,7 +286,9 @@ def train_checkpoint(
         for key in ("source", "base_source")
         if key in row
     }
-    tokenizer = symbol_tokenizer()
+    entries = tasks.values()
+    words = [word for task in entries if task["names"] != "letters" for word in task["names"]]
+    tokenizer = symbol_tokenizer(words, max(task["values"][1] for task in entries))
     cut = entry["cut"] > 0
     examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed, cut)
     model = build_model(entry, len(tokenizer), seed)

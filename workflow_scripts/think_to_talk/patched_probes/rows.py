@@ -75,7 +75,9 @@ def patched_probe_rows(
     description = "probes on patched runs of {model}, seed {seed}, {task}".format(**identity)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
-            tokens = TokenizedPairs.of(tokenizer, pairs, shots, bos, chat)
+            tokens = TokenizedPairs.of(
+                tokenizer, pairs, shots, bos, chat, switch="interventions.probes"
+            )
             try:
                 _check_layout(probes, tokens.layout)
             except InputError as error:

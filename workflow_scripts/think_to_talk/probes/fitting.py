@@ -19,7 +19,7 @@ import torch
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.shards import write_shard
 from think_to_talk.formulas.expressions import expressions
-from think_to_talk.formulas.symbols import N_CLASSES, variable_symbol
+from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.probes.accuracy import describe
 from think_to_talk.probes.cut import Cut
 from think_to_talk.probes.heldout import kept_rows
@@ -66,6 +66,7 @@ def fit_task(
         {**identity, "split": "probing_train"},
         only_correct=settings.train_on == "correct",
         labels=labels,
+        n_classes=settings.n_classes,
     )
     test = Split.open(
         test_paths,
@@ -73,6 +74,7 @@ def fit_task(
         {**identity, "split": "test"},
         only_correct=False,
         labels=labels,
+        n_classes=settings.n_classes,
     )
     where = f"{identity['model']} on {identity['task']} (seed {identity['seed']})"
     _warn_of_unfitted(train, settings, where)
@@ -90,7 +92,7 @@ def fit_task(
     n_positions, n_targets = test.layout.n_positions, len(test.labels)
     shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
     for layer in layers:
-        shape: tuple[int, ...] = (n_positions, n_targets, N_CLASSES)
+        shape: tuple[int, ...] = (n_positions, n_targets, settings.n_classes)
         shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
         shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
         if train_parts is not None:
@@ -99,7 +101,7 @@ def fit_task(
             shapes[f"layer.{layer}.heldout.bias"] = (torch.float32, shape)
     # The solver keeps features, and a matrix [hidden, hidden] per variable and class.
     width = max(1, min(hidden_size, len(train.rows)))
-    columns = max(len(train.rows), len(test.rows), n_targets * N_CLASSES * width)
+    columns = max(len(train.rows), len(test.rows), n_targets * settings.n_classes * width)
     chunk = max(1, _CHUNK_BYTES // (4 * width * columns))
     description = f"probing {identity['model']}, seed {identity['seed']}, {identity['task']}"
     described = [describe(test, position) for position in range(n_positions)]

@@ -8,8 +8,8 @@ after the plain ones, and `probes.scoring` scores both.
 The solvers share what they can with the plain probes: hidden states are standardised over all rows
 of a position, as there, and L-BFGS starts from the plain probe.
 
-Shapes: P positions, n rows, d features, V targets (variables), F folds, K = 10 classes. Probes are
-[P, V * F]: the folds of a target follow each other.
+Shapes: P positions, n rows, d features, V targets (variables), F folds, K classes, ten for
+digits. Probes are [P, V * F]: the folds of a target follow each other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.probes.lbfgs import WIDEST_GRAM, minimise
 from think_to_talk.probes.linear import Probes, used_rows
 from think_to_talk.probes.objective import Group, Objective
@@ -56,6 +57,7 @@ def fit_lbfgs(
     penalty: float,
     tolerance: float,
     max_iterations: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """Fit held-out probes to convergence, all positions, targets and folds together.
 
@@ -65,12 +67,12 @@ def fit_lbfgs(
     parts: [V, n] the part of a row's expression, in [0, F).
     n_folds: F.
     plain: the probes [P, V] that are trained on all rows.
-    penalty, tolerance, max_iterations: as of `solvers.fit_lbfgs`; the tolerance that is certified
-        is `TOLERANCE_RATIO` times as large.
+    penalty, tolerance, max_iterations, n_classes: as of `solvers.fit_lbfgs`; the
+        tolerance that is certified is `TOLERANCE_RATIO` times as large.
     """
     positions, kept = [], []
     for rows, (classes, part) in used_rows(features, torch.stack([labels, parts]), mask):
-        positions.append(Position(Standardised.of(rows), classes))
+        positions.append(Position(Standardised.of(rows), classes, n_classes))
         kept.append(kept_rows(part, n_folds))
     width = common_width(positions)
     groups, starts = [], []
@@ -99,6 +101,7 @@ def fit_sklearn(
     penalty: float,
     tolerance: float,
     max_iterations: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """The same problem and arguments as `fit_lbfgs`, by scikit-learn, each probe from zero."""
     found = []
@@ -107,7 +110,12 @@ def fit_sklearn(
         rows = data.features.double()
         points = [
             sklearn_point(
-                rows[kept].numpy(), digits[kept].numpy(), penalty, tolerance, max_iterations
+                rows[kept].numpy(),
+                digits[kept].numpy(),
+                penalty,
+                tolerance,
+                max_iterations,
+                n_classes,
             )
             for digits, folds in zip(classes, kept_rows(part, n_folds), strict=True)
             for kept in folds
@@ -128,18 +136,21 @@ def fit_sgd(
     learning_rate: float,
     epochs: int,
     seed: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """Fit held-out probes by the published recipe, from the initial weights of the plain ones.
 
     features, labels, mask, parts, n_folds: as of `fit_lbfgs`.
-    numbers, learning_rate, epochs, seed: as of `sgd.fit_sgd`.
+    numbers, learning_rate, epochs, seed, n_classes: as of `sgd.fit_sgd`.
     """
-    start = initial_weights(numbers, features.shape[-1], seed).repeat_interleave(n_folds, 1)
+    start = initial_weights(numbers, features.shape[-1], seed, n_classes).repeat_interleave(
+        n_folds, 1
+    )
     groups = []
     for rows, (classes, part) in used_rows(features, torch.stack([labels, parts]), mask):
         kept = kept_rows(part, n_folds).flatten(0, 1)
         share = kept.to(rows.dtype) / kept.sum(dim=1, keepdim=True)
-        groups.append(Group.of(rows, classes.repeat_interleave(n_folds, 0), share))
+        groups.append(Group.of(rows, classes.repeat_interleave(n_folds, 0), share, n_classes))
     return descend(groups, start, learning_rate, epochs)
 
 

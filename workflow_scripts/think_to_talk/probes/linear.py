@@ -2,7 +2,7 @@
 
 The solvers (`probes.solvers`, `probes.sgd`) return them; `probes.fitting` scores and stores them.
 
-Shapes: P positions, n rows, d features, V targets (variables), K = 10 classes.
+Shapes: P positions, n rows, d features, V targets (variables), K classes, ten for digits.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Probes:
         return logits.argmax(dim=2)
 
     @classmethod
-    def missing(cls, shape: tuple[int, ...], d: int) -> Probes:
+    def missing(cls, shape: tuple[int, ...], d: int, n_classes: int = N_CLASSES) -> Probes:
         """Probes of NaN, and steady, for `put`; shape [P, V] or [P, V, folds]."""
         return cls(
-            torch.full((*shape, N_CLASSES, d), torch.nan),
-            torch.full((*shape, N_CLASSES), torch.nan),
+            torch.full((*shape, n_classes, d), torch.nan),
+            torch.full((*shape, n_classes), torch.nan),
             torch.zeros(shape, dtype=torch.bool),
         )
 

@@ -3,8 +3,8 @@
 The loss is the mean cross-entropy over the rows plus penalty / 2 times the squared weights.
 `probes.solvers` builds the objective from hidden states, and `probes.lbfgs` minimises it.
 
-Shapes: a group has T probes that share n rows of d features; N probes in all groups; K = 10
-classes. A point is [N, K, d + 1]: weights on standardised features, the bias last.
+Shapes: a group has T probes that share n rows of d features; N probes in all groups; K
+classes, ten for digits. A point is [N, K, d + 1]: weights on standardised features, the bias last.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from think_to_talk.formulas.symbols import N_CLASSES
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-#: Curvature p(1 - p) of the loss in a logit, for ten equally likely classes.
-_CURVATURE = (1 / N_CLASSES) * (1 - 1 / N_CLASSES)
 
 #: Share of the curvature at zero in one that is for several probes: where it is underestimated,
 #: steps are too long.
@@ -43,6 +40,7 @@ class Group:
     share: [n], each row's share of the mean loss, or [T, n] where probes differ in it; 0 for a row
         that a probe is not trained on.
     labels: [T, n] classes.
+    n_classes: K.
     inverse: approximate inverse of the Hessian's diagonal blocks: one for all, [d + 1, d + 1]; one
         per class, [K, d + 1, d + 1]; or one per probe and class, [T, K, d + 1, d + 1].
     """
@@ -50,21 +48,29 @@ class Group:
     columns: Tensor
     share: Tensor
     labels: Tensor
+    n_classes: int = N_CLASSES
     inverse: Tensor | None = None
 
     @classmethod
-    def of(cls, features: Tensor, labels: Tensor, share: Tensor | None = None) -> Group:
+    def of(
+        cls,
+        features: Tensor,
+        labels: Tensor,
+        share: Tensor | None = None,
+        n_classes: int = N_CLASSES,
+    ) -> Group:
         """Probes on features.
 
         features: [n, d].
         labels: [T, n] classes.
         share: [n] or [T, n], each row's share of the mean loss; equal by default.
+        n_classes: K.
         """
         if share is None:
             share = features.new_full((len(features),), 1 / len(features))
         columns = features.new_ones(features.shape[1] + 1, len(features))
         columns[:-1] = features.T
-        return cls(columns, share, labels)
+        return cls(columns, share, labels, n_classes)
 
     @property
     def _common_share(self) -> Tensor:
@@ -79,7 +85,7 @@ class Group:
     @property
     def present(self) -> Tensor:
         """Whether a probe is trained on a row of a class, [T, K]."""
-        shares = self.columns.new_zeros(len(self.labels), N_CLASSES)
+        shares = self.columns.new_zeros(len(self.labels), self.n_classes)
         return shares.scatter_add_(1, self.labels, self.share.expand(self.labels.shape)) > 0
 
     def select(self, probes: Tensor) -> Group:
@@ -130,6 +136,10 @@ class Group:
         blocks = [(self.columns * w) @ self.columns.T for w in weights.flatten(0, 1)]
         return torch.stack(blocks).unflatten(0, point.shape[:2])
 
+    def curvature_at_zero(self) -> Tensor:
+        """The curvature [d + 1, d + 1] where all classes are alike: p(1 - p) of a logit."""
+        return (1 / self.n_classes) * (1 - 1 / self.n_classes) * self.moments
+
     def common_curvature(self, point: Tensor, scratch: tuple[Tensor, Tensor]) -> Tensor:
         """One for all probes, [K, d + 1, d + 1], at the mean of their points [T, K, d + 1]."""
         share, d = self._common_share, len(self.columns) - 1
@@ -141,7 +151,7 @@ class Group:
             labels=self.labels[:1, some],
         )
         curvature = one.curvature(point.mean(dim=0, keepdim=True), scratch)[0]
-        return torch.lerp(curvature, _CURVATURE * self.moments, _BLEND)
+        return torch.lerp(curvature, self.curvature_at_zero(), _BLEND)
 
 
 class Objective:
@@ -154,13 +164,13 @@ class Objective:
     def __init__(self, groups: Sequence[Group], penalty: float, alike: bool = False) -> None:
         self.groups, self.penalty, self.alike = list(groups), penalty, alike
         self.sizes = [len(group.labels) for group in groups]
-        largest = max(group.labels.numel() for group in groups) * N_CLASSES
+        largest = max(group.labels.numel() for group in groups) * groups[0].n_classes
         self._scratch = tuple(groups[0].columns.new_empty(2, largest))
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of a point: [N, K, d + 1]."""
-        return sum(self.sizes), N_CLASSES, len(self.groups[0].columns)
+        return sum(self.sizes), self.groups[0].n_classes, len(self.groups[0].columns)
 
     def evaluate(self, point: Tensor) -> tuple[Tensor, Tensor]:
         """Loss [N] and gradient [N, K, d + 1]."""
@@ -195,7 +205,7 @@ class Objective:
     def preconditioned(self, point: Tensor | None = None) -> Objective:
         """With the inverse curvature at a point, or at zero."""
         if point is None:
-            blocks = [_CURVATURE * group.moments for group in self.groups]
+            blocks = [group.curvature_at_zero() for group in self.groups]
         else:
             blocks = [
                 group.common_curvature(at, self._scratch)

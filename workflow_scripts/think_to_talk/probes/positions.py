@@ -2,7 +2,7 @@
 
 `probes.solvers` fits it and takes the solution back to raw hidden states.
 
-Shapes: n rows, d features, V targets (variables), K = 10 classes.
+Shapes: n rows, d features, V targets (variables), K classes, ten for digits.
 """
 
 from __future__ import annotations
@@ -81,10 +81,12 @@ class Position:
 
     data: standardised features of the position.
     labels: [V, n] classes.
+    n_classes: K.
     """
 
     data: Standardised
     labels: Tensor
+    n_classes: int = N_CLASSES
 
     @cached_property
     def _duplicates(self) -> tuple[Tensor, Tensor] | None:
@@ -118,17 +120,18 @@ class Position:
 
     def groups(self, width: int) -> list[Group]:
         """The probes of all targets, on features [m, width] with width <= d."""
-        rows = self._features(width)
+        rows, k = self._features(width), self.n_classes
         if not self._duplicates:
-            return [Group.of(rows, self.labels)]
+            return [Group.of(rows, self.labels, n_classes=k)]
         groups = []
         for classes in self.labels:
-            kinds, counts = (self._duplicates[1] * N_CLASSES + classes).unique(return_counts=True)
+            kinds, counts = (self._duplicates[1] * k + classes).unique(return_counts=True)
             groups.append(
                 Group.of(
-                    rows[kinds // N_CLASSES],
-                    (kinds % N_CLASSES)[None],
+                    rows[kinds // k],
+                    (kinds % k)[None],
                     counts.to(rows.dtype) / len(classes),
+                    k,
                 )
             )
         return groups
@@ -142,25 +145,25 @@ class Position:
         width: as of `groups`.
         kept: [V, F, n] whether a probe is trained on a row.
         """
-        rows = self._features(width)
+        rows, k = self._features(width), self.n_classes
         share = kept.to(rows.dtype) / kept.sum(dim=2, keepdim=True)
         if not self._duplicates:
-            first = Group.of(rows, self.labels[:1].expand(share.shape[1], -1), share[0])
+            first = Group.of(rows, self.labels[:1].expand(share.shape[1], -1), share[0], k)
             return [
                 replace(first, labels=classes.expand(len(shares), -1), share=shares)
                 for classes, shares in zip(self.labels, share, strict=True)
             ]
         groups = []
         for classes, shares in zip(self.labels, share, strict=True):
-            kinds, which = (self._duplicates[1] * N_CLASSES + classes).unique(return_inverse=True)
+            kinds, which = (self._duplicates[1] * k + classes).unique(return_inverse=True)
             merged = rows.new_zeros(len(shares), len(kinds)).index_add_(1, which, shares)
-            alike = (kinds % N_CLASSES).expand(len(shares), -1)
-            groups.append(Group.of(rows[kinds // N_CLASSES], alike, merged))
+            alike = (kinds % k).expand(len(shares), -1)
+            groups.append(Group.of(rows[kinds // k], alike, merged, k))
         return groups
 
     def first_biases(self) -> Tensor:
         """[V, K] where fitting starts: zero, and far below it for classes that no row has."""
-        biases = self.data.features.new_full((len(self.labels), N_CLASSES), ABSENT)
+        biases = self.data.features.new_full((len(self.labels), self.n_classes), ABSENT)
         return biases.scatter_(1, self.labels, 0.0)
 
     def from_raw(self, weight: Tensor, bias: Tensor, width: int) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.probes.heldout import HELDOUT_SOLVERS
 from think_to_talk.probes.solvers import SOLVERS
 
@@ -25,7 +26,8 @@ class ProbeSettings:
     train_on: `correct` rows or `all`.
     min_train_rows: with fewer, scores are null.
     folds: parts of a variable's expressions, each held out from one more probe; 0 for none.
-    options: keyword arguments of the solver; `sgd` takes a `seed`.
+    options: further keyword arguments of the solver; `sgd` takes a `seed`.
+    n_classes: values that a probe tells apart.
     """
 
     solver: str
@@ -33,12 +35,15 @@ class ProbeSettings:
     min_train_rows: int
     folds: int
     options: Mapping[str, Any]
+    n_classes: int = N_CLASSES
 
     @classmethod
     def from_config(cls, entry: Mapping[str, Any]) -> ProbeSettings:
         """Read the config's `probes` entry, reduced to the keys of its solver."""
         options = {key: value for key, value in entry.items() if key not in _COMMON_KEYS}
-        return cls(**{key: entry[key] for key in _COMMON_KEYS}, options=options)
+        n_classes = options.pop("n_classes", N_CLASSES)
+        common = {key: entry[key] for key in _COMMON_KEYS}
+        return cls(**common, options=options, n_classes=n_classes)
 
     def fit(self, features: Tensor, labels: Tensor, mask: Tensor, numbers: Tensor) -> Probes:
         """Fit probes.
@@ -71,4 +76,5 @@ class ProbeSettings:
         return fit(features, labels, mask, parts, self.folds, plain, **options)
 
     def _options(self, numbers: Tensor) -> dict[str, Any]:
-        return {**self.options, "numbers": numbers} if self.solver == "sgd" else dict(self.options)
+        options = {**self.options, "n_classes": self.n_classes}
+        return {**options, "numbers": numbers} if self.solver == "sgd" else options

@@ -5,7 +5,7 @@ published code seeds once, and fits each layer in a process forked from that sta
 position p and variable v starts from the (p * V + v)-th `torch.nn.Linear` after the seed, in every
 layer. The steps do not converge, so the start decides the result.
 
-Shapes: P positions, n rows, d features, V targets (variables), K = 10 classes.
+Shapes: P positions, n rows, d features, V targets (variables), K classes, ten for digits.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ def published_numbers(positions: Sequence[int], n_variables: int) -> Tensor:
     return torch.tensor(positions)[:, None] * n_variables + torch.arange(n_variables)
 
 
-def initial_weights(numbers: Tensor, d: int, seed: int) -> Tensor:
+def initial_weights(numbers: Tensor, d: int, seed: int, n_classes: int = N_CLASSES) -> Tensor:
     """The published initial weights and biases, [P, V, K, d + 1].
 
     numbers: [P, V], as of `published_numbers`.
     d: features.
     seed: of the stream of layers.
+    n_classes: K.
     """
     generator = torch.Generator().manual_seed(seed)
-    point = torch.empty(numbers.numel(), N_CLASSES, d + 1)
+    point = torch.empty(numbers.numel(), n_classes, d + 1)
     place = {number: i for i, number in enumerate(numbers.flatten().tolist())}
-    weight, bias = torch.empty(N_CLASSES, d), torch.empty(N_CLASSES)
+    weight, bias = torch.empty(n_classes, d), torch.empty(n_classes)
     for number in range(max(place) + 1):
         # As torch.nn.Linear.reset_parameters, from a generator of its own.
         torch.nn.init.kaiming_uniform_(weight, a=sqrt(5), generator=generator)
@@ -55,7 +56,7 @@ def initial_weights(numbers: Tensor, d: int, seed: int) -> Tensor:
         if number in place:
             point[place[number], :, :-1] = weight
             point[place[number], :, -1] = bias
-    return point.view(*numbers.shape, N_CLASSES, d + 1)
+    return point.view(*numbers.shape, n_classes, d + 1)
 
 
 def fit_sgd(
@@ -67,6 +68,7 @@ def fit_sgd(
     learning_rate: float,
     epochs: int,
     seed: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """Fit probes by the published recipe.
 
@@ -77,10 +79,14 @@ def fit_sgd(
     learning_rate: of each step.
     epochs: number of steps.
     seed: of the initial weights.
+    n_classes: K.
     Where the loss of a probe rises in a step, rounding grows from step to step: `unsteady`.
     """
-    point = initial_weights(numbers, features.shape[-1], seed)
-    groups = [Group.of(rows, classes) for rows, classes in used_rows(features, labels, mask)]
+    point = initial_weights(numbers, features.shape[-1], seed, n_classes)
+    groups = [
+        Group.of(rows, classes, n_classes=n_classes)
+        for rows, classes in used_rows(features, labels, mask)
+    ]
     return descend(groups, point, learning_rate, epochs)
 
 

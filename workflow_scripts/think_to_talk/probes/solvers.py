@@ -9,7 +9,7 @@
 `probes.fitting` hands over the hidden states of some positions of a layer; `probes.objective` is
 the loss and `probes.lbfgs` its minimiser.
 
-Shapes: P positions, n rows, d features, V targets (variables), K = 10 classes.
+Shapes: P positions, n rows, d features, V targets (variables), K classes, ten for digits.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def penalised_loss(
     losses = []
     for position, (rows, classes) in enumerate(used_rows(features, labels, mask)):
         data = Standardised.of(rows)
-        group = Group.of(data.features, classes)
+        group = Group.of(data.features, classes, n_classes=probes.bias.shape[-1])
         point = data.from_raw(probes.weight[position], probes.bias[position])
         losses.append(Objective([group], penalty).evaluate(point)[0])
     return torch.stack(losses)
@@ -62,6 +62,7 @@ def fit_lbfgs(
     penalty: float,
     tolerance: float,
     max_iterations: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """Fit probes to convergence, all positions and targets together.
 
@@ -73,9 +74,10 @@ def fit_lbfgs(
         minimum. The loss is strongly convex in the weights with modulus `penalty`, so the excess
         is at most |gradient|^2 / (2 penalty).
     max_iterations: steps after which all probes stop.
+    n_classes: K.
     """
     positions = [
-        Position(Standardised.of(rows), classes)
+        Position(Standardised.of(rows), classes, n_classes)
         for rows, classes in used_rows(features, labels, mask)
     ]
     width = common_width(positions)
@@ -95,6 +97,7 @@ def fit_sklearn(
     penalty: float,
     tolerance: float,
     max_iterations: int,
+    n_classes: int = N_CLASSES,
 ) -> Probes:
     """The same problem and arguments as `fit_lbfgs`, by scikit-learn, one probe at a time.
 
@@ -106,7 +109,7 @@ def fit_sklearn(
         data = Standardised.of(used_features)
         rows = data.features.double().numpy()
         points = [
-            sklearn_point(rows, classes, penalty, tolerance, max_iterations)
+            sklearn_point(rows, classes, penalty, tolerance, max_iterations, n_classes)
             for classes in used_labels.numpy()
         ]
         found.append(data.to_raw(torch.stack(points)))
@@ -114,13 +117,18 @@ def fit_sklearn(
 
 
 def sklearn_point(
-    rows: np.ndarray, classes: np.ndarray, penalty: float, tolerance: float, max_iterations: int
+    rows: np.ndarray,
+    classes: np.ndarray,
+    penalty: float,
+    tolerance: float,
+    max_iterations: int,
+    n_classes: int = N_CLASSES,
 ) -> Tensor:
     """scikit-learn's probe [K, d + 1] on standardised rows [n, d] with classes [n]."""
     from sklearn.linear_model import LogisticRegression
 
     columns = rows.shape[1] + 1
-    point = torch.zeros(N_CLASSES, columns)
+    point = torch.zeros(n_classes, columns)
     point[:, -1] = -torch.inf
     present = np.unique(classes)
     # With two classes scikit-learn fits one row of weights w, which stands for w / 2 and -w / 2
@@ -129,7 +137,7 @@ def sklearn_point(
     share = 0.5 if binary else 1.0
     model = LogisticRegression(
         C=1 / (share * penalty * len(rows)),
-        tol=(2 * penalty * tolerance * _LEAST_LOSS / (N_CLASSES * columns)) ** 0.5,
+        tol=(2 * penalty * tolerance * _LEAST_LOSS / (n_classes * columns)) ** 0.5,
         max_iter=max_iterations,
     ).fit(rows, classes)
     fitted = np.column_stack([model.coef_, model.intercept_])

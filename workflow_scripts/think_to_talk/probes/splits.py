@@ -17,6 +17,7 @@ import torch
 from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.probes.control_labels import control_labels
 from think_to_talk.tokens.layout import Layout
 
@@ -28,7 +29,7 @@ class Split:
     shards: hidden states of the split.
     rows: [n] dataset row numbers.
     length: [n] positions of each row.
-    labels: [variables, n] digits.
+    labels: [variables, n] values.
     chosen: [all rows] whether a row of the shards is among them.
     problems: all rows of the dataset.
     """
@@ -49,6 +50,7 @@ class Split:
         *,
         only_correct: bool,
         labels: str,
+        n_classes: int = N_CLASSES,
     ) -> Split:
         """Read the rows of a split.
 
@@ -58,6 +60,7 @@ class Split:
         only_correct: whether rows are left out whose chain is wrong, or right in other tokens than
             the gold chain's.
         labels: `answers`, the variables' values, or `control`, the control labels of the seed.
+        n_classes: values that a label may have; control labels have as many.
         Raises InputError if shards and dataset do not fit together.
         """
         shards = Shards.open(paths, identity)
@@ -73,7 +76,7 @@ class Split:
         rows = numbers[chosen]
         digits = torch.tensor(
             [
-                control_labels(row, int(identity["seed"]))
+                control_labels(row, int(identity["seed"]), n_classes)
                 if labels == "control"
                 else row["intermediate_answers"]
                 for row in problems

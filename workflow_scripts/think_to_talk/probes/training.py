@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 
-from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.probes.heldout import kept_rows
 from think_to_talk.probes.linear import Probes
 from think_to_talk.probes.settings import ProbeSettings
@@ -40,7 +39,8 @@ class Training:
         """
         labels, mask = self.rows.labels, self.rows.reaches(positions)
         shape = (len(positions), len(labels))
-        plain = Probes.missing(shape, self.rows.hidden_size)
+        n_classes = self.settings.n_classes
+        plain = Probes.missing(shape, self.rows.hidden_size, n_classes)
         fit = trainable(labels, mask[:, None], self.settings.min_train_rows)
         if fit.any():
             features = self.rows.features(layer, positions)
@@ -53,7 +53,7 @@ class Training:
         if self.parts is None:
             return plain, None
         n_folds = self.settings.folds
-        heldout = Probes.missing((*shape, n_folds), self.rows.hidden_size)
+        heldout = Probes.missing((*shape, n_folds), self.rows.hidden_size, n_classes)
         rows = mask[:, None, None] & kept_rows(self.parts, n_folds)
         all_folds = trainable(labels[:, None], rows, self.settings.min_train_rows).all(dim=2)
         for some, variables in _together(fit & all_folds & (self.parts >= 0).all(dim=1)):
@@ -81,7 +81,7 @@ def trainable(labels: torch.Tensor, rows: torch.Tensor, min_rows: int) -> torch.
     if not labels.shape[-1]:
         return torch.zeros(labels.shape[:-1], dtype=torch.bool)
     highest = labels.where(rows, -1).amax(dim=-1)
-    lowest = labels.where(rows, N_CLASSES).amin(dim=-1)
+    lowest = labels.where(rows, labels.max() + 1).amin(dim=-1)
     return (rows.sum(dim=-1) >= min_rows) & (lowest < highest)
 
 

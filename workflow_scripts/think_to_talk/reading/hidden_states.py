@@ -27,15 +27,15 @@ class HiddenStates:
     """Hidden states of one layer for the rows of a split.
 
     states: [rows, positions, hidden], in the stored type; `.float().numpy()` for numpy.
-    positions: a row per position: `position`, `relative_position` (t: 0 is the first token of the
-        chain of thought), `equation`, `symbol`, `symbol_index` and `token` (of the first row), as
-        in rows of probes.
+    positions: a row per position, a token, or a symbol where rows do not tokenize alike:
+        `position`, `relative_position` (t: 0 is the first of the chain of thought), `equation`,
+        `symbol`, `symbol_index` and `token` (of the first row), as in rows of probes.
     variables: names of the variables, A, B ... in definition order.
     labels: [rows, variables] their values, which probes predict.
     row: [rows] numbers of the rows in the dataset.
     length: [rows] positions that a row has; states from there on are zeros.
     correct: [rows] whether the chain is correct and stands at the positions of the gold chain.
-    input_ids: [rows, positions] the tokens; -1 after a row's end.
+    input_ids: [rows, positions] the tokens, of symbols their last; -1 after a row's end.
     prefix: the tokens before them in every row's prompt: BOS, few-shot examples, chat template.
     layer: 0 is the embedding output, l the output of block l.
     last_layer: what is stored of the model's last layer, `before_norm` or `after_norm`.

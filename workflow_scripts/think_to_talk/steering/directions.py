@@ -9,7 +9,7 @@ b has the highest score is known exactly. It ends where a and b tie, halfway bet
 two values; twice the step exchanges the scores of a and b. Random steps of the same length are
 orthogonal to all weight rows and change no score.
 
-Shapes: n rows, d features, K = 10 values.
+Shapes: n rows, d features, K values, ten for digits.
 """
 
 from __future__ import annotations

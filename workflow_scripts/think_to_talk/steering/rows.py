@@ -25,6 +25,7 @@ from think_to_talk.errors import InputError, located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.rows import is_correct
 from think_to_talk.formulas.steered_chains import steered_chains, steered_variables
+from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.templates import Template
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
@@ -36,7 +37,8 @@ from think_to_talk.steering.targets import Chains, Targets, stored_probe
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import final_answer, written_texts
 from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.prompts import tokenize
+from think_to_talk.tokens.ragged import align_whole
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def steering_rows(
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
-    layout = align(tokenizer, task.dataset, tokenized)
+    layout = align_whole(tokenizer, task.dataset, tokenized, "steering.enabled")
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
     places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
@@ -237,7 +239,7 @@ def stated_value(chain: str, question: str) -> int | None:
     """
     name = question.removesuffix(" =")
     for equation in re.split("[,;]", chain):
-        found = re.fullmatch(rf"{name}=(\d+)", equation.replace(" ", ""))
-        if found:
-            return int(found[1])
+        match text_symbols(equation):
+            case [left, "=", number] if left == name and number.isdigit():
+                return int(number)
     return None

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from think_to_talk.files.shards import Shards
-from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.steering.directions import Probe, random_steps, steps_along
 from think_to_talk.steering.places import Place
 from think_to_talk.steering.steered_runs import Steered
@@ -116,7 +115,8 @@ class Targets:
         """
         values = [value for value in self._chains[place.variable][row] if value != predicted]
         draw = random.Random(f"{self._name} {row} {place.variable}")
-        order = draw.sample(range(N_CLASSES), N_CLASSES)
+        n_values = len(self._probes[place].bias)
+        order = draw.sample(range(n_values), n_values)
         return min(values, key=order.index, default=None)
 
     def _seed(self, place: Place, row: int) -> int:

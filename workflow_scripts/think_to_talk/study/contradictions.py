@@ -17,14 +17,9 @@ from think_to_talk.formulas.sampling import ProblemSpace, draw_problems
 from think_to_talk.formulas.templates import Template
 from think_to_talk.models.checkpoints import checkpoint_files
 from think_to_talk.models.layers import saved_layers
-from think_to_talk.study.entries import (
-    ModelEntry,
-    TaskEntry,
-    TrainingEntry,
-    model_entries,
-    published_entries,
-    task_entries,
-)
+from think_to_talk.study.entries import ModelEntry, TrainingEntry, model_entries, published_entries
+from think_to_talk.study.single_tokens import single_token_contradictions
+from think_to_talk.study.task_entries import TaskEntry, task_entries
 from think_to_talk.study.transfers import transfer_entries
 
 
@@ -43,7 +38,7 @@ def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None
         if size < rows:
             raise InputError(
                 f"the template has {size} distinct problems, {rows} rows are asked for over all "
-                "splits: ask for fewer rows, or widen values, letters or operators"
+                "splits: ask for fewer rows, or widen values, names or operators"
             )
     if task["shots"] > sizes["train"]:
         raise InputError(
@@ -103,6 +98,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 check_edits(task.values)
             except InputError as error:
                 yield f"tasks.{name}: {error}"
+    yield from single_token_contradictions(config, tasks, models)
     for name, model in models.items():
         where = f"models.{name}"
         yield from _reserved_name(name, where)

@@ -1,4 +1,4 @@
-"""The entries of a completed configuration, read once: tasks, models, and settings of the study.
+"""The entries of a completed configuration, read once: models, and settings of the study.
 
 `study.configuration` gives the configuration, checked and with defaults filled in; `study.plan` and
 `study.needs` compute with the entries, and rules read their attributes. A default stands in
@@ -9,104 +9,11 @@ that the completed configuration always has.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
-from think_to_talk.formulas.altered_chains import intermediate_variables
-from think_to_talk.formulas.edits import Edit
-from think_to_talk.formulas.steered_chains import steered_variables
-from think_to_talk.formulas.symbols import SYMBOLS
-from think_to_talk.formulas.templates import Template
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A part of the configuration, whose fields are its keys."""
-
-    @classmethod
-    def from_config(cls, part: Mapping[str, Any], /, **more: Any) -> Self:
-        """Read the keys that are fields; the others are read by other classes, or by none.
-
-        part: of the completed configuration.
-        more: fields that are no keys, or that are computed from keys.
-        """
-        keys = {field.name for field in fields(cls)}
-        return cls(**{**{key: value for key, value in part.items() if key in keys}, **more})
-
-
-#: What `formulas.templates` reads of a task.
-_TEMPLATE_KEYS = ("equations", "order", "ask", "draw", "operators", "values", "letters")
-
-
-@dataclass(frozen=True)
-class TaskEntry(Entry):
-    """A task: a template that problems are drawn from, or the files of an existing dataset.
-
-    values: the whole entry, as jobs receive it.
-    shots: examples in the few-shot context of each row.
-    edits: {edit: the numbers of a problem that it redraws}.
-    ask: the variable that is asked about, `last` or `any`.
-    chain: of thought, `full`, `none`, or the equations after which it is cut.
-    equations: of the template, one per variable; none for an existing dataset.
-    files: {split: file of the existing dataset}; none for a template.
-    """
-
-    values: Mapping[str, Any]
-    shots: int
-    edits: Mapping[str, Sequence[str]]
-    ask: str
-    chain: str | int
-    equations: Sequence[str] = ()
-    files: Mapping[str, str] | None = None
-
-    @property
-    def is_generated(self) -> bool:
-        """Whether its problems are drawn from a template."""
-        return self.files is None
-
-    @property
-    def existing_files(self) -> list[str]:
-        """The files of the existing dataset; none for a template."""
-        return list((self.files or {}).values())
-
-    @property
-    def template(self) -> Template:
-        """The template of its problems. Raises InputError if it cannot be parsed."""
-        return Template.from_config(self.values)
-
-    @property
-    def template_values(self) -> dict[str, Any]:
-        """The keys that its problems depend on, and so their ceilings and derivations."""
-        return {key: self.values[key] for key in _TEMPLATE_KEYS}
-
-    @property
-    def problem_values(self) -> dict[str, Any]:
-        """The whole entry except edits, on which only pairs depend."""
-        return {key: value for key, value in self.values.items() if key != "edits"}
-
-    @property
-    def has_full_chains(self) -> bool:
-        """Whether its problems are drawn from a template, and their chains end with its answer.
-
-        They do not if the chain is cut or left out, or if any variable is asked about.
-        """
-        return self.is_generated and self.ask != "any" and self.chain == "full"
-
-    @property
-    def edits_chains(self) -> bool:
-        """Whether an edit changes its chains: those of distractors change none."""
-        edits = (Edit.from_config(places, self.template) for places in self.edits.values())
-        return any(not edit.is_of_distractors for edit in edits)
-
-    @property
-    def intermediate_variables(self) -> list[int]:
-        """The variables whose results in the chain of thought the final answer follows from."""
-        return intermediate_variables(self.template) if self.has_full_chains else []
-
-    @property
-    def steered_variables(self) -> list[int]:
-        """The variables that can be steered: those, and the answer, if it is no copy."""
-        return steered_variables(self.template) if self.has_full_chains else []
+from think_to_talk.formulas.symbols import vocabulary
+from think_to_talk.study.task_entries import Entry, task_entries
 
 
 @dataclass(frozen=True)
@@ -118,6 +25,7 @@ class TrainingEntry(Entry):
     hidden_size, intermediate_size: widths of the residual stream and of the MLP.
     heads: attention heads.
     cut: share of its steps on chains that end early.
+    vocab_size: tokens of its tokenizer.
     """
 
     values: Mapping[str, Any]
@@ -127,6 +35,7 @@ class TrainingEntry(Entry):
     intermediate_size: int
     heads: int
     cut: float
+    vocab_size: int
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -136,7 +45,7 @@ class TrainingEntry(Entry):
             "hidden_size": self.hidden_size,
             "intermediate_size": self.intermediate_size,
             "num_attention_heads": self.heads,
-            "vocab_size": 1 + len(SYMBOLS),
+            "vocab_size": self.vocab_size,
             "tie_word_embeddings": False,
         }
 
@@ -268,14 +177,6 @@ class SteeringEntry(Entry):
     controls: int
 
 
-def task_entries(config: Mapping[str, Any]) -> dict[str, TaskEntry]:
-    """{task: its entry}, from the completed configuration."""
-    return {
-        name: TaskEntry.from_config(values, values=values)
-        for name, values in config["tasks"].items()
-    }
-
-
 def model_entries(config: Mapping[str, Any]) -> dict[str, ModelEntry]:
     """{model: its entry}, from the completed configuration."""
     return {name: _model_entry(name, config) for name in config["models"]}
@@ -291,10 +192,18 @@ def published_entries(config: Mapping[str, Any]) -> dict[str, PublishedEntry]:
 
 def _model_entry(name: str, config: Mapping[str, Any]) -> ModelEntry:
     values = config["models"][name]
-    training = values.get("training")
+    training, tasks = values.get("training"), task_entries(config)
+    if training:
+        named = [tasks[task] for task in training["tasks"] if task in tasks]
+        trained_on = [task for task in named if task.is_generated]
+        tokens = vocabulary(
+            (word for task in trained_on for word in task.words),
+            max((task.values["values"][1] for task in trained_on), default=0),
+        )
+        training = TrainingEntry.from_config(training, values=training, vocab_size=len(tokens))
     return ModelEntry.from_config(
         values,
         name=name,
         tasks=values.get("tasks", list(config["tasks"])),
-        training=training and TrainingEntry.from_config(training, values=training),
+        training=training,
     )

@@ -75,6 +75,7 @@ class LaterWork:
             interventions.pairs * edits,
             len(interventions.specs),
             len(self._needs.layers(model)) * self._needs.study.n_variables(task),
+            self._needs.study.tasks[task].n_classes,
             self._needs.placement(model),
         )
 

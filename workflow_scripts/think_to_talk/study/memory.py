@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.symbols import N_CLASSES
+from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.models.sizes import Sizes, Tokens
 
 GB = 2**30
@@ -94,12 +94,21 @@ class Prompt:
         )
 
 
-def expected_tokens(text: str) -> int:
+#: Letters of a word, about, that a token has.
+_LETTERS_PER_TOKEN = 4
+
+
+def expected_tokens(text: str, digits: int = 1) -> int:
     """Tokens that a text of symbols takes: one per symbol, and one more per digit.
 
     Most tokenizers join a space with the letter or operator after it, but split it from a digit.
+
+    digits: that each number may have in another row of the task.
     """
-    return sum(1 + character.isdigit() for character in text if character != " ")
+    return sum(
+        1 + max(digits, len(symbol)) if symbol.isdigit() else -(-len(symbol) // _LETTERS_PER_TOKEN)
+        for symbol in text_symbols(text)
+    )
 
 
 @dataclass(frozen=True)
@@ -235,14 +244,16 @@ def probe_cores(sizes: Sizes) -> int:
     return _PROBE_CORES if sizes.hidden_size > _WIDE else 1
 
 
-def probe_bytes(sizes: Sizes, rows: int, variables: int) -> int:
+def probe_bytes(sizes: Sizes, rows: int, weights: int) -> int:
     """Main memory of fitting the probes of a task: some copies of the features of a position.
 
     Up to a width of 1,024 also a matrix [hidden, hidden] and its inverse per variable and class.
+
+    weights: rows of the probes' weights at a position, one per variable and class.
     """
     d = sizes.hidden_size
     features = 8 * rows * d * 4
-    matrices = 4 * N_CLASSES * variables * d * d * 4 if d <= _WIDE else 0
+    matrices = 4 * weights * d * d * 4 if d <= _WIDE else 0
     return CPU_RESERVE + features + matrices
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import first_shots
-from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models import hub
 from think_to_talk.models.checkpoints import check_code, checkpoint_files
 from think_to_talk.models.layers import saved_layers
@@ -117,14 +116,15 @@ class Needs:
 
     @cached_method
     def prompt(self, model: str, task: str) -> Prompt:
-        """How many tokens the rows of a task take; all rows of a task have one layout."""
+        """How many tokens the rows of a task take; those of a row with the longest numbers."""
         context, source, target = self.study.sample(task)
         chat = self.study.models[model].chat
         try:
             shots = first_shots(context, self.study.models[model].shots)
         except InputError as error:
             raise InputError(f"models.{model}.{error} (tasks.{task})") from None
-        prompt = Prompt(*map(expected_tokens, (shots, source, target)))
+        digits = len(str(self.study.tasks[task].values["values"][1]))
+        prompt = Prompt(*(expected_tokens(text, digits) for text in (shots, source, target)))
         return prompt.of_a_chat(len(shots.splitlines()), chat) if chat else prompt
 
     def dtype(self, model: str) -> str:
@@ -185,15 +185,19 @@ class Needs:
     def probe_weight_bytes(self, model: str, task: str) -> int:
         """Bytes of the weights of a task's probes, in fp32."""
         probes = len(self.layers(model)) * self.prompt(model, task).positions
-        values = N_CLASSES * (self.sizes(model).hidden_size + 1)
+        values = self._n_weights(task) * (self.sizes(model).hidden_size + 1)
         # A held-out probe per fold beside each plain one.
         folds = self.study.probes.folds
-        return 4 * probes * self.study.n_variables(task) * values * (1 + folds)
+        return 4 * probes * values * (1 + folds)
+
+    def _n_weights(self, task: str) -> int:
+        """Rows of the probes' weights at a position: one per variable and class."""
+        return self.study.n_variables(task) * self.study.tasks[task].n_classes
 
     def probe_bytes(self, model: str, task: str) -> int:
         """Main memory of fitting the probes of a task."""
         rows = max(self.study.n_rows(task, split) for split in STUDIED_SPLITS)
-        return memory_.probe_bytes(self.sizes(model), rows, self.study.n_variables(task))
+        return memory_.probe_bytes(self.sizes(model), rows, self._n_weights(task))
 
     def probe_minutes(self, model: str, task: str) -> int:
         """Time limit of the probes of a task."""
@@ -202,7 +206,7 @@ class Needs:
             self.prompt(model, task),
             len(self.layers(model)),
             self.study.n_rows(task, "probing_train"),
-            self.study.n_variables(task),
+            self._n_weights(task),
             self.probe_steps(),
         )
 
@@ -225,7 +229,19 @@ class Needs:
         for model in self.study.models:
             self.placement(model)
             self.layers(model)
-        self.warnings = [*length_warnings(self.study), *self._warnings_of_sizes()]
+        self.warnings = [
+            *length_warnings(self.study),
+            *self._warnings_of_sizes(),
+            *self._warnings_of_ceilings(),
+        ]
+
+    def _warnings_of_ceilings(self) -> Iterator[str]:
+        for name, task in self.study.tasks.items():
+            if task.is_generated and not task.has_ceilings:
+                yield (
+                    f"tasks.{name}.values: too many to count what the text says of them: its "
+                    "ceilings are left out, and its t_text is null"
+                )
 
     def _warnings_of_sizes(self) -> Iterator[str]:
         for model in self.study.models:

@@ -31,8 +31,8 @@ from think_to_talk.study.entries import (
     SteeringEntry,
     model_entries,
     published_entries,
-    task_entries,
 )
+from think_to_talk.study.task_entries import task_entries
 from think_to_talk.study.transfers import transfer_entries
 
 #: All splits, in the order in which they are drawn.

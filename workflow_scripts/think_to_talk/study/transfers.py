@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.symbols import N_CLASSES, variable_number, variable_symbol
+from think_to_talk.formulas.symbols import variable_number, variable_symbol
 from think_to_talk.study import memory
 from think_to_talk.study import work as work_
-from think_to_talk.study.entries import Entry
+from think_to_talk.study.task_entries import Entry
 
 if TYPE_CHECKING:
     from think_to_talk.study.needs import Needs
@@ -105,4 +105,5 @@ class TransferNeeds:
         """Scores that the probes of a layer give one state: of all positions, variables, values."""
         trained = self._needs.study.transfers[transfer].whose("trained", model)
         n_variables = len(self._needs.study.transferred_variables(transfer))
-        return self._needs.prompt(**trained).positions * n_variables * N_CLASSES
+        n_classes = self._needs.study.tasks[trained["task"]].n_classes
+        return self._needs.prompt(**trained).positions * n_variables * n_classes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models.sizes import Sizes
 from think_to_talk.study.memory import Placement, Prompt, probe_cores
 
@@ -120,19 +119,25 @@ _UNPATCHED_RUNS, _DIRECTED_RUNS = 2, 5
 
 
 def patched_probes_work(
-    sizes: Sizes, prompt: Prompt, pairs: int, specs: int, probes: int, placement: Placement
+    sizes: Sizes,
+    prompt: Prompt,
+    pairs: int,
+    specs: int,
+    probes: int,
+    n_classes: int,
+    placement: Placement,
 ) -> Work:
     """Forward passes and time of probes on the runs of so many pairs.
 
     The probes are applied on a CPU core. In the worst case each pass goes over the prefix again.
 
-    specs: of the config, beside the directed ones. probes: of each position.
+    specs: of the config, beside the directed ones. probes: of each position, for so many classes.
     """
     runs = _UNPATCHED_RUNS + _DIRECTED_RUNS + specs
     rows = pairs * runs
     flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions)
     again = sizes.flops_per_token * rows * prompt.prefix
-    read = 2 * sizes.hidden_size * N_CLASSES * probes * rows * prompt.positions
+    read = 2 * sizes.hidden_size * n_classes * probes * rows * prompt.positions
     rate, _ = _speed(placement)
     passes = math.ceil(pairs / placement.halved_batch) * runs + (1 if prompt.prefix else 0)
     return Work(
@@ -172,12 +177,14 @@ def minutes_of_products(flops: float) -> int:
 
 
 def probe_minutes(
-    sizes: Sizes, prompt: Prompt, layers: int, train_rows: int, variables: int, steps: int
+    sizes: Sizes, prompt: Prompt, layers: int, train_rows: int, weights: int, steps: int
 ) -> int:
     """The time limit of fitting the probes of a task in so many steps, with a margin.
 
-    A step takes two products of features [rows, hidden] and weights of ten classes per variable.
+    A step takes two products of features [rows, hidden] and weights.
+
+    weights: rows of the probes' weights at a position, one per variable and class.
     """
-    flops = 4 * train_rows * sizes.hidden_size * N_CLASSES * variables * steps
+    flops = 4 * train_rows * sizes.hidden_size * weights * steps
     seconds = layers * prompt.positions * flops / (probe_cores(sizes) * CPU_FLOPS)
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)

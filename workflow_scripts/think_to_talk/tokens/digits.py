@@ -1,8 +1,9 @@
-"""The tokens of the ten digits, as they stand in the gold chains of thought.
+"""The tokens of digits, or other numbers of one token, as they stand in the gold chains of thought.
 
 A tokenizer may have several tokens for a digit, such as `4` and ` 4`. Those that a chain has are
 found in the chains, by the layout of the task's tokens (`tokens.layout`). The logit lens and forced
-answers read digits with them.
+answers read digits with them. Numbers up to 199 that are single tokens are read in the same way,
+and called digits here, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
+from think_to_talk.formulas.symbols import N_CLASSES, NUMBER, text_symbols
 from think_to_talk.tokens.layout import Layout
 
 
@@ -36,6 +37,7 @@ class DigitTokens:
         problems: Sequence[Mapping[str, Any]],
         tokens: Sequence[str],
         switch: str,
+        n_classes: int = N_CLASSES,
     ) -> DigitTokens:
         """The tokens of all digits of some chains.
 
@@ -44,17 +46,18 @@ class DigitTokens:
         problems: the rows of the dataset.
         tokens: [positions] the tokens of one row, as text, for messages.
         switch: the config's key that asks for digits, for messages.
+        n_classes: numbers, from 0 on.
         Raises InputError, without the model's name, if a digit of a chain shares its token with
         another symbol, or if a token stands for two digits.
         """
         places = _digit_places(layout, tokens, switch)
-        texts = [(row["source"] + row["target"]).replace(" ", "") for row in problems]
+        texts = [text_symbols(row["source"] + row["target"]) for row in problems]
         symbols = [s for place in places if (s := layout.position_symbol[place]) is not None]
         digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
         ids = gold[:, [place - layout.n_problem for place in places]]
         pairs = torch.stack([digits.flatten(), ids.flatten().long()], dim=1).unique(dim=0).tolist()
         found = tuple(
-            tuple(token for digit, token in pairs if digit == wanted) for wanted in range(N_CLASSES)
+            tuple(token for digit, token in pairs if digit == wanted) for wanted in range(n_classes)
         )
         if len({token for _, token in pairs}) < len(pairs):
             raise InputError(
@@ -69,7 +72,7 @@ class DigitTokens:
         return cls(
             tuple(
                 tuple(sorted({token for one in several for token in one.ids[digit]}))
-                for digit in range(N_CLASSES)
+                for digit in range(len(several[0].ids))
             )
         )
 
@@ -93,7 +96,7 @@ class DigitTokens:
             )
 
     def log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logarithm of each digit's probability [..., 10]; minus infinity without a token.
+        """The logarithm of each digit's probability [..., digits]; minus infinity without a token.
 
         logits: [..., vocabulary].
         """
@@ -115,6 +118,7 @@ def _remedy(switch: str) -> str:
 
 def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[int]:
     """The positions of the chain's digits. Raises InputError if one shares its token."""
+    _check_whole(layout, tokens, switch)
     completing = {
         symbol: position
         for position, symbol in enumerate(layout.position_symbol)
@@ -139,3 +143,15 @@ def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[in
             )
         places.append(completing[symbol])
     return places
+
+
+def _check_whole(layout: Layout, tokens: Sequence[str], switch: str) -> None:
+    """Raise InputError if a number takes several tokens."""
+    places = zip(tokens, layout.position_symbol, layout.completes, strict=True)
+    for token, symbol, completes in places:
+        is_part = symbol is not None and layout.symbols[symbol] == NUMBER and not completes
+        if is_part and any(map(str.isdigit, token)):
+            raise InputError(
+                f"the token {token!r} is a part of a number, expected one token for each number: "
+                f"{_remedy(switch)}"
+            )

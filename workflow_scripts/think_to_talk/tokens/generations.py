@@ -7,8 +7,11 @@ prompts that it needs, recomputes hidden states only if token shards change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from think_to_talk.formulas.symbols import symbol_spans
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,6 +68,32 @@ def is_aligned(
         written == wanted or _n_symbols(tokenizer, written) == _n_symbols(tokenizer, wanted)
         for written, wanted in before_end
     )
+
+
+def generated_symbol_tokens(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], stops: Collection[int]
+) -> list[int]:
+    """The token that completes each symbol of a generation, up to its first newline.
+
+    ids: of a generation, up to and including the token that ends it.
+    stops: ids that end a generation. One without a newline stands for it.
+    """
+    prefixes = [_text(tokenizer, list(ids[: end + 1])) for end in range(len(ids))]
+    line, newline, _ = prefixes[-1].partition("\n") if prefixes else ("", "", "")
+    text = line + newline
+    # Decoding a part of a text may leave out spaces at its beginning.
+    read = list(accumulate((_n_visible(prefix) for prefix in prefixes), max))
+    found = []
+    for _, end in symbol_spans(text):
+        needed = _n_visible(text[:end])
+        found.append(next(token for token, n in enumerate(read) if n >= needed))
+    if not newline and ids and ids[-1] in stops:
+        found.append(len(ids) - 1)
+    return found
+
+
+def _n_visible(text: str) -> int:
+    return len(text) - text.count(" ")
 
 
 def _n_symbols(tokenizer: PreTrainedTokenizerBase, token: int) -> int:

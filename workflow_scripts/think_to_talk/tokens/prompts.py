@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import first_shots
-from think_to_talk.formulas.symbols import EITHER_OPERATOR, NEWLINE, NUMBER, variable_symbol
+from think_to_talk.formulas.symbols import (
+    EITHER_OPERATOR,
+    NEWLINE,
+    NUMBER,
+    symbol_spans,
+    variable_symbol,
+)
 from think_to_talk.tokens.chat import Chat, rendered_rows
 from think_to_talk.tokens.layout import Layout
 
@@ -185,10 +191,10 @@ def lay_out(
         question.split()[0]: variable_symbol(i)
         for i, question in enumerate(row["intermediate_questions"])
     }
-    places = tuple(i for i, character in enumerate(text) if character != " ")
+    places = tuple(symbol_spans(text))
     position_symbol, completes = _symbols_of_tokens(places, tuple(spans))
     return Layout(
-        symbols=tuple(_canonical(text[place], names) for place in places),
+        symbols=tuple(_canonical(text[start:end], names) for start, end in places),
         position_symbol=position_symbol,
         completes=completes,
         n_problem=n_problem,
@@ -197,14 +203,15 @@ def lay_out(
 
 @lru_cache(maxsize=64)
 def _symbols_of_tokens(
-    places: tuple[int, ...], spans: tuple[tuple[int, int] | None, ...]
+    places: tuple[tuple[int, int], ...], spans: tuple[tuple[int, int] | None, ...]
 ) -> tuple[tuple[int | None, ...], tuple[bool, ...]]:
     """The symbol of each token, and whether the token completes it; most rows of a task agree.
 
-    places: [symbols] where each symbol stands, in characters from the problem's start.
+    places: [symbols] (start, end) of each symbol, in characters from the problem's start.
     spans: as of `lay_out`.
+    A token that begins or goes on with a symbol, and completes none, stands at that symbol.
     """
-    symbol_at = {place: i for i, place in enumerate(places)}
+    symbol_at = {end - 1: i for i, (_, end) in enumerate(places)}
     position_symbol: list[int | None] = []
     completing: dict[int, int] = {}
     next_symbol = 0
@@ -213,23 +220,23 @@ def _symbols_of_tokens(
             position_symbol.append(None)
             continue
         start, end = span
-        within = [symbol_at[i] for i in range(max(start, 0), end) if i in symbol_at]
-        if within:
-            completing[within[-1]] = position
-            next_symbol = within[-1] + 1
-        position_symbol.append(within[-1] if within else min(next_symbol, len(places) - 1))
+        ended = [symbol_at[i] for i in range(max(start, 0), end) if i in symbol_at]
+        if ended:
+            completing[ended[-1]] = position
+            next_symbol = ended[-1] + 1
+        position_symbol.append(ended[-1] if ended else min(next_symbol, len(places) - 1))
     completes = tuple(
         s is not None and completing.get(s) == p for p, s in enumerate(position_symbol)
     )
     return tuple(position_symbol), completes
 
 
-def _canonical(character: str, names: Mapping[str, str]) -> str:
-    if character == "\n":
+def _canonical(symbol: str, names: Mapping[str, str]) -> str:
+    if symbol == "\n":
         return NEWLINE
-    if character.isdigit():
+    if symbol.isdigit():
         return NUMBER
-    return names.get(character, character)
+    return names.get(symbol, symbol)
 
 
 def align(
@@ -245,7 +252,7 @@ def align(
     or prefix.
     """
     keys = [
-        (row.prefix, row.layout.position_symbol, row.layout.n_problem, _shape(row.layout.symbols))
+        (row.prefix, row.layout.position_symbol, row.layout.n_problem, shape(row.layout.symbols))
         for row in tokenized
     ]
     usual, _ = Counter(keys).most_common(1)[0]
@@ -263,14 +270,20 @@ def align(
             + f"{_tokens(tokenizer, tokenized[reference])}"
         )
     layout = tokenized[0].layout
-    symbols = tuple(
-        column[0] if len(set(column)) == 1 else EITHER_OPERATOR
-        for column in zip(*(row.layout.symbols for row in tokenized), strict=True)
-    )
+    symbols = merged_symbols(tokenized)
     return Layout(symbols, layout.position_symbol, layout.completes, layout.n_problem)
 
 
-def _shape(symbols: tuple[str, ...]) -> tuple[str, ...]:
+def merged_symbols(tokenized: Sequence[TokenizedRow]) -> tuple[str, ...]:
+    """The symbols that rows share, `±` where they differ in the operator."""
+    return tuple(
+        column[0] if len(set(column)) == 1 else EITHER_OPERATOR
+        for column in zip(*(row.layout.symbols for row in tokenized), strict=True)
+    )
+
+
+def shape(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """The symbols of a row, `±` for either operator."""
     return tuple(EITHER_OPERATOR if symbol in _OPERATORS else symbol for symbol in symbols)
 
 

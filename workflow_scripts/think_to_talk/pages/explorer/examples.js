@@ -18,7 +18,8 @@ function writtenValue(result, variable) {
   return example ? example.written[result.variables.indexOf(variable)] : null;
 }
 
-const symbolsOf = (text) => [...text.replaceAll(" ", "")];
+// A name or a number is one symbol.
+const symbolsOf = (text) => text.match(/[A-Za-z]+|[0-9]+|[^ ]/g) ?? [];
 
 // The text at each position. Tokens are stored of the first test row only, so that a row's own
 // symbols are put where its tokens complete them if it is split like the gold chain.

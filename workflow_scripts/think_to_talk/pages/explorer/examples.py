@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.formulas.symbols import text_symbols, variable_symbol
 
 Row = Mapping[str, Any]
 
@@ -52,11 +52,11 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
     that the model's chain says of each as text, or null.
     """
     gold, written = generation["scratchpad"], generation["generation"]
-    names = _names(_symbols(generation["source"] + gold), positions)
+    names = _names(text_symbols(generation["source"] + gold), positions)
     kept = ("row", "source", "generation", "correct", "aligned", "ended")
     return {
         **{key: generation[key] for key in kept},
-        "gold": None if _symbols(written) == _symbols(gold) else gold,
+        "gold": None if text_symbols(written) == text_symbols(gold) else gold,
         "written": [last_number(written, names.get(variable_symbol(v))) for v in variables],
     }
 
@@ -64,31 +64,34 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
 def last_number(chain: str, name: str | None) -> str | None:
     """The number in the last equation `name = number` of a chain; None without such an equation."""
     found = None
-    for equation in re.split("[,;]", _symbols(chain)):
-        left, _, right = equation.partition("=")
-        if left == name and re.fullmatch("-?[0-9]+", right):
-            found = right
+    for equation in re.split("[,;]", chain):
+        left, *right = text_symbols(equation) or [""]
+        if left == name and re.fullmatch("= -?[0-9]+", " ".join(right).replace("- ", "-")):
+            found = "".join(right[1:])
     return found
 
 
 def encode_predictions(
     predictions: Sequence[Sequence[int] | None], samples: Sequence[int]
-) -> list[str]:
-    """[samples] strings, a character per position: the digit that is predicted, or NO_PREDICTION.
+) -> list[str | list[str]]:
+    """[samples][positions] the value that is predicted, or NO_PREDICTION, as text.
+
+    Where all are digits, a string has a character per position.
 
     predictions: [positions][test rows], -1 where the row has no such position; None without probe.
     samples: places among the test rows.
     """
-    return [
-        "".join(
+    encoded: list[str | list[str]] = []
+    for sample in samples:
+        read = [
             NO_PREDICTION if of_rows is None or of_rows[sample] < 0 else str(of_rows[sample])
             for of_rows in predictions
-        )
-        for sample in samples
-    ]
+        ]
+        encoded.append("".join(read) if all(len(text) == 1 for text in read) else read)
+    return encoded
 
 
-def _names(symbols: str, positions: Iterable[Row]) -> dict[str, str]:
+def _names(symbols: Sequence[str], positions: Iterable[Row]) -> dict[str, str]:
     """{variable on the symbol axis: its name in a row}, of variables that complete a token.
 
     symbols: of the row's problem and gold chain.
@@ -98,8 +101,3 @@ def _names(symbols: str, positions: Iterable[Row]) -> dict[str, str]:
         for row in positions
         if row["symbol_index"] is not None and row["symbol_index"] < len(symbols)
     }
-
-
-def _symbols(text: str) -> str:
-    """A text without its spaces: a character per symbol."""
-    return text.replace(" ", "")

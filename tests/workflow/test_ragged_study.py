@@ -1,0 +1,77 @@
+"""A small study whose rows do not tokenize alike, from problems to pictures."""
+
+import pytest
+import yaml
+from support.configs import tiny
+from support.studies import Study, copied_repository
+
+from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.symbols import text_symbols
+from think_to_talk.tokens.layout import Layout
+
+WORDS = ["apple", "kiwi", "Plum"]
+
+RAGGED = {
+    "seeds": [1],
+    "splits": {"train": 10, "valid": 10, "test": 30, "probing_train": 90},
+    "keep_hidden_states": True,
+    "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20},
+    "controls": {"labels": True},
+    "logit_lens": False,
+    "forced_answers": False,
+    "interventions": {"patching": False, "inconsistent_chains": False},
+    "tasks": {
+        "level-1": {"names": WORDS, "values": [0, 30], "operators": ["+"], "edits": None},
+        **{f"level-{i}": None for i in range(2, 6)},
+    },
+    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32)},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = copied_repository(tmp_path_factory.mktemp("ragged") / "study")
+    (folder / "ragged.yaml").write_text(yaml.safe_dump(RAGGED))
+    study = Study(folder, "ragged.yaml")
+    study.output = study.snakemake()
+    return study
+
+
+def test_positions_are_symbols_from_problems_to_figures(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "formulas/seed-1/level-1/test.jsonl")
+    numbers = {s for row in rows for s in text_symbols(row["source"]) if s.isdigit()}
+    assert {len(number) for number in numbers} == {1, 2}
+    assert {question for row in rows for question in row["intermediate_questions"]} == {
+        f"{word} =" for word in WORDS
+    }
+    path = results / "tiny/seed-1/hidden_states/level-1/test/00000.safetensors"
+    stored = Shards.open([path], {"task": "level-1", "positions": "symbols"})
+    layout = Layout.loads(stored.metadata["layout"])
+    assert "".join(layout.symbols[: layout.n_problem]) == "B=#+A,A=#;B=?"
+    probes = read_jsonl(results / "tiny/seed-1/probes/level-1.jsonl")
+    assert {row["position"] for row in probes} == set(range(layout.n_positions))
+    answers = [row["intermediate_answers"] for row in rows]
+    for row in probes:
+        assert row["answer"] == [values[row["variable"]] for values in answers]
+        assert set(row["predictions"]) <= {-1, *range(31)}
+    # The number of the problem can be read where it has just been written.
+    where = layout.symbols.index(";") - 1
+    read = [row for row in probes if row["position"] == where and row["variable"] == 0]
+    assert max(row["score"] for row in read) > 0.9
+    weights = Shards.open([results / "tiny/seed-1/probes/level-1.safetensors"], {})
+    assert weights.read("layer.0.bias").shape[-1] == 31
+    assert (results / "summary/figures/tiny").glob("**/*.png")
+    page = (results / "summary/explorer.html").read_text()
+    assert "kiwi" in page
+    log = (results / "logs/tokens/tiny/seed-1/level-1.log").read_text()
+    assert "do not tokenize alike: its positions are symbols" in log
+
+
+def test_what_reads_single_tokens_is_refused_before_anything_runs(finished, tmp_path):
+    study = finished.copy(tmp_path / "study")
+    study.configure(forced_answers=True)
+    run = study.snakemake("--dry-run", check=False)
+    assert run.returncode
+    assert "forced_answers: reads numbers of one token, but models.tiny" in run.stdout + run.stderr

@@ -1,0 +1,136 @@
+"""The tasks of a completed configuration, read once, and what all entries have in common.
+
+`study.entries` reads the other entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from think_to_talk.formulas.altered_chains import intermediate_variables
+from think_to_talk.formulas.counting import are_countable
+from think_to_talk.formulas.edits import Edit
+from think_to_talk.formulas.steered_chains import steered_variables
+from think_to_talk.formulas.symbols import N_CLASSES, n_classes
+from think_to_talk.formulas.templates import Template
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A part of the configuration, whose fields are its keys."""
+
+    @classmethod
+    def from_config(cls, part: Mapping[str, Any], /, **more: Any) -> Self:
+        """Read the keys that are fields; the others are read by other classes, or by none.
+
+        part: of the completed configuration.
+        more: fields that are no keys, or that are computed from keys.
+        """
+        keys = {field.name for field in fields(cls)}
+        return cls(**{**{key: value for key, value in part.items() if key in keys}, **more})
+
+
+#: What `formulas.templates` reads of a task.
+_TEMPLATE_KEYS = ("equations", "order", "ask", "draw", "operators", "values", "names", "letters")
+
+
+@dataclass(frozen=True)
+class TaskEntry(Entry):
+    """A task: a template that problems are drawn from, or the files of an existing dataset.
+
+    values: the whole entry, as jobs receive it.
+    shots: examples in the few-shot context of each row.
+    edits: {edit: the numbers of a problem that it redraws}.
+    ask: the variable that is asked about, `last` or `any`.
+    chain: of thought, `full`, `none`, or the equations after which it is cut.
+    equations: of the template, one per variable; none for an existing dataset.
+    files: {split: file of the existing dataset}; none for a template.
+    """
+
+    values: Mapping[str, Any]
+    shots: int
+    edits: Mapping[str, Sequence[str]]
+    ask: str
+    chain: str | int
+    equations: Sequence[str] = ()
+    files: Mapping[str, str] | None = None
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its problems are drawn from a template."""
+        return self.files is None
+
+    @property
+    def existing_files(self) -> list[str]:
+        """The files of the existing dataset; none for a template."""
+        return list((self.files or {}).values())
+
+    @property
+    def n_classes(self) -> int:
+        """Classes of its probes."""
+        return n_classes(self.values["values"][1])
+
+    @property
+    def words(self) -> list[str]:
+        """What its variables may be called, if not by letters."""
+        names = self.values["names"]
+        return [] if names == "letters" else list(names)
+
+    @property
+    def has_single_characters(self) -> bool:
+        """Whether each name and each number is a single character."""
+        return self.n_classes == N_CLASSES and all(len(word) == 1 for word in self.words)
+
+    @property
+    def template(self) -> Template:
+        """The template of its problems. Raises InputError if it cannot be parsed."""
+        return Template.from_config(self.values)
+
+    @property
+    def has_ceilings(self) -> bool:
+        """Whether what the text of its problems says is counted."""
+        return self.is_generated and are_countable(self.template)
+
+    @property
+    def template_values(self) -> dict[str, Any]:
+        """The keys that its problems depend on, and so their ceilings and derivations."""
+        return {key: self.values[key] for key in _TEMPLATE_KEYS}
+
+    @property
+    def problem_values(self) -> dict[str, Any]:
+        """The whole entry except edits, on which only pairs depend."""
+        return {key: value for key, value in self.values.items() if key != "edits"}
+
+    @property
+    def has_full_chains(self) -> bool:
+        """Whether its problems are drawn from a template, and their chains end with its answer.
+
+        They do not if the chain is cut or left out, or if any variable is asked about.
+        """
+        return self.is_generated and self.ask != "any" and self.chain == "full"
+
+    @property
+    def edits_chains(self) -> bool:
+        """Whether an edit changes its chains: those of distractors change none."""
+        edits = (Edit.from_config(places, self.template) for places in self.edits.values())
+        return any(not edit.is_of_distractors for edit in edits)
+
+    @property
+    def intermediate_variables(self) -> list[int]:
+        """The variables whose results in the chain of thought the final answer follows from."""
+        return intermediate_variables(self.template) if self.has_full_chains else []
+
+    @property
+    def steered_variables(self) -> list[int]:
+        """The variables that can be steered: those, and the answer, if it is no copy."""
+        return steered_variables(self.template) if self.has_full_chains else []
+
+
+def task_entries(config: Mapping[str, Any]) -> dict[str, TaskEntry]:
+    """{task: its entry}, from the completed configuration."""
+    return {
+        name: TaskEntry.from_config(values, values=values)
+        for name, values in config["tasks"].items()
+    }
