@@ -126,7 +126,7 @@ def test_every_key_has_a_row_with_its_default_and_description(schema):
         ("controls.thresholds", "list of numbers > 0 and < 1, all different"),
         ("models.{model}.layers", "`all`, or integer ≥ 1, or list of integers ≥ 0, not empty"),
         ("models.{model}.training", "[mapping](#modelsmodeltraining)"),
-        ("tasks.{task}.few_shot.values", "list of 2 integers from 0 to 9"),
+        ("tasks.{task}.few_shot.values", "list of 2 integers from 0 to 199"),
         (
             "interventions.specs",
             "mapping of [names](#name) to [`interventions.specs.{name}`](#interventionsspecsname)",

@@ -8,12 +8,12 @@ import yaml
 from snakemake.utils import update_config
 from support.repository import REPOSITORY
 
-from think_to_talk.study import entries
+from think_to_talk.study import entries, task_entries
 from think_to_talk.study.configuration import complete
 
 #: Keys that a completed configuration may lack, of which no default can stand in the schema.
 OPTIONAL = {
-    entries.TaskEntry: {"equations", "files"},
+    task_entries.TaskEntry: {"equations", "files"},
     entries.TrainingEntry: set(),
     entries.ModelEntry: {
         *(
@@ -91,7 +91,7 @@ def test_a_task_has_a_template_or_files(config):
     files = {"test": "a.jsonl", "probing_train": "b.jsonl"}
     values = {"files": files, "shots": 3, "edits": {}, "ask": "last", "chain": "full"}
     config["tasks"]["existing"] = values
-    tasks = entries.task_entries(config)
+    tasks = task_entries.task_entries(config)
     assert not tasks["existing"].is_generated
     assert tasks["existing"].existing_files == ["a.jsonl", "b.jsonl"]
     assert tasks["existing"].intermediate_variables == []
@@ -102,12 +102,12 @@ def test_a_task_has_a_template_or_files(config):
     assert tasks["level-1"].steered_variables == [0, 1]
     for other in ({"ask": "any"}, {"chain": "none"}, {"chain": 1}):
         changed = {"level-1": {**config["tasks"]["level-1"], **other}}
-        entry = entries.task_entries({"tasks": changed})["level-1"]
+        entry = task_entries.task_entries({"tasks": changed})["level-1"]
         assert entry.intermediate_variables == entry.steered_variables == []
 
 
 def test_problems_of_a_task_do_not_depend_on_its_edits(config):
-    task = entries.task_entries(config)["level-1"]
+    task = task_entries.task_entries(config)["level-1"]
     assert task.edits
     assert task.problem_values == {k: v for k, v in task.values.items() if k != "edits"}
 
@@ -126,3 +126,21 @@ def test_prompts_begin_as_the_tokenizer_says_but_in_the_paper_s_study(config, ra
     of_paper = entries.model_entries(complete(paper, schema)).values()
     assert len(of_paper) == 2 * 9
     assert {model.bos for model in of_paper} == {"none"}
+
+
+def test_a_model_s_vocabulary_is_that_of_the_tasks_it_is_trained_on(raw_config, schema):
+    raw = copy.deepcopy(raw_config)
+    changes = {"names": ["kiwi", "pear", "a"], "values": [0, 30]}
+    raw["tasks"]["fruit"] = {**raw["tasks"]["level-1"], **changes}
+    raw["models"]["tiny"]["tasks"] = ["level-1"]
+    plain = entries.model_entries(complete(raw, schema))["tiny"].training
+    raw["models"]["tiny"]["training"]["tasks"] += ["fruit"]
+    both = entries.model_entries(complete(raw, schema))["tiny"].training
+    # Two words, and a token for each further digit of a number.
+    assert both.vocab_size == plain.vocab_size + 2 + 10
+    assert both.architecture["vocab_size"] == both.vocab_size
+    task = task_entries.task_entries(complete(raw, schema))["fruit"]
+    assert (task.n_classes, task.words, task.has_single_characters) == (
+        *(31, ["kiwi", "pear", "a"]),
+        False,
+    )

@@ -54,7 +54,7 @@ def draw_heatmap(probe_rows: ProbeRows, timing: ProbeRows, ceiling_rows: ProbeRo
             if key == _HELDOUT:
                 name = f"{variable_symbol(summary['variable'])}, held-out"
             panel.set_title(f"{name}: {_panel_title(summary, key, star)}", loc="left")
-        notes = ["Right of the dashed line: chain of thought", "Star: t*, in tokens"]
+        notes = ["Right of the dashed line: chain of thought", "Star: t*, in positions"]
         if len(drawn) > len(timing):
             notes.append(
                 "Held-out: accuracy of probes that never saw the row's expression, such as 4 + 5"
