@@ -176,7 +176,8 @@ def trained_chat_model(folder, task, *, steps, rows=3000):
     ids = torch.tensor([[*row.prefix, *row.problem, *row.gold] for row in tokenized])
     given = len(tokenized[0].prefix) + len(tokenized[0].problem)
     model = training.build_model(entry, len(tokenizer), 0)
-    training.train(model, {"task": training.Examples(ids, given)}, entry, 0)
+    learned = torch.ones_like(ids[:, given:], dtype=torch.bool)
+    training.train(model, {"task": training.Examples(ids, given, learned)}, entry, 0)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
