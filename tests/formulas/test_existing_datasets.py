@@ -68,7 +68,7 @@ def read(path, schema, row, line_end="\n"):
         (
             {"intermediate_questions": ["é =", "b ="]},
             "intermediate_questions",
-            "variable 'é', expected one letter",
+            "variable 'é', expected letters from a to z",
         ),
         (
             {"intermediate_questions": ["b =", "b ="]},

@@ -9,11 +9,10 @@ from support.templates import template
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.datasets import generate_splits
-from think_to_talk.formulas.rows import is_correct
+from think_to_talk.formulas.rows import first_shots, is_correct
 from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.hidden_states.shards import write_hidden_states
 from think_to_talk.models.loading import Checkpoint
-from think_to_talk.tokens.prompts import first_shots
 from think_to_talk.tokens.shards import TokenShard
 from think_to_talk.tokens.stop_ids import stop_ids
 from think_to_talk.tokens.write_shards import write_token_shards
@@ -130,7 +129,7 @@ def check(folder, checkpoint, rows, shots, max_new_tokens=30):
 
 @pytest.mark.parametrize("shots", [0, 2])
 def test_smollm2_reads_words_and_numbers_of_several_tokens_as_alone(tmp_path, shots):
-    sizes = {"train": 4, "valid": 1, "test": 3, "probing_train": 1}
+    sizes = {"train": 4, "valid": 1, "test": 6, "probing_train": 1}
     rows = generate_splits(entry(names=WORDS, values=[0, 120]), sizes, 42)["test"]
     check(tmp_path, smollm2_folder(), rows, shots, max_new_tokens=12)
 

@@ -60,7 +60,7 @@ def test_the_prompts_of_a_chat_are_longer_by_a_template(config):
         *(raw.prefix + 64 + 3 * 12, raw.problem + 6, raw.chain),
     )
     config["models"]["tiny"]["system_prompt"] = 90 * "a"
-    assert Needs(StudyPlan(config)).prompt("tiny", "level-5").prefix == plain.prefix + 30
+    assert Needs(StudyPlan(config)).prompt("tiny", "level-5").prefix == plain.prefix + 23
 
 
 def test_the_length_of_an_existing_dataset_s_prompts_comes_from_its_first_row(config, tmp_path):

@@ -38,8 +38,8 @@ _MOST_ROWS, _LEAST_ROWS = 256, 8
 #: most families it is half or all of them.
 _TEMPLATE_HEAD, _TEMPLATE_TURNS = 64, 12
 
-#: Of a system prompt; English text has more.
-_LETTERS_PER_TOKEN = 3
+#: Letters of a word, about, that a token has.
+_LETTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,12 @@ class Prompt:
 
         shots: few-shot examples. chat: as of `study.entries`.
         """
-        system = len(chat["system_prompt"] or "") // _LETTERS_PER_TOKEN
+        system = -(-len(chat["system_prompt"] or "") // _LETTERS_PER_TOKEN)
         return Prompt(
             self.prefix + _TEMPLATE_HEAD + system + shots * _TEMPLATE_TURNS,
             self.problem + _TEMPLATE_TURNS // 2,
             self.chain,
         )
-
-
-#: Letters of a word, about, that a token has.
-_LETTERS_PER_TOKEN = 4
 
 
 def expected_tokens(text: str, digits: int = 1) -> int:
