@@ -161,7 +161,7 @@ def test_a_bookmark_has_the_compared_models_and_the_cursor(explorer):
     for key in ("ArrowRight", "Home", "ArrowRight"):
         page.keyboard.press(key)
     said = read_out(page, "map")
-    page.wait_for_url(re.compile("cursor=map"))
+    page.wait_for_url(re.compile("cursor=map(,|%2C)1(,|%2C)"))
     assert re.search(r"\bmodels=tiny\b", page.url)
     assert "models=local" not in page.url
     page.reload()
