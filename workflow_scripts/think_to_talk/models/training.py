@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 _WARM_UP, _CLIP = 0.1, 1.0
 
 #: Sums round differently with another number of threads, which would train another model. The
-#: number is therefore fixed, whatever cores there are. A second thread gains next to nothing with
-#: matrices so small, and waits spinning when something else needs its core.
-_THREADS = 1
+#: number is therefore fixed, whatever cores there are; two threads on one core lose a fifth.
+_THREADS = 2
 
 #: How often training goes on at most, each time for half of its steps.
 _FURTHER_ROUNDS = 3
