@@ -3,8 +3,8 @@
 import job
 from think_to_talk.figures.style import save
 from think_to_talk.figures.transfer import draw_transfer
-from think_to_talk.files.jsonl import read_jsonl
+from think_to_talk.files.possibly_empty import read_any
 
 with job.running(globals()) as this:
     title = "{transfer}, {model}, seed {seed}".format(**dict(this.wildcards.items()))
-    save(draw_transfer(read_jsonl(this.input.rows), title), this.output)
+    save(draw_transfer(read_any(this.input.rows), title), this.output)

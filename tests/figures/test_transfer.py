@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from think_to_talk.figures.style import save
 from think_to_talk.figures.transfer import draw_transfer
 
 WHOSE = {"model": "m", "train_model": "base", "task": "b", "train_task": "a"}
@@ -44,3 +45,9 @@ def test_the_sides_say_whose_symbols_they_are_and_where_the_chain_begins():
     assert [label.get_text() for label in first.get_xticklabels()] == ["B", "#"]
     across = [line for line in first.lines if line.get_xdata()[0] == line.get_xdata()[1]]
     assert {line.get_xdata()[0] for line in across} == {1.5}
+
+
+def test_without_a_probe_the_figure_says_so(tmp_path):
+    figure = draw_transfer([], "a, m, seed 1")
+    save(figure, [tmp_path / "a.png", tmp_path / "a.svg"])
+    assert "No probes (too few rows" in figure.texts[-1].get_text()

@@ -35,9 +35,15 @@ _NOTES = (
 def draw_transfer(rows: ProbeRows, title: str) -> Figure:
     """Accuracy by symbol trained at (down) and symbol tested at (across), a panel per variable.
 
-    rows: of one transfer, model and seed.
+    rows: of one transfer, model and seed; none if no probe was fitted.
     title: names them.
     """
+    name = f"Which directions transfer: {title}"
+    if not rows:
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(figsize=(WIDTH, 0.9), layout="constrained")
+            describe(figure, name, ["No probes (too few rows, or a single value, to train on)"])
+        return figure
     variables = sorted({row["variable"] for row in rows})
     first = rows[0]
     with matplotlib.rc_context(STYLE):
@@ -52,7 +58,7 @@ def draw_transfer(rows: ProbeRows, title: str) -> Figure:
         notes = list(_NOTES)
         if first["train_model"] != first["model"]:
             notes.append(f"Probes of {first['train_model']}")
-        describe(figure, f"Which directions transfer: {title}", notes)
+        describe(figure, name, notes)
     return figure
 
 
