@@ -4,11 +4,12 @@ import torch
 
 import job
 from think_to_talk.files.jsonl import write_jsonl
-from think_to_talk.transfer.rows import TrainedProbes, transfer_rows
+from think_to_talk.probes.stored import StoredProbes
+from think_to_talk.transfer.rows import transfer_rows
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
-    trained = TrainedProbes.read(this.input.probes, this.input.weights, this.params.trained)
+    trained = StoredProbes.read(this.input.probes, this.input.weights, this.params.trained)
     rows = transfer_rows(
         trained,
         this.input.hidden,

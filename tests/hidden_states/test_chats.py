@@ -3,6 +3,7 @@
 import pytest
 import torch
 from support.chats import FAMILIES, chat_model
+from support.decoding import greedy_ids
 from support.facts import facts_of
 
 from think_to_talk.formulas.datasets import generate_splits
@@ -32,15 +33,8 @@ def test_decoding_and_hidden_states_are_those_of_the_library(family, tasks, tmp_
     passes = Passes(model, facts_of(model), tokenized[0].prefix, 4)
     decoder = VerifiedDecoder(passes, [0, 2], stops, N_NEW)
     ids = torch.cat([prefix, problem], dim=1)
+    written = greedy_ids(model, ids, stops, N_NEW, 0)
     with torch.inference_mode():
-        written = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=N_NEW,
-            eos_token_id=stops,
-            pad_token_id=0,
-        )[:, ids.shape[1] :].tolist()
         states = model(torch.cat([ids, gold], dim=1), output_hidden_states=True).hidden_states
     for batch in decoder.decode(problem, gold):
         for row, generated in zip(batch.rows, batch.generated, strict=True):

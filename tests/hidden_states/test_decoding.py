@@ -6,7 +6,7 @@ from multiprocessing import get_context
 import pytest
 import torch
 from support.checkpoints import smollm2_folder
-from support.decoding import decode, decode_within, tokens_of
+from support.decoding import decode, decode_within, greedy_ids, tokens_of
 from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
 from transformers import (
     Gemma2Config,
@@ -50,17 +50,8 @@ def greedy(model, tokenizer, rows, shots, max_new_tokens):
     prefix, problem, _, _ = tokens_of(tokenizer, rows, shots)
     stops = newline_tokens(tokenizer)
     prompts = torch.cat([torch.tensor([prefix]).expand(len(problem), -1).long(), problem], dim=1)
-    output = model.generate(
-        prompts,
-        attention_mask=torch.ones_like(prompts),
-        do_sample=False,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=stops,
-        pad_token_id=stops[0],
-        repetition_penalty=1.0,
-    )
     result = []
-    for ids in output[:, prompts.shape[1] :].tolist():
+    for ids in greedy_ids(model, prompts, stops, max_new_tokens, stops[0]):
         end = next((i for i, token in enumerate(ids) if token in stops), len(ids) - 1)
         result.append(ids[: end + 1])
     return result

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from support.checkpoints import smollm2_folder, train_small
+from support.decoding import greedy_ids
 from support.facts import facts_of
 from support.templates import template
 
@@ -62,16 +63,8 @@ def plain(model, tokenizer, prompt, max_new_tokens):
     """(ids of a prompt, ids that `generate` writes after it), for one row alone."""
     ids = torch.tensor([tokenizer(prompt)["input_ids"]])
     stops = stop_ids(tokenizer, ())
-    output = model.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        do_sample=False,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=stops,
-        pad_token_id=stops[0],
-        repetition_penalty=1.0,
-    )
-    return ids[0].tolist(), output[0, ids.shape[1] :].tolist()
+    [written] = greedy_ids(model, ids, stops, max_new_tokens, stops[0])
+    return ids[0].tolist(), written
 
 
 def symbol_ends(tokenizer, prompt, generated, context):

@@ -248,7 +248,7 @@ def test_a_model_that_solves_nothing_has_no_rows_and_the_log_says_so(pairs, prob
 
 def write_probes(folder, probes, identity=IDENTITY):
     rows = [
-        {"layer": layer, "position": position, **place, "variable": variable}
+        {"layer": layer, "position": position, **place, "variable": variable, "score": layer / 4}
         for layer in probes.layers
         for position, place in enumerate(probes.places)
         for variable in range(2)
@@ -269,6 +269,8 @@ def test_probes_are_read_as_they_were_stored(tmp_path, probes):
     found = StoredProbes.read(*write_probes(tmp_path, probes), IDENTITY)
     assert found.places == probes.places
     assert list(found.layers) == [0, 2]
+    assert found.scores[2, 7, 1] == 0.5
+    assert len(found.scores) == 2 * len(probes.places) * 2
     for layer, of_layer in found.layers.items():
         for name in ("weight", "bias"):
             expected = getattr(probes.layers[layer], name)

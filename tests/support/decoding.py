@@ -22,6 +22,24 @@ def tokens_of(tokenizer, rows, shots):
     return list(tokenized[0].prefix), problem, gold, tokenized[0].layout
 
 
+@torch.inference_mode()
+def greedy_ids(model, ids, stops, max_new_tokens, padding):
+    """What the library writes greedily after prompts [rows, tokens]: ids behind them.
+
+    padding: the id that follows a shorter generation.
+    """
+    output = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=stops,
+        pad_token_id=padding,
+        repetition_penalty=1.0,
+    )
+    return output[:, ids.shape[1] :].tolist()
+
+
 def decode(
     model,
     tokenizer,

@@ -7,7 +7,7 @@ those of another task; `probes.linear` predicts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ class StoredProbes:
 
     places: [positions] where each position is, as keys of rows.
     layers: {layer: its probes [positions, variables]}, in fp32 and main memory.
+    scores: {(layer, position, variable): accuracy on the test rows of their own task, or None}.
     """
 
     places: list[dict[str, Any]]
     layers: dict[int, Probes]
+    scores: dict[tuple[int, int, int], float | None] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -43,16 +45,16 @@ class StoredProbes:
         Raises InputError if they are not of that result, or not whole.
         """
         places: dict[int, dict[str, Any]] = {}
-        layers: dict[int, None] = {}
+        scores: dict[tuple[int, int, int], float | None] = {}
         for row in read_probe_rows(rows):
             places[row["position"]] = {key: row[key] for key in PLACE}
-            layers[row["layer"]] = None
+            scores[row["layer"], row["position"], row["variable"]] = row["score"]
         stored = Shards.open([weights], {key: str(value) for key, value in identity.items()})
         probes = {
             layer: Probes(stored.read(f"layer.{layer}.weight"), stored.read(f"layer.{layer}.bias"))
-            for layer in sorted(layers)
+            for layer in sorted({layer for layer, *_ in scores})
         }
-        return cls([places[position] for position in sorted(places)], probes)
+        return cls([places[position] for position in sorted(places)], probes, scores)
 
     def predict(self, layer: int, states: torch.Tensor, first: int) -> torch.Tensor:
         """What a layer's probes read [positions, variables, rows], as bytes; 0 without a probe.

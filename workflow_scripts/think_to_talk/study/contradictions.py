@@ -129,7 +129,6 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: {error}"
 
     yield from _transfer_contradictions(config, tasks, models)
-    yield from _transfer_contradictions(config, tasks, models)
     for name, published in published_entries(config).items():
         where = f"published_probes.{name}"
         yield from _reserved_name(name, where)

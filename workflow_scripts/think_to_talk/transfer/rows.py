@@ -12,14 +12,12 @@ common. Probes are compared within a layer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from think_to_talk.errors import InputError
-from think_to_talk.files.jsonl import read_probe_rows
 from think_to_talk.probes.accuracy import chance
 from think_to_talk.probes.linear import Probes
 from think_to_talk.probes.splits import Split
@@ -27,36 +25,8 @@ from think_to_talk.probes.stored import PLACE, StoredProbes
 from think_to_talk.progress import progress
 
 
-@dataclass(frozen=True)
-class TrainedProbes:
-    """The probes of the task on which they were trained, at its symbols.
-
-    positions: [symbols] the token that completes each.
-    probes: with all positions of the task.
-    scores: {(layer, position, variable): accuracy on the test rows of their own task, or None}.
-    """
-
-    positions: list[int]
-    probes: StoredProbes
-    scores: dict[tuple[int, int, int], float | None]
-
-    @classmethod
-    def read(
-        cls, rows: str | Path, weights: str | Path, identity: Mapping[str, Any]
-    ) -> TrainedProbes:
-        """Read what `probes.fitting` wrote; arguments and errors as of `StoredProbes.read`."""
-        probes = StoredProbes.read(rows, weights, identity)
-        places = enumerate(probes.places)
-        positions = [at for at, place in places if place["symbol_index"] is not None]
-        scores = {
-            (row["layer"], row["position"], row["variable"]): row["score"]
-            for row in read_probe_rows(rows)
-        }
-        return cls(positions, probes, scores)
-
-
 def transfer_rows(
-    trained: TrainedProbes,
+    trained: StoredProbes,
     hidden_paths: Sequence[str | Path],
     dataset: str | Path,
     variables: Mapping[int, int],
@@ -67,6 +37,7 @@ def transfer_rows(
 
     Layers are those that both models saved; probes that were not fitted have no row.
 
+    trained: the probes of the task on which they were trained.
     hidden_paths: hidden-state shards of the tested task's split test.
     dataset: of that split, with the labels.
     variables: {variable of the probes: the variable of the tested task that it is compared with}.
@@ -77,41 +48,41 @@ def transfer_rows(
     """
     expected = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     test = Split.open(hidden_paths, dataset, expected, only_correct=False, labels="answers")
-    width = next(iter(trained.probes.layers.values())).weight.shape[-1]
+    width = next(iter(trained.layers.values())).weight.shape[-1]
     if width != test.hidden_size:
         raise InputError(
             f"transfer.{keys['transfer']}: the probes read states of width {width}, those of "
             f"{identity['model']} have {test.hidden_size}; expected models of one width"
         )
     places = [test.layout.place(position) for position in range(test.layout.n_positions)]
-    tested = [at for at, place in enumerate(places) if place["symbol_index"] is not None]
+    tested, positions = _completing(places), _completing(trained.places)
     described = {
         f"test_{key}": [places[at][key] for at in tested] for key in PLACE if key != "equation"
     }
-    layers = [layer for layer in test.shards.layers if layer in trained.probes.layers]
+    layers = [layer for layer in test.shards.layers if layer in trained.layers]
     if not layers:
         raise InputError(
             f"transfer.{keys['transfer']}: the probes are of layers "
-            f"{sorted(trained.probes.layers)}, hidden states are stored of {test.shards.layers}; "
-            "expected at least one in common: set models.{model}.layers"
+            f"{sorted(trained.layers)}, hidden states are stored of {test.shards.layers}; "
+            f"expected at least one in common: set models.{identity['model']}.layers"
         )
     what = "transfer {transfer}, {model}, seed {seed}".format(**keys)
     with progress(len(layers) * len(tested), what, "symbols") as bar:
         for layer in layers:
-            probes = _at(trained.probes.layers[layer], trained.positions, list(variables))
+            probes = _at(trained.layers[layer], positions, list(variables))
             answers = test.labels[list(variables.values())]
             hits = torch.zeros((*probes.fitted.shape, len(tested)), dtype=torch.long)
             for i, position in enumerate(tested):
                 hits[..., i] = _hits(probes, test, layer, position, answers)
                 bar.update()
             for j, (variable, of_test) in enumerate(variables.items()):
-                for place, position in enumerate(trained.positions):
+                for place, position in enumerate(positions):
                     if not probes.fitted[place, j]:
                         continue
                     yield {
                         **keys,
                         "layer": layer,
-                        **{key: trained.probes.places[position][key] for key in PLACE},
+                        **{key: trained.places[position][key] for key in PLACE},
                         "variable": variable,
                         "test_variable": of_test,
                         "own_score": trained.scores[layer, position, variable],
@@ -120,6 +91,11 @@ def transfer_rows(
                         **described,
                         "hits": hits[place, j].tolist(),
                     }
+
+
+def _completing(places: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The positions whose token completes a symbol."""
+    return [at for at, place in enumerate(places) if place["symbol_index"] is not None]
 
 
 def _at(probes: Probes, positions: Sequence[int], variables: Sequence[int]) -> Probes:
