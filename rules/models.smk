@@ -122,7 +122,7 @@ rule train:
         model=one_of(study.models_of_kind("train")),
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=30,

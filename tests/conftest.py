@@ -18,7 +18,7 @@ from think_to_talk.study import configuration
 def pytest_runtest_call():
     """Compute with one thread where processes of `make test` share the cores.
 
-    Before each test: training sets two threads, and they would stay.
+    Before each test: a job in this process may set more threads, and they would stay.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)

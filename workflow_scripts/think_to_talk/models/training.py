@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 #: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
 _WARM_UP, _CLIP = 0.1, 1.0
 
-#: Sums round differently with another number of threads, which would train another model. The
-#: number is therefore fixed, whatever cores there are; two threads on one core lose a fifth.
-_THREADS = 2
+#: Sums round differently with another number of threads, which would train another model: the number is
+#: fixed, whatever cores there are. A second thread made a step 1.4 times as fast on two idle cores, and 4
+#: to 12 times as slow beside other work: the threads wait for each other in each of some 2,000 operations.
+_THREADS = 1
 
 #: How often training goes on at most, each time for half of its steps.
 _FURTHER_ROUNDS = 3

@@ -48,6 +48,7 @@ class Code:
         self._read: dict[str, _Source] = {}
         self._sources: dict[Path, _Source] = {}
         self._imported: dict[Path, list[Path]] = {}
+        self._files: dict[str, list[Path]] = {}
 
     def version(self, script: str, *files: str) -> str:
         """A hash of the script and of all modules of the package that it imports, directly or not.
@@ -101,21 +102,24 @@ class Code:
             for module, name in self._source(path).imports:
                 names |= {module, f"{module}.{name}"} if name else {module}
             self._imported[path] = [
-                candidate
+                file
                 for name in names
                 if name.split(".")[0] == _PACKAGE
-                for candidate in self._files(name)
-                if candidate.is_file()
+                for file in self._files_of(name)
             ]
         return self._imported[path]
 
-    def _files(self, name: str) -> Iterator[Path]:
-        """Where a module and the packages around it may stand."""
-        parts = name.split(".")
-        for depth in range(1, len(parts) + 1):
-            path = self._folder.joinpath(*parts[:depth])
-            yield path.with_suffix(".py")
-            yield path / "__init__.py"
+    def _files_of(self, name: str) -> list[Path]:
+        """The files of a module and of the packages around it; none if `name` is no module."""
+        if name not in self._files:
+            around = name.rpartition(".")[0]
+            path = self._folder.joinpath(*name.split("."))
+            own = (path.with_suffix(".py"), path / "__init__.py")
+            self._files[name] = [
+                *(self._files_of(around) if around else ()),
+                *(file for file in own if file.is_file()),
+            ]
+        return self._files[name]
 
     def _source(self, path: Path) -> _Source:
         if path not in self._sources:
