@@ -21,8 +21,8 @@ from think_to_talk.run.loaded_libraries import Loader
 # then takes many times as long.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# The loader imports what all jobs need: longer than one job, which then waits for it.
-_WORTHWHILE = 5
+# The loader imports what all jobs need: longer than a job alone, and once for all of them.
+_WORTHWHILE = 2
 
 
 def starts_loaded(executor_plugin, **_settings):

@@ -17,8 +17,10 @@ pytestmark = pytest.mark.service
 SMALL = {
     "seeds": [1],
     "splits": {"train": 30, "valid": 10, "test": 20, "probing_train": 60},
-    "probes": {"train_on": "all", "min_train_rows": 20},
+    "probes": {"train_on": "all", "min_train_rows": 20, "folds": 2},
     "keep_hidden_states": True,
+    # Every job takes an image seconds to start.
+    **{"logit_lens": False, "forced_answers": False, "interventions": {"patching": False}},
     "tasks": {f"level-{i}": None for i in range(2, 6)},
     "models": {
         "tiny": {

@@ -20,7 +20,7 @@ MINI = {
     "hidden_states": {"shard_rows": 80, "dtype": "model"},
     # Tests read them.
     "keep_hidden_states": True,
-    "probes": {"train_on": "all", "min_train_rows": 20},
+    "probes": {"train_on": "all", "min_train_rows": 20, "folds": 2},
     "controls": {"thresholds": [0.5]},
     "interventions": {"pairs": 8},
     "tasks": {
@@ -31,7 +31,11 @@ MINI = {
     },
     "models": {
         "tiny": {"tasks": ["level-1"], **tiny(steps=20, rows=200, hidden_size=32)},
-        "local": {"kind": "local", "path": "checkpoints/gpt2", "layers": 2, "batch_size": 64},
+        # It writes no chain, and no end of one.
+        "local": {
+            **{"kind": "local", "path": "checkpoints/gpt2", "layers": 2},
+            **{"batch_size": 64, "max_new_tokens": 60},
+        },
     },
 }
 #: Rows of its existing dataset: the second has two shards.

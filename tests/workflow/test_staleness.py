@@ -48,7 +48,7 @@ SEEDLESS = {"ceilings", *TABLES}
 #: {changed keys of the config: the rules that are planned again}.
 CHANGED_KEYS = {
     ("probes__penalty", 0.01): PROBES_ON,
-    ("probes__folds", 2): PROBES_ON,
+    ("probes__folds", 3): PROBES_ON,
     # sgd's settings, while lbfgs is used: no rule reads them.
     ("probes__epochs", 5): set(),
     ("probes__learning_rate", 0.5): set(),
