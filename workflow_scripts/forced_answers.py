@@ -21,7 +21,7 @@ with job.running(globals()) as this:
         read_jsonl(this.input.dataset),
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         batch_size=this.resources.batch_size,
         n_classes=this.params.n_classes,
         identity=this.params.identity,

@@ -28,7 +28,7 @@ with job.running(globals()) as this:
         SpecSettings(**this.params.specs),
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
         end_ids=checkpoint.end_ids(),

@@ -21,7 +21,7 @@ with job.running(globals()) as this:
         read_jsonl(this.input.pairs),
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         batch_size=this.resources.batch_size,
         max_new_tokens=this.params.max_new_tokens,
         identity=this.params.identity,

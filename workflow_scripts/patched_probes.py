@@ -28,7 +28,7 @@ with job.running(globals()) as this:
         this.params.specs,
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         last_layer=this.params.last_layer,
         batch_size=this.resources.batch_size,
         identity=this.params.identity,

@@ -28,7 +28,7 @@ with job.running(globals()) as this:
         PatchingSettings(**this.params.patching),
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
     )

@@ -38,7 +38,7 @@ with job.running(globals()) as this:
         SteeringSettings(**this.params.steering),
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         batch_size=this.resources.batch_size,
         last_layer=this.params.last_layer,
         identity=identity,

@@ -28,7 +28,7 @@ with job.running(globals()) as this:
         {"test": this.output.test, "probing_train": this.output.probing_train},
         shots=this.params.shots,
         bos=this.params.bos,
-        chat=this.params.chat and Chat(**this.params.chat),
+        chat=Chat.from_config(this.params.chat),
         shard_rows=this.params.shard_rows,
         identity=this.params.identity,
         check_length=check,

@@ -37,6 +37,11 @@ class Chat:
 
     system_prompt: str | None = None
 
+    @classmethod
+    def from_config(cls, settings: Mapping[str, Any] | None) -> Chat | None:
+        """The chat of a model's `chat` parameter; None for a model that continues raw text."""
+        return None if settings is None else cls(**settings)
+
 
 @dataclass(frozen=True)
 class RenderedRow:
