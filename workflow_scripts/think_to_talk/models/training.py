@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 #: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
 _WARM_UP, _CLIP = 0.1, 1.0
 
-#: Sums round differently with another number of threads, which would train another model: the number is
-#: fixed, whatever cores there are. A second thread made a step 1.4 times as fast on two idle cores, and 4
-#: to 12 times as slow beside other work: the threads wait for each other in each of some 2,000 operations.
+#: Sums round differently with another number of threads, which would train another model, so the
+#: number is fixed. A second one made a step 1.4 times as fast on two idle cores, and 4 to 12 times
+#: as slow beside other work: the threads wait for each other in each of some 2,000 operations.
 _THREADS = 1
 
 #: How often training goes on at most, each time for half of its steps.
