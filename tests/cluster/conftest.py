@@ -17,11 +17,14 @@ TINY = {
     "seeds": [1],
     "splits": {"train": 60, "valid": 20, "test": 40, "probing_train": 60},
     "hidden_states": {"shard_rows": 60},
-    "probes": {"train_on": "all", "min_train_rows": 20},
+    "probes": {"train_on": "all", "min_train_rows": 20, "folds": 2},
     "tasks": dict.fromkeys(LEVELS[1:]),
     "models": {
         "tiny": None,
-        "local": {"kind": "local", "path": "checkpoints/gpt2", "device": "gpu", "layers": 2},
+        "local": {
+            **{"kind": "local", "path": "checkpoints/gpt2", "device": "gpu"},
+            **{"layers": 2, "max_new_tokens": 60},
+        },
     },
 }
 # What a site edits in the profile: its facts, and that this one has no accounting database.
