@@ -47,7 +47,7 @@ def tasks(default_config):
 
 
 @pytest.fixture(scope="session")
-def trained_on_level_1(tmp_path_factory, tasks):
+def trained_on_level_1(tasks):
     """Trains a small model on level 1: a function of the number of steps, to its folder.
 
     All processes share the folder: it is not to be changed. 80 steps solve about half of the level.
@@ -56,7 +56,7 @@ def trained_on_level_1(tmp_path_factory, tasks):
     def trained(steps):
         from support.checkpoints import train_small
 
-        with shared(tmp_path_factory, f"level-1-{steps}-steps") as folder:
+        with shared(f"level-1-{steps}-steps") as folder:
             if not folder.exists():
                 training = folder.with_suffix(".part")
                 train_small(training, tasks["level-1"], steps=steps)

@@ -23,7 +23,7 @@ def level_1_study(seeds, n_test):
         "splits": {"train": 5, "valid": 5, "test": n_test, "probing_train": 400},
         "tasks": {f"level-{i}": None for i in range(2, 6)},
         "models": {"tiny": tiny(steps=200, rows=4000, hidden_size=64)},
-        "probes": {"train_on": "all"},
+        "probes": {"train_on": "all", "folds": 2},
         "logit_lens": False,
         "forced_answers": False,
     }

@@ -14,12 +14,7 @@ import yaml
 from filelock import FileLock
 
 from support.dry_runs import dry_run
-from support.repository import REPOSITORY
-
-NOT_COPIED = shutil.ignore_patterns(
-    *(".git", ".venv", ".snakemake", "results", "runs", "__pycache__", ".*_cache", "*.sif"),
-    *("build", "*.egg-info", "site"),
-)
+from support.repository import NOT_COPIED, REPOSITORY
 
 #: What a study keeps for its next run, sizes of models and parsed code, and where the tests keep
 #: those of all studies. Keys say all that a value depends on.

@@ -1,6 +1,7 @@
 """Real workflow runs, each in its own copy of the repository."""
 
 import pickle
+import shutil
 from urllib.parse import urlencode
 
 import pytest
@@ -11,6 +12,8 @@ from support.configs import tiny
 from support.repository import GENERAL_FEW_SHOT
 from support.shared import shared
 from support.studies import SECRETS, Study, copied_repository
+
+from think_to_talk.files.atomic import replacing
 
 #: Every kind of rule but those of the hub, of W&B and of containers, with as few rows and jobs as
 #: they take.
@@ -64,12 +67,15 @@ def made_once(tmp_path_factory, name, make):
 
     make: its argument is a folder that is not there yet.
     """
-    with shared(tmp_path_factory, name) as folder:
+    with shared(name) as folder:
         kept = folder.with_suffix(".pickle")
         if not kept.is_file():
-            kept.write_bytes(pickle.dumps(make(folder / "study")))
+            shutil.rmtree(folder, ignore_errors=True)
+            made = pickle.dumps(make(folder / "study"))
+            with replacing(kept) as whole:
+                whole.write_bytes(made)
         made = pickle.loads(kept.read_bytes())
-    study = made.copy(tmp_path_factory.mktemp(name) / "study")
+        study = made.copy(tmp_path_factory.mktemp(name) / "study")
     vars(study).update({**vars(made), "folder": study.folder})
     return study
 
