@@ -27,9 +27,9 @@ def check_end(study, undisturbed):
     assert study.planned() == set()
 
 
-def fails(study, *messages):
+def fails(study, *messages, targets=()):
     """What a run says that ends with an error, each of these in it, and without a traceback."""
-    run = study.snakemake(check=False)
+    run = study.snakemake(*targets, check=False)
     shown = run.stdout + run.stderr
     assert run.returncode == 1, shown[-5000:]
     assert "Traceback" not in shown, shown[-5000:]

@@ -58,35 +58,49 @@ TINY_STATES, LOCAL_STATES, TINY_TOKENS = (
     f"{model.format(stage)}/test/00000.safetensors"
     for model, stage in ((TINY, "hidden_states"), (LOCAL, "hidden_states"), (TINY, "tokens"))
 )
-LOCAL_PROBES, LOCAL_TIMING = (f"{LOCAL.format(stage)}.jsonl" for stage in ("probes", "timing"))
+(TINY_PROBES, TINY_TIMING), (LOCAL_PROBES, LOCAL_TIMING) = (
+    [f"{model.format(stage)}.jsonl" for stage in ("probes", "timing")] for model in (TINY, LOCAL)
+)
+LOCAL_TOKENS = f"{LOCAL.format('tokens')}/test/00000.safetensors"
 CUT_OFF, NO_SHARD = "cut off, without its end", "not a readable safetensors file"
 REMAKE_HINT = "delete the file and run again; it will be regenerated"
-#: Rounds of (file, damage, what the error says, who reads it). Without a reader the file is newer
-#: than what was made of it; with one it has kept its time, and what the reader made is gone.
+NEWER, KEPT = "newer", "its time kept"
+#: Rounds of (file, damage, what the error says, what is made of it, its time): the file is newer
+#: than what was made of it, or has kept its time, and what was made of it is gone.
 DAMAGES = [
     [
-        (TINY.format("timing") + ".jsonl", cut, CUT_OFF, None),
-        (LOCAL.format("generations") + "/test.jsonl", cut, CUT_OFF, LOCAL_TIMING),
+        (TINY_TIMING, cut, CUT_OFF, "summary/timing.md", NEWER),
+        (LOCAL.format("generations") + "/test.jsonl", cut, CUT_OFF, LOCAL_TIMING, KEPT),
     ],
     [
-        (TINY.format("generations") + "/test.jsonl", cut_before_an_end, CUT_OFF, None),
-        (LOCAL_PROBES, cut_at_a_line, "one for each layer, position, variable", None),
+        (
+            TINY.format("generations") + "/test.jsonl",
+            cut_before_an_end,
+            CUT_OFF,
+            TINY_TIMING,
+            NEWER,
+        ),
+        (
+            LOCAL_PROBES,
+            cut_at_a_line,
+            "one for each layer, position, variable",
+            LOCAL_TIMING,
+            NEWER,
+        ),
     ],
     [
-        (TINY_STATES, cut, NO_SHARD, None),
-        (LOCAL_STATES, of_another_format, "format_version is '0', expected '1'", LOCAL_PROBES),
+        (TINY_STATES, cut, NO_SHARD, TINY_PROBES, NEWER),
+        (LOCAL_STATES, of_another_format, "version is '0', expected '1'", LOCAL_PROBES, KEPT),
     ],
     [
-        (TINY_STATES, of_another_model, "model is 'local', expected 'tiny'", None),
-        (LOCAL_STATES, of_another_program, "format_version is None, expected '1'", LOCAL_PROBES),
+        (TINY_STATES, of_another_model, "model is 'local', expected 'tiny'", TINY_PROBES, NEWER),
+        (LOCAL_STATES, of_another_program, "version is None, expected '1'", LOCAL_PROBES, KEPT),
     ],
     [
-        (TINY_TOKENS, cut, NO_SHARD, TINY_STATES),
+        (TINY_TOKENS, cut, NO_SHARD, TINY_STATES, KEPT),
         (
             "formulas/seed-1/existing/test.jsonl",
-            cut_at_a_line,
-            "15 rows, expected 30",
-            LOCAL.format("tokens"),
+            *(cut_at_a_line, "15 rows, expected 30", LOCAL_TOKENS, KEPT),
         ),
     ],
 ]
@@ -104,12 +118,16 @@ def damage(path, whole, how, keep_time):
 def test_a_damaged_file_is_named_and_deleting_it_is_all_it_takes(finished_mini, study):
     results, whole = study.folder / "results", finished_mini.folder / "results"
     for faults in DAMAGES:
-        for file, how, _, reader in faults:
-            damage(results / file, whole / file, how, keep_time=reader is not None)
-            if reader and (results / reader).exists():
-                remove(study, reader)
-        fails(study, *(f"likely cause: results/{file}" for file, *_ in faults))
-        for file, _, expected, reader in faults:
+        for file, how, _, made, when in faults:
+            damage(results / file, whole / file, how, keep_time=when == KEPT)
+            if when == KEPT and (results / made).exists():
+                remove(study, made)
+        fails(
+            study,
+            *(f"likely cause: results/{file}" for file, *_ in faults),
+            targets=[f"results/{made}" for *_, made, _ in faults],
+        )
+        for file, _, expected, _, when in faults:
             said = [
                 line
                 for log in (results / "logs").rglob("*.log")
@@ -118,7 +136,6 @@ def test_a_damaged_file_is_named_and_deleting_it_is_all_it_takes(finished_mini, 
             ]
             assert said, file
             assert any(expected in line for line in said), said
-            when = "its time kept" if reader else "newer"
             record("damaged files", f"{file}, {when}", f"{file}: {expected} …: {REMAKE_HINT}")
             remove(study, file)
     study.snakemake()

@@ -4,7 +4,10 @@ import shutil
 import socket
 
 import pytest
+from support.faults import check_files
 from support.processes import end, is_running, jobs_of, kill, paused, wait_for
+
+TIMING = "results/local/seed-1/timing/existing.jsonl"
 
 
 @pytest.fixture
@@ -14,7 +17,7 @@ def running(mini):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in mini.folder.glob("results/summary/timing.*"):
         path.unlink()
-    run = mini.start("results/local/seed-1/timing/existing.jsonl")
+    run = mini.start(TIMING)
     wait_for(lambda: any(mini.folder.glob("results/logs/hidden_states/local/*/existing/*/*.log")))
     wait_for(lambda: jobs_of(run.pid))
     yield mini, run
@@ -45,8 +48,10 @@ def test_after_a_killed_run_the_same_command_ends_in_the_same_bytes(finished_min
         assert any((study.folder / ".snakemake/locks").iterdir())
         half_written = study.folder / "results/local/seed-1/.partial-abcd1234.rows.jsonl"
         half_written.write_text("{")
-        again = study.snakemake()
+        again = study.snakemake(TIMING)
     assert "of a killed snakemake" in again.stderr
     assert not any(is_running(orphan) for orphan in orphans)
-    assert study.differing(finished_mini) == []
-    assert study.planned() == set()
+    assert (study.folder / TIMING).is_file()
+    assert not half_written.exists()
+    check_files(study, finished_mini)
+    assert study.planned(TIMING) == set()
