@@ -69,7 +69,7 @@ NEWER, KEPT = "newer", "its time kept"
 #: than what was made of it, or has kept its time, and what was made of it is gone.
 DAMAGES = [
     [
-        (TINY_TIMING, cut, CUT_OFF, "summary/timing.md", NEWER),
+        (TINY_TIMING, cut, CUT_OFF, "summary/figures/tiny/seed-1/level-1.png", NEWER),
         (LOCAL.format("generations") + "/test.jsonl", cut, CUT_OFF, LOCAL_TIMING, KEPT),
     ],
     [
