@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from think_to_talk.formulas import symbols
 from think_to_talk.formulas.symbols import NEWLINE, NO_SYMBOL, TEMPLATE, TEMPLATE_EQUATION
 
 #: Symbols between equations, and after the last.
-SEPARATORS = (",", ";", NEWLINE)
+SEPARATORS = (*symbols.SEPARATORS, NEWLINE)
 
 
 def on_symbol_axis(probe_rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
