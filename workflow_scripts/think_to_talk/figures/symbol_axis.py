@@ -6,8 +6,11 @@ by `timing.text`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from think_to_talk.figures.style import ProbeRows
@@ -20,6 +23,9 @@ AXIS = "symbol (A, B ... variables in definition order, # a number, ± an operat
 #: What the shaded part is.
 SHADED = "Shaded: chain of thought"
 
+#: What the panels of `equation_widths` have in common.
+ONE_AXIS = "One axis: an equation has the same width in all panels, however it is written"
+
 #: What the lines of `draw_ceiling` are.
 CEILING = "Dotted: ceiling, the best accuracy that the text up to there allows"
 
@@ -30,14 +36,36 @@ LETTERS = "DejaVu Sans Mono"
 _MOST_LABELS = 78
 
 
-def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
+def equation_widths(tasks: Iterable[ProbeRows]) -> dict[float, int] | None:
+    """{equation: the most symbols that it has in a task}, for panels that share one axis.
+
+    tasks: rows as of `on_symbol_axis`.
+    None unless a task has words, and all have the same equations.
+    """
+    counts = []
+    has_words = False
+    for on_axis in tasks:
+        symbols = {(row["symbol_index"], row["equation"], row["symbol"]) for row in on_axis}
+        counts.append(Counter(equation for _, equation, _ in symbols))
+        has_words |= any(len(symbol) > 1 for *_, symbol in symbols)
+    if not has_words or len({frozenset(count) for count in counts}) > 1:
+        return None
+    return {equation: max(count[equation] for count in counts) for equation in sorted(counts[0])}
+
+
+def draw_symbol_axis(
+    panel: Axes, on_axis: ProbeRows, widths: Mapping[float, int] | None = None
+) -> int:
     """Label a panel's horizontal axis with the symbols, and shade the chain of thought.
 
     on_axis: as of `on_symbol_axis`.
+    widths: of the equations, as of `equation_widths`; None for the same width for each symbol.
     Returns the `symbol_index` at 0 of the axis: that of the chain's first symbol.
     """
     symbols = {row["symbol_index"]: row["symbol"] for row in on_axis}
     cot_start = min(row["symbol_index"] for row in on_axis if row["relative_position"] >= 0)
+    if widths is not None:
+        _stretch(panel, on_axis, cot_start, widths)
     panel.axvline(-0.5, color="black", linewidth=0.8)
     panel.axvspan(-0.5, max(symbols) - cot_start + 0.5, color="0.95", zorder=0)
     panel.set_xlim(-cot_start - 0.5, max(symbols) - cot_start + 0.5)
@@ -45,8 +73,26 @@ def draw_symbol_axis(panel: Axes, on_axis: ProbeRows) -> int:
     return cot_start
 
 
+def _stretch(panel: Axes, on_axis: ProbeRows, cot_start: int, widths: Mapping[float, int]) -> None:
+    """Give each equation of a panel its width; arguments as of `draw_symbol_axis`."""
+    first: dict[float, int] = {}
+    for row in on_axis:
+        place = row["symbol_index"] - cot_start
+        first[row["equation"]] = min(place, first.get(row["equation"], place))
+    last = max(row["symbol_index"] for row in on_axis) - cot_start
+    edges = [place - 0.5 for _, place in sorted(first.items())] + [last + 0.5]
+    stretched = [0, *accumulate(width for _, width in sorted(widths.items()))]
+    panel.set_xscale(
+        "function",
+        functions=(
+            lambda places: np.interp(places, edges, stretched),
+            lambda places: np.interp(places, stretched, edges),
+        ),
+    )
+
+
 def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
-    """Write symbols below a panel, separators lightly.
+    """Write symbols below a panel, separators lightly, and upright where there are words.
 
     symbols: {place on the horizontal axis: symbol}, in order. Of more than have room, only the
         first of each equation is written.
@@ -60,7 +106,9 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
             for (place, symbol), first in zip(symbols.items(), starts, strict=False)
             if first and symbol not in SEPARATORS
         }
-    panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
+    has_words = any(len(symbol) > 1 for symbol in labels.values())
+    rotation = 90 if has_words else 0
+    panel.set_xticks(list(labels), list(labels.values()), family=LETTERS, rotation=rotation)
     for label, symbol in zip(panel.get_xticklabels(), labels.values(), strict=True):
         if symbol in SEPARATORS:
             label.set_color("0.6")

@@ -34,8 +34,8 @@ _Known = frozenset[_Values]
 #: be of.
 _State = tuple[tuple[int, _Known], ...]
 
-#: The symbols of an equation and its separator, or of the question. Variables are `A`, `B` ... in the
-#: order of their first appearance in the problem; no word of a text is one of these.
+#: The symbols of an equation and its separator, or of the question. Variables are `A`, `B` ... in
+#: the order of their first appearance in the problem; no word of a text is one of these.
 _Text = tuple[str, ...]
 
 
