@@ -32,8 +32,8 @@ CEILING = "Dotted: ceiling, the best accuracy that the text up to there allows"
 #: Letters of one width, which stand closer together than others.
 LETTERS = "DejaVu Sans Mono"
 
-#: The most symbols that have room for their labels side by side.
-_MOST_LABELS = 78
+#: The most symbols that have room for their labels side by side, and with words, which are upright.
+_MOST_LABELS, _MOST_LABELS_WITH_WORDS = 78, 45
 
 
 def equation_widths(tasks: Iterable[ProbeRows]) -> dict[float, int] | None:
@@ -92,12 +92,14 @@ def _stretch(panel: Axes, on_axis: ProbeRows, cot_start: int, widths: Mapping[fl
 
 
 def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
-    """Write symbols below a panel, separators lightly, and upright where there are words.
+    """Write symbols below a panel, separators lightly, and words upright.
 
     symbols: {place on the horizontal axis: symbol}, in order. Of more than have room, only the
-        first of each equation is written.
+        first of each equation is written, and no word beside another.
     """
     labels = dict(symbols)
+    if len(symbols) > _MOST_LABELS_WITH_WORDS:
+        labels = _without_adjacent_words(labels)
     if len(symbols) > _MOST_LABELS:
         before = [SEPARATORS[0], *symbols.values()]
         starts = (previous in SEPARATORS for previous in before)
@@ -106,12 +108,12 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
             for (place, symbol), first in zip(symbols.items(), starts, strict=False)
             if first and symbol not in SEPARATORS
         }
-    has_words = any(len(symbol) > 1 for symbol in labels.values())
-    rotation = 90 if has_words else 0
-    panel.set_xticks(list(labels), list(labels.values()), family=LETTERS, rotation=rotation)
+    panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
     for label, symbol in zip(panel.get_xticklabels(), labels.values(), strict=True):
         if symbol in SEPARATORS:
             label.set_color("0.6")
+        if len(symbol) > 1:
+            label.set(rotation=90, color="0.4")
     panel.tick_params(axis="x", length=0, pad=2)
 
 
@@ -150,3 +152,12 @@ def draw_ceiling(
         linewidth=1.0,
         linestyle=(0, (1, 2)),
     )
+
+
+def _without_adjacent_words(labels: Mapping[int, str]) -> dict[int, str]:
+    """The labels without words that follow another one that is left."""
+    left: dict[int, str] = {}
+    for place, symbol in labels.items():
+        if len(symbol) == 1 or len(left.get(place - 1, "")) <= 1:
+            left[place] = symbol
+    return left
