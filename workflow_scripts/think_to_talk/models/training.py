@@ -288,9 +288,8 @@ def train_checkpoint(
         for key in ("source", "base_source")
         if key in row
     }
-    entries = tasks.values()
-    words = [word for task in entries for word in task_words(task)]
-    tokenizer = symbol_tokenizer(words, max(task["values"][1] for task in entries))
+    words = [word for task in tasks.values() for word in task_words(task)]
+    tokenizer = symbol_tokenizer(words, max(task["values"][1] for task in tasks.values()))
     cut = entry["cut"] > 0
     examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed, cut)
     model = build_model(entry, len(tokenizer), seed)
