@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from think_to_talk.formulas.stated_values import stated_result
 from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
     choose_examples,
     encode_predictions,
     examples_each,
     last_number,
-    stated_result,
 )
 
 

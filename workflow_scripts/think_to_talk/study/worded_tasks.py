@@ -13,9 +13,6 @@ from think_to_talk.formulas.templates import Template
 from think_to_talk.study.entries import ModelEntry
 from think_to_talk.study.task_entries import TaskEntry
 
-#: Keys of `interventions` whose stages read symbolic chains of thought.
-_READ_CHAINS = ("free_writing", "inconsistent_chains")
-
 
 def check_wording(task: Mapping[str, Any]) -> None:
     """Raise InputError if a problem of the task's config entry cannot be read from its text."""
@@ -49,16 +46,13 @@ def worded_contradictions(
                 f"tasks.{name}.chain: {tasks[name].chain}, but only symbolic chains of thought are "
                 "cut (`;` stands before the answer); set full or none, or remove wording"
             )
-    on = ["forced_answers"] if config["forced_answers"] else []
-    on += [f"interventions.{key}" for key in _READ_CHAINS if config["interventions"][key]]
-    on += ["steering.enabled"] if config["steering"]["enabled"] else []
     for name, model in models.items():
         studied = [task for task in model.tasks if task in worded]
-        if studied and on:
+        if studied and config["forced_answers"]:
             yield (
-                f"{on[0]}: reads symbolic chains of thought, but tasks.{studied[0]} of "
-                f"models.{name} has a wording: set {on[0]}: false, or study the task in a run of "
-                "its own"
+                "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), but "
+                f"tasks.{studied[0]} of models.{name} has a wording: set forced_answers: false, or "
+                "study the task in a run of its own"
             )
         trained = [
             task for task in (model.training.tasks if model.training else ()) if task in worded

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import SEPARATORS, text_symbols, variable_symbol
+from think_to_talk.formulas.stated_values import number_in_place, sentences, stated_result
+from think_to_talk.formulas.symbols import text_symbols, variable_symbol
 
 Row = Mapping[str, Any]
 
@@ -68,42 +69,15 @@ def last_number(chain: str, name: str | None, result: Sequence[str] = ()) -> str
     result: the symbols of a sentence that states the variable's value, in place of an equation.
     """
     found = None
-    for equation in re.split(f"[{SEPARATORS}]", chain):
+    for equation in sentences(chain):
         symbols = text_symbols(equation)
         if result:
-            found = _same_but_for_a_number(symbols, result) or found
+            found = number_in_place(symbols, result) or found
             continue
         left, *right = symbols or [""]
         if left == name and re.fullmatch("= -?[0-9]+", " ".join(right).replace("- ", "-")):
             found = "".join(right[1:])
     return found
-
-
-def stated_result(gold: str, name: str | None, names: Sequence[str | None]) -> list[str]:
-    """The symbols of the sentence of a gold chain that states the value of a variable.
-
-    names: of all variables. None of the sentence's other symbols is one, and one is a number. Empty
-    for an equation `name = number`, without such a sentence, and where a name is not known.
-    """
-    for sentence in re.split(f"[{SEPARATORS}]", "" if None in names else gold):
-        symbols = text_symbols(sentence)
-        named = [symbol for symbol in symbols if symbol in names]
-        if named == [name] and len(symbols) - len(_without_numbers(symbols)) == 1:
-            return [] if _without_numbers(symbols) == [name, "="] else symbols
-    return []
-
-
-def _same_but_for_a_number(symbols: Sequence[str], result: Sequence[str]) -> str | None:
-    """The number of a sentence that is another one's, save for the number; None if it is not."""
-    pairs = list(zip(symbols, result, strict=False))
-    alike = all(one == other or (one.isdigit() and other.isdigit()) for one, other in pairs)
-    if not alike or len(symbols) != len(result):
-        return None
-    return next(symbol for symbol in symbols if symbol.isdigit())
-
-
-def _without_numbers(symbols: Sequence[str]) -> list[str]:
-    return [symbol for symbol in symbols if not symbol.isdigit()]
 
 
 def encode_predictions(
