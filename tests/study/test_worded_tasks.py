@@ -14,11 +14,6 @@ from think_to_talk.study.task_entries import task_entries
 from think_to_talk.study.worded_tasks import check_wording
 
 EQUATIONS = ["v0 = num", "v1 = v0 ± num"]
-#: What reads symbolic chains of thought, switched off.
-OFF = {
-    "forced_answers": False,
-    "interventions": {"patching": True, "inconsistent_chains": False},
-}
 DATASET = {"files": {"test": "a.jsonl", "probing_train": "b.jsonl"}, "wording": APPLES}
 
 
@@ -36,7 +31,8 @@ def raw(raw_config):
     }
     config["splits"] = {"train": 10, "valid": 10, "test": 20, "probing_train": 40}
     config["models"]["tiny"]["training"] |= {"tasks": ["apples"], "cut": 0}
-    return config | copy.deepcopy(OFF)
+    config["steering"] = {"enabled": True}
+    return config | {"forced_answers": False}
 
 
 def refused(config, schema):
@@ -47,7 +43,7 @@ def refused(config, schema):
     return message
 
 
-def test_a_worded_task_is_accepted_with_what_does_not_read_symbols(raw, schema):
+def test_a_worded_task_is_accepted_with_what_cuts_no_chains(raw, schema):
     config = complete(raw, schema)
     task = task_entries(config)["apples"]
     assert task.is_worded
@@ -69,15 +65,12 @@ def test_a_symbolic_task_s_parameters_are_what_they_were(default_config):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("forced_answers",), True, "forced_answers: reads symbolic chains of thought, but tasks."),
         (
-            ("interventions", "inconsistent_chains"),
+            ("forced_answers",),
             True,
-            "interventions.inconsistent_chains: reads symbolic chains of thought, but tasks.apples "
-            "of models.tiny has a wording: set interventions.inconsistent_chains: false",
+            "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), but "
+            "tasks.apples of models.tiny has a wording: set forced_answers: false",
         ),
-        (("interventions", "free_writing"), True, "interventions.free_writing: reads symbolic"),
-        (("steering",), {"enabled": True}, "steering.enabled: reads symbolic chains of thought"),
         (("tasks", "apples", "chain"), 1, "tasks.apples.chain: 1, but only symbolic chains of"),
         (
             ("models", "tiny", "training", "cut"),

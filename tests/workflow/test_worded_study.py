@@ -16,7 +16,9 @@ WORDED = {
     "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20},
     "logit_lens": True,
     "forced_answers": False,
-    "interventions": {"inconsistent_chains": False, "pairs": 10, "probes": True},
+    "interventions": {"pairs": 10, "probes": True, "free_writing": True},
+    "steering": {"enabled": True, "problems": 5, "factors": [2], "controls": 1},
+    "timing": {"threshold": 0.3},
     "tasks": {
         **{f"level-{i}": None for i in range(2, 6)},
         "level-1": {
@@ -26,7 +28,7 @@ WORDED = {
             "edits": {"first-formula": None, "second-formula": None, "random": ["v0.1"]},
         },
     },
-    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32, cut=0)},
+    "models": {"tiny": tiny(steps=200, rows=4000, hidden_size=64, cut=0)},
 }
 
 
@@ -77,9 +79,24 @@ def test_numbers_of_sentences_are_read_by_the_logit_lens_and_after_patches(finis
     assert success[-2, (0,)] > success[-3, (0,)] == success[-1, (0,)]
 
 
-def test_what_reads_symbols_is_refused_before_anything_runs(finished, tmp_path):
+def test_chains_of_sentences_are_altered_and_steered(finished):
+    results = finished.folder / "results/tiny/seed-1"
+    for stage in ("inconsistent_chains", "steering", "free_writing"):
+        rows = read_jsonl(results / f"{stage}/level-1.jsonl")
+        assert rows
+    (row, *_) = [r for r in read_jsonl(results / "inconsistent_chains/level-1.jsonl") if r["n"]]
+    assert row["equation"] == 1
+    assert all(answer.isdigit() for answer in row["outputs"])
+    steered = read_jsonl(results / "steering/level-1.jsonl")
+    assert {row["variable"] for row in steered} == {0, 1}
+    values = [value for row in steered for value in row["values"]]
+    assert values
+    assert any(value is not None for value in values)
+
+
+def test_what_cuts_chains_is_refused_before_anything_runs(finished, tmp_path):
     study = finished.copy(tmp_path / "study")
     study.configure(forced_answers=True)
     run = study.snakemake("--dry-run", check=False)
     assert run.returncode
-    assert "forced_answers: reads symbolic chains of thought" in run.stdout + run.stderr
+    assert "forced_answers: cuts symbolic chains of thought" in run.stdout + run.stderr
