@@ -28,7 +28,7 @@ WORDED = {
             "edits": {"first-formula": None, "second-formula": None, "random": ["v0.1"]},
         },
     },
-    "models": {"tiny": tiny(steps=200, rows=4000, hidden_size=64, cut=0)},
+    "models": {"tiny": tiny(steps=150, rows=1500, hidden_size=64, cut=0)},
 }
 
 
