@@ -12,6 +12,7 @@ from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.tokens.generations import generated_symbol_tokens, written_texts
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
+from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -84,3 +85,14 @@ def test_an_operator_that_is_always_the_same_is_its_sign():
     _, _, layouts = laid_out(own_tokenizer(task), task)
     assert "±" not in layouts.layout.symbols
     assert "+" in layouts.layout.symbols
+
+
+def test_a_result_is_the_sentence_that_names_one_variable_and_one_number():
+    task = task_of(APPLES)
+    _, _, layouts = laid_out(own_tokenizer(task), task)
+    layout = layouts.layout
+    for variable, equation in ((0, 2), (1, 5)):
+        result = Result.of(variable, layout)
+        assert result.equation == equation
+        assert layout.symbols[result.number] == "#"
+        assert layout.symbols[result.number - 1] == "has"

@@ -140,7 +140,7 @@ def symbols(orient: str = "top") -> Part:
     """The symbols of all token positions; words are upright."""
     title = "symbol that a token completes"
     axis = named("x", title, "names", "columns", orient=orient, labelOverlap=False)
-    is_word = "length(names[datum.value]) > 1"
+    is_word = "length(names[datum.value] || '') > 1"
     beside, before = ("top", "right") if orient == "bottom" else ("bottom", "left")
     axis["encode"]["labels"]["update"] |= {
         "angle": {"signal": f"{is_word} ? -90 : 0"},
