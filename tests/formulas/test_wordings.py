@@ -12,8 +12,11 @@ from support.templates import SMALL_SIZES, template
 from support.wordings import APPLES, LEDGER, NAMES, WORDINGS
 
 from think_to_talk.errors import InputError
+from think_to_talk.files.jsonl import write_jsonl
+from think_to_talk.files.schemas import StrictValidator
 from think_to_talk.formulas.ceilings import ceilings
 from think_to_talk.formulas.datasets import generate_splits
+from think_to_talk.formulas.existing_datasets import read_dataset
 from think_to_talk.formulas.expressions import expressions
 from think_to_talk.formulas.problems import Problem
 from think_to_talk.formulas.sampling import ProblemSpace
@@ -21,6 +24,7 @@ from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.templates import Form, Template
 from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.formulas.wordings import SYMBOLIC, Statement
+from think_to_talk.study.configuration import load_schema
 
 TWO_STEPS = ["v0 = num ± num", "v1 = v0 ± num"]
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -95,6 +99,16 @@ def test_few_shot_examples_are_written_as_the_problems_are():
     for row in splits["train"]:
         assert "apples" in row["source"]
     assert splits["test"][0]["few_shot_context"].count("have?") == 3
+
+
+def test_rows_of_sentences_are_rows_of_a_dataset_but_not_of_an_existing_one(tmp_path):
+    schema = load_schema("dataset_row", REPOSITORY / "schemas")
+    rows = generate_splits(template(TWO_STEPS, names=NAMES, wording=APPLES), SMALL_SIZES, 1)
+    for row in rows["test"]:
+        StrictValidator(schema).validate(row)
+    write_jsonl(tmp_path / "test.jsonl", rows["test"])
+    with pytest.raises(InputError, match="line 1, key 'symbolic_source': expected symbols; give"):
+        read_dataset(tmp_path / "test.jsonl", schema)
 
 
 def test_an_answer_alone_is_the_chain_s_last_sentence():
