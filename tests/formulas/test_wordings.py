@@ -227,6 +227,10 @@ REFUSED = {
         {"number": "{x} has {value} more"},
         "wording: 'more' stands for an operator and for something else",
     ),
+    "a sign elsewhere": (
+        {"number": "{x}-box has {value}"},
+        "wording: '-' stands for an operator and for something else",
+    ),
     "operators exchanged": (
         {"step": {"+": "{x} has {a} fewer {b}", "-": "{x} has {a} more {b}"}},
         "stands for an operator and for something else",

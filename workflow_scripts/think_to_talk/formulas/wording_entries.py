@@ -190,7 +190,8 @@ def _check_symbols(wording: Wording, names: Iterable[str]) -> None:
                 "choose another word"
             )
     operators = wording.operator_words
-    for words in ({op for op in "+-" if operators.get(op, op) != op}, *_written_twice(wording)):
+    signs = {op for op in "+-" if op in symbols and operators.get(op) != op}
+    for words in (signs, *_written_twice(wording)):
         for word in sorted(words):
             raise InputError(
                 f"wording: {word!r} stands for an operator and for something else, expected words "
