@@ -1,6 +1,7 @@
 """Worded tasks as tokens: names, numbers and operators of sentences have their own symbols."""
 
 import pytest
+from support.chats import FAMILIES, chat_tokenizer
 from support.checkpoints import byte_level
 from support.templates import template
 from support.wordings import APPLES, LEDGER, NAMES
@@ -9,6 +10,7 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.rows import is_correct
 from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.wording_entries import task_words
+from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import generated_symbol_tokens, written_texts
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
@@ -26,7 +28,7 @@ STEPS = (
 
 
 def task_of(wording, **values):
-    return template(EQUATIONS, "in_order", names=NAMES, wording=wording, **values)
+    return template(EQUATIONS, "in_order", **{"names": NAMES, "wording": wording, **values})
 
 
 def laid_out(tokenizer, task, shots=2):
@@ -96,3 +98,15 @@ def test_a_result_is_the_sentence_that_names_one_variable_and_one_number():
         assert result.equation == equation
         assert layout.symbols[result.number] == "#"
         assert layout.symbols[result.number - 1] == "has"
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_sentences_are_the_turns_of_a_chat(family):
+    task = task_of({**APPLES, "question": "And {x}?"}, names=["a", "b", "c"])
+    tokenizer = chat_tokenizer(family)
+    rows = generate_splits(task, SIZES, 1)["test"][:6]
+    for row, of_row in zip(rows, tokenize(tokenizer, rows, 2, chat=Chat()), strict=True):
+        prompt = tokenizer.decode([*of_row.prefix, *of_row.problem])
+        assert prompt.count("And ") == 3
+        assert prompt.rstrip().count(row["source"]) == 1
+        assert of_row.layout.symbols.count("?") == 1
