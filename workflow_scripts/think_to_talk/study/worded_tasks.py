@@ -50,8 +50,8 @@ def worded_contradictions(
         studied = [task for task in model.tasks if task in worded]
         if studied and config["forced_answers"]:
             yield (
-                "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), but "
-                f"tasks.{studied[0]} of models.{name} has a wording: set forced_answers: false, or "
+                "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), "
+                f"but tasks.{studied[0]} of models.{name} has a wording: set forced_answers: false, or "
                 "study the task in a run of its own"
             )
         trained = [
