@@ -51,8 +51,8 @@ def worded_contradictions(
         if studied and config["forced_answers"]:
             yield (
                 "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), "
-                f"but tasks.{studied[0]} of models.{name} has a wording: set forced_answers: false, "
-                "or study the task in a run of its own"
+                f"but tasks.{studied[0]} of models.{name} has a wording: set forced_answers: "
+                "false, or study the task in a run of its own"
             )
         trained = [
             task for task in (model.training.tasks if model.training else ()) if task in worded
