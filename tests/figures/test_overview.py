@@ -107,3 +107,48 @@ def test_held_out_accuracy_is_a_dashed_line_in_the_variable_s_colour(probe_rows)
     assert list(drawn) == list(points(answer))
     assert list(drawn.values()) == [0.1 if x < 20 - COT_START else 0.97 for x in drawn]
     assert "Dashed: held-out accuracy" in panel.figure.texts[-1].get_text()
+
+
+def worded_rows(text, equations):
+    """Rows of one layer and variable: a problem of two sentences, and its chain."""
+    places = enumerate(zip(text.split(), equations, strict=True))
+    numbers = {"score": 0.5, "ci_low": 0.4, "ci_high": 0.6, "heldout_score": None}
+    return [
+        {
+            "layer": 0,
+            "variable": 0,
+            "position": i,
+            "relative_position": i - sum(e < 0 for e in equations),
+        }
+        | {"symbol": word, "symbol_index": i, "equation": equation, **numbers}
+        for i, (word, equation) in places
+    ]
+
+
+SENTENCES = worded_rows(
+    "A has # apples . How many has A ? A has # apples ⏎", [-2] * 5 + [-1] * 5 + [0] * 5
+)
+EQUATIONS = worded_rows("A = # ; A = ? A = # ⏎", [-2] * 4 + [-1] * 3 + [0] * 4)
+
+
+def test_an_equation_has_the_same_width_however_it_is_written():
+    figure = draw_overview({"symbols": EQUATIONS, "sentences": SENTENCES}, 0.9, "tiny")
+    ends = []
+    for panel, first in zip(figure.axes, ([0, 4, 7], [0, 5, 10]), strict=True):
+        scale = panel.get_xaxis().get_transform()
+        start = first[-1]
+        ends.append([*scale.transform([place - start - 0.5 for place in first])])
+        left, right = scale.transform(panel.get_xlim())
+        assert (left, right) == (0, 15)
+    assert ends == [[0, 5, 10], [0, 5, 10]]
+    assert "One axis" in figure.texts[-1].get_text()
+    rotations = {
+        label.get_text(): label.get_rotation() for label in figure.axes[1].get_xticklabels()
+    }
+    assert [rotations["apples"], rotations["#"]] == [90, 0]
+
+
+def test_tasks_of_other_equations_keep_their_own_axes(probe_rows):
+    figure = draw_overview({"level-1": probe_rows, "sentences": SENTENCES}, 0.9, "tiny")
+    assert {panel.get_xscale() for panel in figure.axes} == {"linear"}
+    assert "One axis" not in figure.texts[-1].get_text()

@@ -77,7 +77,7 @@ def test_spaces_are_those_of_the_chain():
 
 
 def test_an_example_without_a_question_is_refused():
-    with pytest.raises(InputError, match=r"few_shot_context: example 2, 'e = 5', has no `=\?`"):
+    with pytest.raises(InputError, match=r"few_shot_context: example 2, 'e = 5', has no `\?`"):
         cut_examples("e = 4 ; e =? e = 4\ne = 5\n", 0)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from think_to_talk.formulas.stated_values import stated_result
 from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
     choose_examples,
@@ -66,3 +67,26 @@ def test_predictions_are_a_character_per_position():
     predictions = [[1, 2, 3], None, [9, -1, 0]]
     assert encode_predictions(predictions, [0, 1]) == ["1.9", "2.."]
     assert encode_predictions(predictions, [2]) == ["3.0"]
+
+
+GOLD = "Bob has 2 more apples than Al. Al has 3 apples. Bob has 3 plus 2 apples. Bob has 5 apples"
+
+
+@pytest.mark.parametrize(
+    ("chain", "name", "number"),
+    [
+        (GOLD, "Bob", "5"),
+        (GOLD, "Al", "3"),
+        ("Bob has 3 plus 2 apples. Bob has 4 apples. Bob has 12 apples", "Bob", "12"),
+        ("Bob has 2 more apples than Cy. Bob has 3 pears", "Bob", None),
+        ("Bob = 5", "Bob", None),
+    ],
+)
+def test_the_written_value_of_a_sentence_is_that_of_the_gold_chain_s_sentence(chain, name, number):
+    assert last_number(chain, name, stated_result(GOLD, name, ["Al", "Bob"])) == number
+
+
+def test_equations_and_unknown_names_have_no_sentence_that_states_a_value():
+    assert stated_result("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "b", ["a", "b"]) == []
+    assert stated_result(GOLD, "Bob", ["Bob", None]) == []
+    assert stated_result(GOLD, None, ["Al", "Bob"]) == []

@@ -134,3 +134,35 @@ def test_a_label_says_the_role_if_it_is_known():
     assert role_label(1, ANSWER) == "B, the answer"
     assert role_label(0, NEEDED) == "A, needed value"
     assert role_label(0, None) == "A"
+
+
+def worded(text, hidden=()):
+    """Probe rows of the words of a problem and of a chain `A has #`."""
+    problem = text.split()
+    return [
+        {
+            "variable": variable,
+            "relative_position": index - len(problem),
+            "symbol": symbol,
+            "symbol_index": None if index in hidden else index,
+            "equation": -1 - problem[index:].count("."),
+        }
+        for index, symbol in enumerate([*problem, "A", "has", "#", "⏎"])
+        for variable in range(3)
+    ]
+
+
+SENTENCES = "B has # ± apples than A . A has # apples . C has # plus # apples . How many has B ?"
+
+
+def test_roles_are_read_from_sentences():
+    assert variable_roles(worded(SENTENCES)) == {0: OPERAND, 1: ANSWER, 2: DISTRACTOR}
+
+
+def test_a_sentence_with_a_hidden_word_leaves_roles_open():
+    for hidden in (1, 6, 7, 8):
+        assert set(variable_roles(worded(SENTENCES, [hidden])).values()) == {None}
+
+
+def test_a_question_that_names_no_variable_leaves_roles_open():
+    assert set(variable_roles(worded("A has # apples . Who ?")).values()) == {None}

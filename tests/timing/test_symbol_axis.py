@@ -24,3 +24,9 @@ def test_tokens_that_complete_no_symbol_are_not_on_the_axis():
 def test_an_equation_is_named_by_its_symbols_as_they_are_written():
     """Whatever the order of the rows; each symbol counts once, whatever layers and variables."""
     assert equation_names([*SPACES, *reversed(ROWS), *ROWS]) == {-2: "A=#", -1: "A=?", 0: "A=#"}
+
+
+def test_a_sentence_is_named_by_its_words():
+    sentence = ["B", "has", "#", "±", "apples", "than", "A", "."]
+    rows = [row(-2, i, symbol) for i, symbol in enumerate(sentence)]
+    assert equation_names(rows) == {-2: "B has # ± apples than A"}

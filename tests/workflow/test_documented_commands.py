@@ -33,6 +33,7 @@ HERE = {
     "snakemake --cores 2 --configfile studies/transfer.yaml": "--dry-run",
     "snakemake --cores 2 --configfile studies/controls.yaml": "--dry-run",
     "snakemake --cores 2 --directory runs/names --configfile studies/names.yaml": "--dry-run",
+    "snakemake --cores 2 --directory runs/wording --configfile studies/wording.yaml": "--dry-run",
     "snakemake --cores 2 --directory runs/mine --configfile studies/mine.yaml": "--dry-run",
     f"{HUB_MODEL} --dry-run": "",
     HUB_MODEL: "--dry-run",

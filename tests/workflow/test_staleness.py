@@ -84,6 +84,7 @@ CHANGED_CODE = {
     "think_to_talk/timing/forced.py": SAID_ON,
     "think_to_talk/steering/rows.py": STEERING_ON,
     "think_to_talk/formulas/steered_chains.py": STEERING_ON,
+    "think_to_talk/formulas/stated_values.py": STEERING_ON | CHAINS_ON | FREE_ON,
     "think_to_talk/timing/steering.py": {"steering_table", "explorer"},
     "think_to_talk/timing/clocks.py": CLOCKS_ON,
     "think_to_talk/interventions/specs.py": PATCHING_ON | FREE_ON | PATCHED_PROBES_ON,

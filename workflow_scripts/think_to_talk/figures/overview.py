@@ -28,7 +28,13 @@ from think_to_talk.figures.style import (
     legend_above,
     variable_styles,
 )
-from think_to_talk.figures.symbol_axis import CEILING, draw_ceiling, draw_symbol_axis
+from think_to_talk.figures.symbol_axis import (
+    CEILING,
+    ONE_AXIS,
+    draw_ceiling,
+    draw_symbol_axis,
+    equation_widths,
+)
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.roles import variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
@@ -56,16 +62,26 @@ def draw_overview(
             notes.append(_HELDOUT)
         if ceilings:
             notes.append(CEILING)
+        widths = equation_widths(map(on_symbol_axis, tasks.values()))
+        if widths:
+            notes.append(ONE_AXIS)
         what = f"When values become readable: {title}"
         figure, panels = task_panels(tasks, what, [*notes, LIGHT])
         for panel, (name, rows) in zip(panels, tasks.items(), strict=True):
-            _draw_curves(panel, rows, threshold, ceilings.get(name, ()))
+            _draw_curves(panel, rows, threshold, ceilings.get(name, ()), widths)
     return figure
 
 
-def _draw_curves(panel: Axes, rows: ProbeRows, threshold: float, ceiling_rows: ProbeRows) -> None:
+def _draw_curves(
+    panel: Axes,
+    rows: ProbeRows,
+    threshold: float,
+    ceiling_rows: ProbeRows,
+    widths: Mapping[float, int] | None,
+) -> None:
+    """Draw a task; widths: of its equations, as of `equation_widths`."""
     on_axis = on_symbol_axis(rows)
-    cot_start = draw_symbol_axis(panel, on_axis)
+    cot_start = draw_symbol_axis(panel, on_axis, widths)
     for variable, style in variable_styles(variable_roles(rows)).items():
         plain = list(best_layers(on_axis, variable).values())
         marked = {"marker": style.marker, "markersize": 2, "label": style.label}

@@ -15,7 +15,7 @@ import torch
 
 from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
 from think_to_talk.formulas.rows import first_shots
-from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
+from think_to_talk.formulas.symbols import N_CLASSES, NUMBER, SEPARATORS
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.layout import Layout
@@ -144,7 +144,9 @@ def _end(layout: Layout, equations: int) -> int:
         return layout.n_problem - 1
     numbers = layout.equations()
     last = max(
-        s for s, n in enumerate(numbers) if n == equations - 1 and layout.symbols[s] not in ",;"
+        s
+        for s, n in enumerate(numbers)
+        if n == equations - 1 and layout.symbols[s] not in SEPARATORS
     )
     # A token may complete the separator, too.
     return layout.position_of(last)

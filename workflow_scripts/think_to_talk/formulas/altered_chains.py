@@ -22,6 +22,9 @@ from think_to_talk.formulas.counterfactuals import (
 from think_to_talk.formulas.problems import Problem
 from think_to_talk.formulas.templates import Template
 
+#: Keys of a row that are the problem's, and not its chain's.
+_PROBLEM_KEYS = ("source", "symbolic_source")
+
 
 @dataclass(frozen=True)
 class AlteredResult:
@@ -83,4 +86,5 @@ def draw_inconsistent_pairs(
     """
     for variable in intermediate_variables(template):
         for row in draw_pairs(AlteredResult(template, variable), pairs, seed, splits):
-            yield {**row, "source": row["base_source"], "altered_variable": variable}
+            problem = {key: row[f"base_{key}"] for key in _PROBLEM_KEYS if key in row}
+            yield {**row, **problem, "altered_variable": variable}

@@ -20,7 +20,9 @@ from math import lcm
 from typing import Any
 
 from think_to_talk.formulas.counting import variables_of
+from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.templates import Template
+from think_to_talk.formulas.wordings import Statement
 
 #: The value of each variable, in definition order; None where it is unknown or no longer needed.
 _Values = tuple[int | None, ...]
@@ -32,8 +34,8 @@ _Known = frozenset[_Values]
 #: be of.
 _State = tuple[tuple[int, _Known], ...]
 
-#: The symbols of an equation and its separator, or of the question; letters are `a`, `b` ... in the
-#: order of their first appearance in the problem.
+#: The symbols of an equation and its separator, or of the question. Variables are `A`, `B` ... in
+#: the order of their first appearance in the problem; no word of a text is one of these.
 _Text = tuple[str, ...]
 
 
@@ -121,15 +123,19 @@ class _Writing:
         self._target = target
         self._involved = [(v, *variables_of(template.alternatives[v][0])) for v in order]
         letters = dict.fromkeys(v for involved in self._involved for v in involved)
-        names = dict(zip(letters, string.ascii_lowercase, strict=False))
+        names = dict(zip(letters, string.ascii_uppercase, strict=False))
+        wording = template.wording
+        between, last = wording.separator.strip(), wording.before_question.strip()
         self._equations = [
             list(
-                _solved_equations(template, variable, names, ";" if variable == order[-1] else ",")
+                _solved_equations(
+                    template, variable, names, last if variable == order[-1] else between
+                )
             )
             for variable in order
         ]
         asked = range(len(order)) if template.ask_any else [len(order) - 1]
-        self._questions = [(names[variable], "=", "?") for variable in asked]
+        self._questions = [tuple(text_symbols(wording.ask(names[variable]))) for variable in asked]
         self._needed = []
         for step in range(len(order) + 1):
             read, unread = (
@@ -255,11 +261,10 @@ def _solved_equations(
     used = variables_of(forms)
     for form in forms:
         for fresh in product(numbers, repeat=form.operands.count(None)):
-            words = iter(map(str, fresh))
-            right = [next(words) if name is None else names[name] for name in form.operands]
-            if form.operator:
-                right.insert(1, form.operator)
-            text = (names[variable], "=", *right, separator)
+            rest = iter(fresh)
+            right = (next(rest) if name is None else names[name] for name in form.operands)
+            statement = Statement(names[variable], tuple(right), form.operator)
+            text = (*text_symbols(template.wording.write(statement, in_chain=False)), separator)
             for of_used in product(numbers, repeat=len(used)):
                 values = dict(zip(used, of_used, strict=True))
                 rest = iter(fresh)

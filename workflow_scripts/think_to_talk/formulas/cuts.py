@@ -16,11 +16,12 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import examples
+from think_to_talk.formulas.symbols import SEPARATORS
 
 #: Of the chains of a task: whole, the answer alone, or cut after so many equations.
 Chain = str | int
 
-_SEPARATOR = re.compile(r"\s*[,;]\s*")
+_SEPARATOR = re.compile(rf"\s*[{SEPARATORS}]\s*")
 
 
 def n_cuts(row: Mapping[str, Any]) -> int:

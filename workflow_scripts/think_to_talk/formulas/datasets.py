@@ -22,9 +22,15 @@ PROMPTED_SPLITS = ("test", "probing_train")
 
 
 def task_templates(task: Mapping[str, Any]) -> tuple[Template, Template]:
-    """The templates of a task's problems and of its few-shot examples, from its config entry."""
+    """The templates of a task's problems and of its few-shot examples, from its config entry.
+
+    Examples are written as the problems are.
+    """
     template = Template.from_config(task)
-    return template, Template.from_config(task["few_shot"]) if "few_shot" in task else template
+    if "few_shot" not in task:
+        return template, template
+    worded = {"wording": task["wording"]} if "wording" in task else {}
+    return template, Template.from_config({**task["few_shot"], **worded})
 
 
 def generate_splits(

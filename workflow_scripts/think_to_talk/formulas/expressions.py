@@ -50,7 +50,8 @@ def expressions(row: Mapping[str, Any]) -> Expressions:
     names = [question.removesuffix(" =") for question in row["intermediate_questions"]]
     values = dict(zip(names, row["intermediate_answers"], strict=True))
     right: dict[str, list[Term] | None] = {}
-    for equation in row["source"].rpartition(";")[0].split(","):
+    source = row.get("symbolic_source", row["source"])
+    for equation in source.rpartition(";")[0].split(","):
         read = read_equation(equation.strip())
         if read is not None:
             # A second equation of the same variable leaves open which one is meant.

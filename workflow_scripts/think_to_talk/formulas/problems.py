@@ -8,10 +8,11 @@ with their values. Source: Kudo et al., arXiv:2412.01113.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from think_to_talk.formulas.templates import Form
+from think_to_talk.formulas.wordings import SYMBOLIC, Statement, Wording
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Problem:
     values: the value of each variable.
     order: variables in the order in which their equations are written.
     asked: the variable that the question asks for.
+    wording: how all of it is written.
     """
 
     names: tuple[str, ...]
@@ -32,29 +34,34 @@ class Problem:
     values: tuple[int, ...]
     order: tuple[int, ...]
     asked: int
+    wording: Wording = SYMBOLIC
 
-    def equation(self, variable: int, *, substituted: bool = False) -> str:
+    def statement(self, variable: int, *, substituted: bool = False) -> Statement:
         """`z = 4 - o`, or with its variables substituted by their values, `z = 4 - 4`."""
         fresh = iter(self.numbers[variable])
         written = self.values if substituted else self.names
         form = self.forms[variable]
         operands = [next(fresh) if name is None else written[name] for name in form.operands]
-        return f"{self.names[variable]} = {form.write(operands)}"
+        return Statement(self.names[variable], tuple(operands), form.operator)
 
     @property
     def source(self) -> str:
         """The problem as the model reads it."""
-        equations = " , ".join(self.equation(variable) for variable in self.order)
-        return f"{equations} ; {self.names[self.asked]} =?"
+        statements = (self.statement(variable) for variable in self.order)
+        return self.wording.source(statements, self.names[self.asked])
 
     @property
     def scratchpad(self) -> str:
         """The chain of thought: backtracking from the asked variable (TASK: CoT rule)."""
-        return " , ".join(self._solve(self.asked, set()))
+        return self.wording.chain(self.solve())
 
-    def _solve(self, variable: int, solved: set[int]) -> Iterator[str]:
-        equation = self.equation(variable)
-        result = f"{self.names[variable]} = {self.values[variable]}"
+    def solve(self) -> Iterator[Statement]:
+        """The statements of the chain of thought."""
+        return self._solve(self.asked, set())
+
+    def _solve(self, variable: int, solved: set[int]) -> Iterator[Statement]:
+        equation = self.statement(variable)
+        result = Statement(self.names[variable], (self.values[variable],))
         yield equation
         used = dict.fromkeys(name for name in self.forms[variable].operands if name is not None)
         unsolved = [name for name in used if name not in solved]
@@ -63,7 +70,7 @@ class Problem:
                 yield from self._solve(name, solved)
         if unsolved:
             yield equation
-        substituted = self.equation(variable, substituted=True)
+        substituted = self.statement(variable, substituted=True)
         if used and substituted != result:
             yield substituted
         if equation != result:
@@ -71,9 +78,12 @@ class Problem:
         solved.add(variable)
 
     def row(self) -> dict[str, Any]:
-        """The problem as a dataset row, its keys in the order in which they are written."""
+        """The problem as a dataset row, its keys in the order in which they are written.
+
+        A worded one has the problem in symbols, too, and what its operators are written as.
+        """
         scratchpad = self.scratchpad
-        return {
+        row: dict[str, Any] = {
             "source": self.source,
             "target": f" {scratchpad}\n",
             "original_answer": str(self.values[self.asked]),
@@ -81,3 +91,7 @@ class Problem:
             "intermediate_answers": list(self.values),
             "scratchpad": scratchpad,
         }
+        if not self.wording.is_symbolic:
+            row["symbolic_source"] = replace(self, wording=SYMBOLIC).source
+            row["operator_words"] = self.wording.operator_words
+        return row

@@ -34,10 +34,10 @@ def examples(context: str) -> Iterator[tuple[str, str]]:
     Raises InputError for an example without a question.
     """
     for number, example in enumerate(context.splitlines()):
-        problem, question, rest = example.partition("=?")
+        problem, question, rest = example.partition("?")
         if not question:
             raise InputError(
-                f"few_shot_context: example {number + 1}, {example!r}, has no `=?`, expected a "
+                f"few_shot_context: example {number + 1}, {example!r}, has no `?`, expected a "
                 "problem, its question and its chain of thought"
             )
         chain = rest.lstrip()

@@ -135,6 +135,7 @@ class ProblemSpace:
             values=tuple(choice.value for choice in picked),
             order=order,
             asked=asked,
+            wording=template.wording,
         )
 
 

@@ -9,6 +9,7 @@ another one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from think_to_talk.formulas.altered_chains import AlteredResult, intermediate_variables
@@ -36,14 +37,15 @@ def steered_chains(row: Mapping[str, Any], template: Template, variable: int) ->
     variable: one of `steered_variables`.
     Values are left out after which a later value is out of range or the final answer is the same.
     """
-    variants = AlteredResult(template, variable).variants(read_problem(row))
+    problem = replace(read_problem(row), wording=template.wording)
+    variants = AlteredResult(template, variable).variants(problem)
     return {variant.values[variable]: variant.scratchpad for variant in variants}
 
 
 def read_problem(row: Mapping[str, Any]) -> Problem:
     """The problem that a dataset row of a template was written from."""
     names = tuple(question.removesuffix(" =") for question in row["intermediate_questions"])
-    equations, _, question = row["source"].rpartition(";")
+    equations, _, question = row.get("symbolic_source", row["source"]).rpartition(";")
     forms: dict[int, Form] = {}
     numbers: dict[int, tuple[int, ...]] = {}
     for equation in equations.split(","):

@@ -22,6 +22,9 @@ NUMBER = "#"
 
 EITHER_OPERATOR = "±"
 
+#: Symbols between equations: those of symbolic texts, and the full stop between sentences.
+SEPARATORS = ",;."
+
 #: Stands for a token that completes no symbol, such as a lone space.
 NO_SYMBOL = "·"
 

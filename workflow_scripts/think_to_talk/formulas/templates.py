@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
@@ -18,6 +18,8 @@ from math import prod
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.wording_entries import read_wording
+from think_to_talk.formulas.wordings import SYMBOLIC, Statement, Wording
 
 _NUMBER = "num"
 
@@ -49,9 +51,11 @@ class Form:
             return values[0]
         return values[0] + values[1] if self.operator == "+" else values[0] - values[1]
 
-    def write(self, operands: Iterable[object]) -> str:
-        """The form as text, symbols separated by one space."""
-        return f" {self.operator} ".join(map(str, operands))
+    @property
+    def kind(self) -> str:
+        """The kind of statement (`formulas.wordings`) that it makes in a problem."""
+        operands = tuple(0 if operand is None else "" for operand in self.operands)
+        return Statement("", operands, self.operator).kind(in_chain=False)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Template:
     draw: `even`, alternatives have the shares that their weights say; `rejection`, alternatives and
         numbers are drawn together, and again if a value is out of range, so that alternatives which
         seldom are in range are rarer.
+    wording: how problems and chains of thought are written.
     """
 
     alternatives: tuple[tuple[tuple[Form, ...], ...], ...]
@@ -78,12 +83,14 @@ class Template:
     names: tuple[str, ...] = tuple(string.ascii_lowercase)
     ask_any: bool = False
     draw: str = "even"
+    wording: Wording = SYMBOLIC
 
     @classmethod
     def from_config(cls, entry: Mapping[str, Any]) -> Template:
         """Read a template from its config entry, defaults filled in.
 
-        Raises InputError for an equation that cannot be read or that uses a later variable.
+        Raises InputError for an equation that cannot be read or that uses a later variable, and for
+        a wording that could not be read back.
         """
         operators, equations = entry["operators"], entry["equations"]
         names = _read_names(entry)
@@ -108,6 +115,7 @@ class Template:
             names=names,
             ask_any=entry["ask"] == "any",
             draw=entry["draw"],
+            wording=_read_wording(entry, names, alternatives),
         )
 
     def variants(self) -> list[tuple[Template, Fraction]]:
@@ -145,6 +153,18 @@ def _read_names(entry: Mapping[str, Any]) -> tuple[str, ...]:
         if other != word:
             raise InputError(f"names: {other!r} and {word!r} differ in case alone; drop one")
     return tuple(entry["names"])
+
+
+def _read_wording(
+    entry: Mapping[str, Any],
+    names: tuple[str, ...],
+    alternatives: Sequence[Sequence[Sequence[Form]]],
+) -> Wording:
+    """How problems are written: symbolically, unless the entry says otherwise."""
+    if "wording" not in entry:
+        return SYMBOLIC
+    kinds = {form.kind for equation in alternatives for forms in equation for form in forms}
+    return read_wording(entry["wording"], names, kinds)
 
 
 def _read_equation(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from think_to_talk.formulas.rows import base_row, is_correct
+from think_to_talk.formulas.stated_values import final_answer
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.free_writing import FreeWriter, Run
 from think_to_talk.hidden_states.passes import Context, Passes
@@ -29,7 +30,7 @@ from think_to_talk.interventions.specs import Spec, SpecSettings, of_the_problem
 from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
-from think_to_talk.tokens.generations import final_answer, written_texts
+from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _rows_of_edit(
             success = sum(is_correct(text, source) for text, source, _ in found)
             unchanged = sum(is_correct(text, target) for text, _, target in found)
             answered = sum(
-                final_answer(text) == source["original_answer"] for text, source, _ in found
+                final_answer(text, source) == source["original_answer"] for text, source, _ in found
             )
             n = len(numbers)
             yield {

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.rows import base_row, is_correct
+from think_to_talk.formulas.stated_values import final_answer
 from think_to_talk.hidden_states.decoding import VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
@@ -24,7 +25,7 @@ from think_to_talk.intervals import share
 from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
-from think_to_talk.tokens.generations import final_answer, written_texts
+from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
 
@@ -78,7 +79,7 @@ def inconsistent_chain_rows(
                 for text, pair in zip(unaltered, pairs, strict=True)
             ]
             bar.update(len(pairs))
-            finals = list(map(final_answer, written))
+            finals = list(map(final_answer, written, pairs))
             for which in ("solved", "all"):
                 numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
                 yield {

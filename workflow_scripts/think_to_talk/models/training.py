@@ -34,6 +34,7 @@ from think_to_talk.formulas.cuts import cut_row, n_cuts, shortened
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.templates import Template
+from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.models.muon import Muon
 from think_to_talk.progress import progress
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
@@ -287,9 +288,8 @@ def train_checkpoint(
         for key in ("source", "base_source")
         if key in row
     }
-    entries = tasks.values()
-    words = [word for task in entries if task["names"] != "letters" for word in task["names"]]
-    tokenizer = symbol_tokenizer(words, max(task["values"][1] for task in entries))
+    words = [word for task in tasks.values() for word in task_words(task)]
+    tokenizer = symbol_tokenizer(words, max(task["values"][1] for task in tasks.values()))
     cut = entry["cut"] > 0
     examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed, cut)
     model = build_model(entry, len(tokenizer), seed)

@@ -12,7 +12,6 @@ along the directions of probes); Cox et al., arXiv:2603.01437.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -24,6 +23,12 @@ import torch
 from think_to_talk.errors import InputError, located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.rows import is_correct
+from think_to_talk.formulas.stated_values import (
+    final_answer,
+    number_in_place,
+    sentences,
+    stated_result,
+)
 from think_to_talk.formulas.steered_chains import steered_chains, steered_variables
 from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.templates import Template
@@ -35,7 +40,7 @@ from think_to_talk.steering.places import Place, Rows, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Chains, Targets, stored_probe
 from think_to_talk.tokens.chat import Chat
-from think_to_talk.tokens.generations import final_answer, written_texts
+from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import align_whole
@@ -211,8 +216,9 @@ def outcomes(
         for run, text in written
     ]
     unchanged = [is_correct(text, dataset[run.row]) for run, text in written]
+    results = {run.row: _result(dataset[run.row], variable) for run in runs}
     values = [
-        stated_value(text, dataset[run.row]["intermediate_questions"][variable])
+        stated_value(text, dataset[run.row]["intermediate_questions"][variable], results[run.row])
         for run, text in written
     ]
     value = [found == run.target for found, run in zip(values, runs, strict=True)]
@@ -228,18 +234,31 @@ def outcomes(
         "predictions": [run.predicted for run in runs],
         "targets": [run.target for run in runs],
         "values": values,
-        "outputs": list(map(final_answer, texts)),
+        "outputs": [final_answer(text, dataset[run.row]) for run, text in written],
     }
 
 
-def stated_value(chain: str, question: str) -> int | None:
+def _result(row: Mapping[str, Any], variable: int) -> list[str]:
+    """As of `stated_result`: of a dataset row and one of its variables."""
+    names = [question.removesuffix(" =") for question in row["intermediate_questions"]]
+    return stated_result(row["scratchpad"], names[variable], names)
+
+
+def stated_value(chain: str, question: str, result: Sequence[str] = ()) -> int | None:
     """The first number that a chain of thought states as the result of a variable; None if none.
 
     question: as in `intermediate_questions`, the variable and `=`.
+    result: the symbols of a sentence that states it, in place of an equation.
     """
     name = question.removesuffix(" =")
-    for equation in re.split("[,;]", chain):
-        match text_symbols(equation):
+    for equation in sentences(chain):
+        symbols = text_symbols(equation)
+        if result:
+            number = number_in_place(symbols, result)
+            if number is not None:
+                return int(number)
+            continue
+        match symbols:
             case [left, "=", number] if left == name and number.isdigit():
                 return int(number)
     return None

@@ -21,6 +21,7 @@ from think_to_talk.study.entries import ModelEntry, TrainingEntry, model_entries
 from think_to_talk.study.single_tokens import single_token_contradictions
 from think_to_talk.study.task_entries import TaskEntry, task_entries
 from think_to_talk.study.transfers import transfer_entries
+from think_to_talk.study.worded_tasks import check_wording, worded_contradictions
 
 
 def check_satisfiable(task: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
@@ -94,10 +95,13 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
         if task.is_generated:
             try:
                 check_satisfiable(task.values, config["splits"])
+                if task.is_worded:
+                    check_wording(task.values)
                 check_chain(task.values)
                 check_edits(task.values)
             except InputError as error:
                 yield f"tasks.{name}: {error}"
+    yield from worded_contradictions(config, tasks, models)
     yield from single_token_contradictions(config, tasks, models)
     for name, model in models.items():
         where = f"models.{name}"

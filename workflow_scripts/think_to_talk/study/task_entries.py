@@ -15,6 +15,7 @@ from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.steered_chains import steered_variables
 from think_to_talk.formulas.symbols import N_CLASSES, n_classes
 from think_to_talk.formulas.templates import Template
+from think_to_talk.formulas.wording_entries import task_words
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Entry:
 
 
 #: What `formulas.templates` reads of a task.
-_TEMPLATE_KEYS = ("equations", "order", "ask", "draw", "operators", "values", "names", "letters")
+_TEMPLATE_KEYS = (
+    *("equations", "order", "ask", "draw", "operators", "values", "names", "letters"),
+    "wording",
+)
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,17 @@ class TaskEntry(Entry):
 
     @property
     def words(self) -> list[str]:
-        """What its variables may be called, if not by letters."""
-        names = self.values["names"]
-        return [] if names == "letters" else list(names)
+        """What its texts have beside letters, digits and signs: names, and words of its wording."""
+        return task_words(self.values)
+
+    @property
+    def is_worded(self) -> bool:
+        """Whether its problems are written in other texts than symbols."""
+        return "wording" in self.values
 
     @property
     def has_single_characters(self) -> bool:
-        """Whether each name and each number is a single character."""
+        """Whether each symbol of its texts is a single character."""
         return self.n_classes == N_CLASSES and all(len(word) == 1 for word in self.words)
 
     @property
@@ -96,7 +104,7 @@ class TaskEntry(Entry):
     @property
     def template_values(self) -> dict[str, Any]:
         """The keys that its problems depend on, and so their ceilings and derivations."""
-        return {key: self.values[key] for key in _TEMPLATE_KEYS}
+        return {key: self.values[key] for key in _TEMPLATE_KEYS if key in self.values}
 
     @property
     def problem_values(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import NUMBER, variable_symbol
+from think_to_talk.formulas.symbols import NUMBER, SEPARATORS, variable_symbol
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: The variable that the question asks for.
@@ -44,8 +44,6 @@ Roles = Mapping[int, str | None]
 
 #: A symbol that no token completes, so that probe rows do not name it.
 _HIDDEN = "?hidden"
-
-_SEPARATORS = (",", ";")
 
 
 def variable_roles(probe_rows: Sequence[Mapping[str, Any]]) -> dict[int, str | None]:
@@ -133,25 +131,46 @@ def _read_problem(
     symbols = {row["symbol_index"]: row["symbol"] for row in in_problem}
     number_of = {row["symbol_index"]: row["equation"] for row in in_problem}
     equations: dict[str, list[str]] = {}
+    is_worded = any(symbol.isalpha() and not _is_variable(symbol) for symbol in symbols.values())
     start = 0
     for index in range(1 + max(symbols, default=-1)):
         symbol = symbols.get(index, _HIDDEN)
-        if symbol not in (*_SEPARATORS, "?"):
+        if symbol not in (*SEPARATORS, "?"):
             continue
         written = [symbols.get(i, _HIDDEN) for i in range(start, index)]
         numbers = {number_of[i] for i in range(start, index + 1) if i in number_of}
         # A hidden separator would join two equations, which have different numbers.
         if len(numbers) > 1:
             return None
+        name, terms = _read_sentence(written) if is_worded else _read_equation(written)
         if symbol == "?":
-            is_question = len(written) == 2 and written[0].isalpha()
-            return (equations, written[0]) if is_question else None
-        name, terms = written[0] if written else _HIDDEN, written[2::2]
+            is_question = name.isalpha() and (is_worded or len(written) == 2) and not terms
+            return (equations, name) if is_question else None
         if not name.isalpha() or name in equations or not terms:
             return None
-        # Terms stand at even places; `=` and operators, which may be hidden, at odd ones.
         if not all(term == NUMBER or term.isalpha() for term in terms):
             return None
         equations[name] = terms
         start = index + 1
     return None
+
+
+def _read_equation(written: list[str]) -> tuple[str, list[str]]:
+    """The variable and the terms of symbols such as `B = # ± A`.
+
+    Terms stand at even places; `=` and operators, which may be hidden, at odd ones.
+    """
+    return (written[0] if written else _HIDDEN), written[2::2]
+
+
+def _read_sentence(written: list[str]) -> tuple[str, list[str]]:
+    """The variable that a sentence is about, which it names first, and the terms of its value."""
+    if _HIDDEN in written:
+        return _HIDDEN, []
+    named = [symbol for symbol in written if symbol == NUMBER or _is_variable(symbol)]
+    return (named[0] if named else _HIDDEN), named[1:]
+
+
+def _is_variable(symbol: str) -> bool:
+    """Whether a symbol is the name of a variable on the symbol axis, and no word of a sentence."""
+    return len(symbol) == 1 and "A" <= symbol <= "Z"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from think_to_talk.formulas import symbols
 from think_to_talk.formulas.symbols import NEWLINE, NO_SYMBOL, TEMPLATE, TEMPLATE_EQUATION
 
 #: Symbols between equations, and after the last.
-SEPARATORS = (",", ";", NEWLINE)
+SEPARATORS = (*symbols.SEPARATORS, NEWLINE)
 
 
 def on_symbol_axis(probe_rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -27,17 +28,19 @@ def shown_symbol(row: Mapping[str, Any]) -> str:
 
 
 def equation_names(probe_rows: Sequence[Mapping[str, Any]]) -> dict[float, str]:
-    """{equation: its symbols, without separators}, in the order of writing.
+    """{equation: its symbols, without separators, or its words}, in the order of writing.
 
     The tokens of a chat template, if there are any, are a part of their own, `template`.
     """
     symbols = {
         (row["equation"], row["symbol_index"]): row["symbol"] for row in on_symbol_axis(probe_rows)
     }
-    names: dict[float, str] = {}
+    parts: dict[float, list[str]] = {}
     for (equation, _), symbol in sorted(symbols.items()):
         if symbol not in SEPARATORS:
-            names[equation] = f"{names.get(equation, '')}{symbol}"
+            parts.setdefault(equation, []).append(symbol)
+    has_words = any(len(symbol) > 1 for symbol in symbols.values())
+    names = {equation: (" " if has_words else "").join(of) for equation, of in parts.items()}
     if any(row["symbol"] == TEMPLATE for row in probe_rows):
         names[TEMPLATE_EQUATION] = "template"
     return dict(sorted(names.items()))

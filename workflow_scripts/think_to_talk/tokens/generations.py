@@ -45,11 +45,6 @@ def written_texts(
     return [text.split("\n")[0].strip() for text in texts]
 
 
-def final_answer(text: str) -> str:
-    """The final answer of a generation's text, as it was written: what follows the last `=`."""
-    return text.split("=")[-1].strip()
-
-
 def is_aligned(
     tokenizer: PreTrainedTokenizerBase, generated: Sequence[int], gold: Sequence[int]
 ) -> bool:

@@ -10,9 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from think_to_talk.formulas.symbols import TEMPLATE, TEMPLATE_EQUATION
-
-_SEPARATORS = ",;"
+from think_to_talk.formulas.symbols import SEPARATORS, TEMPLATE, TEMPLATE_EQUATION
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,8 @@ class Layout:
     """The symbol at each position, the same for all rows of a task.
 
     symbols: all symbols of problem and chain of thought, in writing order, with variables named
-        A, B ... in definition order, numbers `#`, and `±` where rows differ in the operator.
+        A, B ... in definition order, numbers `#`, and `±` where rows differ in the operator, also
+        if it is a word.
     position_symbol: [positions] index of the symbol that the token completes or begins; None for a
         token of a chat template, which stands between the problem and the chain of thought.
     completes: [positions] whether it completes that symbol (false for a lone space before it).
@@ -51,7 +50,7 @@ class Layout:
         numbers, current = [], 0
         for symbol in self.symbols:
             numbers.append(current)
-            if symbol in _SEPARATORS or symbol == "?":
+            if symbol in SEPARATORS or symbol == "?":
                 current += 1
         first = numbers[self.n_problem_symbols]
         return [number - first for number in numbers]

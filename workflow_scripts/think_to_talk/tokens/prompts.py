@@ -181,7 +181,8 @@ def lay_out(
 ) -> Layout:
     """The layout of one row, in which operators are not yet merged to `±`.
 
-    row: `source`, `target` and `intermediate_questions` of a dataset row.
+    row: `source`, `target`, `intermediate_questions` and, of a worded task, `operator_words` of a
+        dataset row.
     spans: [positions] (start, end) of each token in characters, relative to the problem's start;
         None for tokens of a chat template.
     n_problem: positions before the chain of thought.
@@ -190,7 +191,7 @@ def lay_out(
     names = {
         question.split()[0]: variable_symbol(i)
         for i, question in enumerate(row["intermediate_questions"])
-    }
+    } | row.get("operator_words", {})
     places = tuple(symbol_spans(text))
     position_symbol, completes = _symbols_of_tokens(places, tuple(spans))
     return Layout(

@@ -1,4 +1,4 @@
-"""Where the chain of thought states the result of a variable: `A = 7`, as tokens.
+"""Where the chain of thought states the result of a variable: `A = 7` or a sentence, as tokens.
 
 `interventions.inconsistent_chains` gives a model the chain up to a wrong result, and `steering`
 moves its hidden states before it writes one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from think_to_talk.formulas.symbols import NUMBER, variable_symbol
+from think_to_talk.formulas.symbols import EITHER_OPERATOR, NUMBER, variable_symbol
 from think_to_talk.tokens.layout import Layout
 
 
@@ -27,10 +27,17 @@ class Result:
     def of(cls, variable: int, layout: Layout) -> Result | None:
         """The result of a variable; None if the chain does not state it."""
         equations = layout.equations()
-        wanted = [variable_symbol(variable), "=", NUMBER]
+        name = variable_symbol(variable)
         for equation in range(max(equations) + 1):
             symbols = [s for s, e in enumerate(equations) if e == equation]
-            # A separator or the newline follows.
-            if [layout.symbols[s] for s in symbols][:-1] == wanted:
-                return cls(equation, layout.position_of(symbols[2]))
+            # In an equation, and in a sentence that says the same, all else is `=`, or words.
+            told = [s for s in symbols if _is_told(layout.symbols[s])]
+            if [layout.symbols[s] for s in told] == [name, NUMBER]:
+                return cls(equation, layout.position_of(told[1]))
         return None
+
+
+def _is_told(symbol: str) -> bool:
+    """Whether a symbol is a variable, a number or an operator."""
+    is_variable = len(symbol) == 1 and "A" <= symbol <= "Z"
+    return is_variable or symbol in (NUMBER, EITHER_OPERATOR, "+", "-")

@@ -137,9 +137,17 @@ def named(scale: str, title: str | None, names: str, count: str, **axis: Any) ->
 
 
 def symbols(orient: str = "top") -> Part:
-    """The symbols of all token positions."""
+    """The symbols of all token positions; words are upright."""
     title = "symbol that a token completes"
-    return named("x", title, "names", "columns", orient=orient, labelOverlap=False)
+    axis = named("x", title, "names", "columns", orient=orient, labelOverlap=False)
+    is_word = "length(names[datum.value] || '') > 1"
+    beside, before = ("top", "right") if orient == "bottom" else ("bottom", "left")
+    axis["encode"]["labels"]["update"] |= {
+        "angle": {"signal": f"{is_word} ? -90 : 0"},
+        "align": {"signal": f"{is_word} ? '{before}' : 'center'"},
+        "baseline": {"signal": f"{is_word} ? 'middle' : '{beside}'"},
+    }
+    return axis
 
 
 def times() -> Part:

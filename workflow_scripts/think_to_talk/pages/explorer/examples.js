@@ -98,14 +98,15 @@ function examplesFinding({ examples, cot_accuracy, n_test, ...result }) {
   );
 }
 
-// A chain, in which equations are marked that differ from those in the same place of another.
+// A chain, in which equations or sentences are marked that differ from those in the same place of another.
 function writeChain(id, chain, other) {
-  const compared = other === null ? null : other.split(",");
-  const equations = chain.split(",").map((equation, index, all) => {
+  const [separator, written] = (other ?? chain).includes(",") ? [",", " , "] : [".", ". "];
+  const compared = other === null ? null : other.split(separator);
+  const equations = chain.split(separator).map((equation, index, all) => {
     const differs = compared && symbolsOf(equation).join() !== symbolsOf(compared[index] ?? "").join();
     const part = document.createElement(differs ? "mark" : "span");
     part.textContent = equation.trim();
-    return index < all.length - 1 ? [part, " , "] : [part];
+    return index < all.length - 1 ? [part, written] : [part];
   });
   at(id).replaceChildren(...equations.flat());
 }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from think_to_talk.formulas.stated_values import number_in_place, sentences, stated_result
 from think_to_talk.formulas.symbols import text_symbols, variable_symbol
 
 Row = Mapping[str, Any]
@@ -52,20 +53,28 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
     that the model's chain says of each as text, or null.
     """
     gold, written = generation["scratchpad"], generation["generation"]
-    names = _names(text_symbols(generation["source"] + gold), positions)
+    of_symbol = _names(text_symbols(generation["source"] + gold), positions)
+    names = [of_symbol.get(variable_symbol(variable)) for variable in variables]
     kept = ("row", "source", "generation", "correct", "aligned", "ended")
     return {
         **{key: generation[key] for key in kept},
         "gold": None if text_symbols(written) == text_symbols(gold) else gold,
-        "written": [last_number(written, names.get(variable_symbol(v))) for v in variables],
+        "written": [last_number(written, name, stated_result(gold, name, names)) for name in names],
     }
 
 
-def last_number(chain: str, name: str | None) -> str | None:
-    """The number in the last equation `name = number` of a chain; None without such an equation."""
+def last_number(chain: str, name: str | None, result: Sequence[str] = ()) -> str | None:
+    """The number in the last equation `name = number` of a chain; None without such an equation.
+
+    result: the symbols of a sentence that states the variable's value, in place of an equation.
+    """
     found = None
-    for equation in re.split("[,;]", chain):
-        left, *right = text_symbols(equation) or [""]
+    for equation in sentences(chain):
+        symbols = text_symbols(equation)
+        if result:
+            found = number_in_place(symbols, result) or found
+            continue
+        left, *right = symbols or [""]
         if left == name and re.fullmatch("= -?[0-9]+", " ".join(right).replace("- ", "-")):
             found = "".join(right[1:])
     return found

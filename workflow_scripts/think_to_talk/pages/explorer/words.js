@@ -47,7 +47,8 @@ const equationsOf = (result) => Object.keys(result.equations).map(Number).sort((
 function drawLevel() {
   const { equations, variables } = chosen();
   const numbers = equationsOf(chosen());
-  const written = (within) => numbers.filter(within).map((number) => equations[number]).join(" , ");
+  const separator = Object.values(equations).some((equation) => equation.includes(" ")) ? ". " : " , ";
+  const written = (within) => numbers.filter(within).map((number) => equations[number]).join(separator);
   at("level-problem").textContent = written((number) => number <= -1);
   at("level-chain").textContent = written((number) => number >= 0);
   at("level-roles").replaceChildren(
