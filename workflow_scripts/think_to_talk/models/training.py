@@ -7,9 +7,9 @@ outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoi
 Method: next-token cross-entropy on the chain of thought alone. Beside whole chains each step may
 show chains that are cut (`formulas.cuts`), so that the model can be asked for its answer in the
 middle of one: what stands before the cut is given there, so that the model learns to answer at a
-cut and not to cut. Muon (`models/muon.py`) trains the blocks' matrices and AdamW the rest; at a
-width of 128 that reached exact match 1.0 in about half the time of AdamW alone. One training in
-some ten ends before the model writes the longest chains: then it goes on, in shorter rounds.
+cut and not to cut. Muon (`models/muon.py`) trains the blocks' matrices and AdamW the rest, in half
+the time of AdamW alone. A model that does not write the longest chains is trained on, in shorter
+rounds.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 #: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
 _WARM_UP, _CLIP = 0.1, 1.0
 
-#: Sums round differently with another number of threads, which would train another model, so the
-#: number is fixed. A second one made a step 1.4 times as fast on two idle cores, and 4 to 12 times
-#: as slow beside other work: the threads wait for each other in each of some 2,000 operations.
+#: Another number of threads rounds sums differently, and so trains another model. A second one made
+#: a step 1.4 times as fast on idle cores, and 4 to 12 times as slow where it had to wait for one.
 _THREADS = 1
 
 #: How often training goes on at most, each time for half of its steps.
