@@ -80,7 +80,7 @@ SPREAD = (
 #: mostly wait, while the default study has the cores.
 FIRST = (
     *("tests/cluster", "tests/workflow/test_default_study.py", "tests/container"),
-    *("tests/workflow/test_kills.py", "tests/workflow"),
+    *("tests/workflow/test_kills.py", "tests/project/test_benchmarks.py", "tests/workflow"),
 )
 
 

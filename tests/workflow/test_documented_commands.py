@@ -51,6 +51,8 @@ FEW = {
     "tasks": {"level-3": None},
     "models": {"smollm2-135m-instruct": {"layers": [0, 30], "shots": 1, "tasks": ["level-1"]}},
     "probes": {"train_on": "all", "min_train_rows": 5},
+    # The chat of `test_chat_study.py` has these of the same model.
+    **{"logit_lens": False, "forced_answers": False},
 }
 
 
