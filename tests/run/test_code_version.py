@@ -57,7 +57,7 @@ def test_comments_docstrings_and_formatting_change_nothing(scripts, path, old, n
         ("timing/best_probes.py", "] > threshold", "] >= threshold", {"timing", "heatmap"}),
         ("figures/style.py", "WIDTH = 13 / 2.54", "WIDTH = 12 / 2.54", {"heatmap"}),
         ("formulas/templates.py", '"num"', '"number"', {"formulas"}),
-        ("tokens/layout.py", '",;"', '";,"', {"tokens", "hidden_states", "probes"}),
+        ("tokens/layout.py", '== "?"', '!= "?"', {"tokens", "hidden_states", "probes"}),
         ("../timing.py", "write_jsonl(", "write_jsonl(  \n", set()),
         ("../timing.py", "this.params.threshold", "0.5", {"timing"}),
     ],
