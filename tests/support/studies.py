@@ -162,6 +162,13 @@ class Study:
         return {job for job in jobs if job[0] != "study_page"}
 
 
+def study_of(folder, config):
+    """A study that has not run: a copy of the repository, with a config as its overlay."""
+    study = Study(copied_repository(folder), "study.yaml")
+    (study.folder / study.overlay).write_text(yaml.safe_dump(config))
+    return study
+
+
 def copied_repository(folder):
     """A copy of the repository, with what earlier studies have kept for the next."""
     shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED)

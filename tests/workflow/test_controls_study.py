@@ -7,7 +7,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from support.configs import ALL_CONTROLS, level_1_study
 from support.repository import REPOSITORY
-from support.studies import Study, copied_repository
+from support.studies import Study, study_of
 
 from think_to_talk.files.jsonl import read_jsonl
 
@@ -23,8 +23,7 @@ STUDY = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A small study that has run with all controls on, over two seeds."""
-    study = Study(copied_repository(tmp_path_factory.mktemp("controls") / "study"), "small.yaml")
-    (study.folder / study.overlay).write_text(yaml.safe_dump(STUDY))
+    study = study_of(tmp_path_factory.mktemp("controls") / "study", STUDY)
     study.snakemake("--configfile", "studies/controls.yaml", study.overlay)
     return study
 

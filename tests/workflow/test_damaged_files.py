@@ -90,11 +90,17 @@ DAMAGES = [
     ],
     [
         (TINY_STATES, cut, NO_SHARD, TINY_PROBES, NEWER),
-        (LOCAL_STATES, of_another_format, "version is '0', expected '1'", LOCAL_PROBES, KEPT),
+        (
+            LOCAL_STATES,
+            *(of_another_format, "format_version is '0', expected '1'", LOCAL_PROBES, KEPT),
+        ),
     ],
     [
         (TINY_STATES, of_another_model, "model is 'local', expected 'tiny'", TINY_PROBES, NEWER),
-        (LOCAL_STATES, of_another_program, "version is None, expected '1'", LOCAL_PROBES, KEPT),
+        (
+            LOCAL_STATES,
+            *(of_another_program, "format_version is None, expected '1'", LOCAL_PROBES, KEPT),
+        ),
     ],
     [
         (TINY_TOKENS, cut, NO_SHARD, TINY_STATES, KEPT),

@@ -1,9 +1,8 @@
 """A small study whose rows do not tokenize alike, from problems to pictures."""
 
 import pytest
-import yaml
 from support.configs import tiny
-from support.studies import Study, copied_repository
+from support.studies import study_of
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.shards import Shards
@@ -31,9 +30,7 @@ RAGGED = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = copied_repository(tmp_path_factory.mktemp("ragged") / "study")
-    (folder / "ragged.yaml").write_text(yaml.safe_dump(RAGGED))
-    study = Study(folder, "ragged.yaml")
+    study = study_of(tmp_path_factory.mktemp("ragged") / "study", RAGGED)
     study.output = study.snakemake()
     return study
 

@@ -6,11 +6,10 @@ A second run of a study of every kind of rule is that of `test_as_a_module.py`.
 from statistics import fmean
 
 import pytest
-import yaml
 from safetensors.torch import load_file
 from support.configs import level_1_study
 from support.outcomes import record
-from support.studies import Study, copied_repository
+from support.studies import study_of
 
 from think_to_talk.files.jsonl import read_jsonl
 
@@ -32,8 +31,7 @@ OTHERWISE = {
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory):
     """A study of a trained model, up to its timing."""
-    study = Study(copied_repository(tmp_path_factory.mktemp("timed") / "study"), "small.yaml")
-    (study.folder / study.overlay).write_text(yaml.safe_dump(STUDY))
+    study = study_of(tmp_path_factory.mktemp("timed") / "study", STUDY)
     study.snakemake(TIMING)
     return study
 

@@ -1,9 +1,8 @@
 """A small study whose problems are sentences, from problems to pictures, patching included."""
 
 import pytest
-import yaml
 from support.configs import tiny
-from support.studies import Study, copied_repository
+from support.studies import study_of
 from support.wordings import APPLES, NAMES
 
 from think_to_talk.files.jsonl import read_jsonl
@@ -34,9 +33,7 @@ WORDED = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = copied_repository(tmp_path_factory.mktemp("worded") / "study")
-    (folder / "worded.yaml").write_text(yaml.safe_dump(WORDED))
-    study = Study(folder, "worded.yaml")
+    study = study_of(tmp_path_factory.mktemp("worded") / "study", WORDED)
     study.output = study.snakemake()
     return study
 

@@ -7,16 +7,10 @@ and the explorer ask here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import SEPARATORS, text_symbols
-
-
-def sentences(chain: str) -> list[str]:
-    """The equations or sentences of a chain."""
-    return re.split(f"[{SEPARATORS}]", chain)
+from think_to_talk.formulas.symbols import sentences, text_symbols
 
 
 def final_answer(text: str, row: Mapping[str, Any]) -> str:

@@ -76,6 +76,11 @@ def vocabulary(words: Iterable[str] = (), largest: int = 9) -> list[str]:
     return [UNKNOWN, *SYMBOLS, *sorted(set(words) - set(SYMBOLS)), *further]
 
 
+def sentences(chain: str) -> list[str]:
+    """The equations or sentences of a chain of thought."""
+    return re.split(f"[{SEPARATORS}]", chain)
+
+
 def symbol_spans(text: str) -> list[tuple[int, int]]:
     """(start, end) of each symbol of a text, in characters: a name or a number is one symbol."""
     return [match.span() for match in _SYMBOL.finditer(text)]

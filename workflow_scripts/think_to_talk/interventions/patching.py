@@ -17,7 +17,6 @@ distractor, on which no answer depends, so that a patch must change nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from think_to_talk.formulas.rows import base_row
-from think_to_talk.formulas.symbols import SEPARATORS, text_symbols
+from think_to_talk.formulas.symbols import sentences, text_symbols
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
@@ -212,7 +211,7 @@ def _accuracies(
 def answered_variable(pairs: Rows, answer: Answer) -> int | None:
     """The variable that equals an equation's last number in all pairs; None if there is none."""
     rows = [*map(base_row, pairs), *pairs]
-    written = [re.split(f"[{SEPARATORS}]", row["scratchpad"])[answer.equation] for row in rows]
+    written = [sentences(row["scratchpad"])[answer.equation] for row in rows]
     numbers = [int([s for s in text_symbols(text) if s.isdigit()][-1]) for text in written]
     for variable in range(len(rows[0]["intermediate_answers"])):
         if numbers == [row["intermediate_answers"][variable] for row in rows]:

@@ -26,11 +26,10 @@ from think_to_talk.formulas.rows import is_correct
 from think_to_talk.formulas.stated_values import (
     final_answer,
     number_in_place,
-    sentences,
     stated_result,
 )
 from think_to_talk.formulas.steered_chains import steered_chains, steered_variables
-from think_to_talk.formulas.symbols import text_symbols
+from think_to_talk.formulas.symbols import sentences, text_symbols
 from think_to_talk.formulas.templates import Template
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes

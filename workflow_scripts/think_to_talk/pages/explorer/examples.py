@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.stated_values import number_in_place, sentences, stated_result
-from think_to_talk.formulas.symbols import text_symbols, variable_symbol
+from think_to_talk.formulas.stated_values import number_in_place, stated_result
+from think_to_talk.formulas.symbols import sentences, text_symbols, variable_symbol
 
 Row = Mapping[str, Any]
 
