@@ -14,4 +14,5 @@ with job.running(globals()) as this:
         seed=int(this.wildcards.seed),
         folder=Path(this.output.report).parent,
         report=this.output.report,
+        threads=this.threads,
     )

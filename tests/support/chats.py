@@ -27,10 +27,14 @@ from transformers import (
 )
 
 from support.checkpoints import smollm2_folder
+from think_to_talk.formulas.sampling import draw_rows
+from think_to_talk.formulas.templates import Template
 from think_to_talk.models import training
 from think_to_talk.models.loading import Checkpoint
+from think_to_talk.models.training_examples import Examples
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import tokenize
+from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 TEMPLATES = Path(__file__).parent / "chat_templates"
 
@@ -150,7 +154,7 @@ SYMBOL_TEMPLATE = (
 
 def symbol_chat_tokenizer():
     """The tokenizer of one token per symbol, with a chat template."""
-    tokenizer = training.symbol_tokenizer()
+    tokenizer = symbol_tokenizer()
     names = [f"<|{name}|>" for name in ("system", "user", "assistant", "end")]
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     tokenizer.chat_template = SYMBOL_TEMPLATE
@@ -171,13 +175,13 @@ def trained_chat_model(folder, task, *, steps, rows=3000):
         "heads": 2,
     }
     tokenizer = symbol_chat_tokenizer()
-    drawn = training.draw_rows(training.Template.from_config(task), rows, 0, set())
+    drawn = draw_rows(Template.from_config(task), rows, 0, set())
     tokenized = list(tokenize(tokenizer, drawn, 0, chat=Chat()))
     ids = torch.tensor([[*row.prefix, *row.problem, *row.gold] for row in tokenized])
     given = len(tokenized[0].prefix) + len(tokenized[0].problem)
     model = training.build_model(entry, len(tokenizer), 0)
     learned = torch.ones_like(ids[:, given:], dtype=torch.bool)
-    training.train(model, {"task": training.Examples(ids, given, learned)}, entry, 0)
+    training.train(model, {"task": Examples(ids, given, learned)}, entry, 0)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

@@ -16,6 +16,8 @@ from transformers import (
 
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models import training
+from think_to_talk.models.training_examples import training_examples
+from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 10, "valid": 10, "test": 40, "probing_train": 40}
 
@@ -64,7 +66,7 @@ def metaspace(texts, **options):
     )
 
 
-def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0):
+def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0, threads=1):
     """Train a small model on one task for so many steps and save it; the model is returned."""
     entry = {
         "cut": cut,
@@ -78,11 +80,11 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0):
         "heads": 2,
     }
     words = [] if task["names"] == "letters" else task["names"]
-    tokenizer = training.symbol_tokenizer(words, task["values"][1])
+    tokenizer = symbol_tokenizer(words, task["values"][1])
     held_out = {row["source"] for row in generate_splits(task, SIZES, 42)["test"]}
-    examples = training.training_examples(tokenizer, {"task": task}, held_out, 3000, seed, cut > 0)
+    examples = training_examples(tokenizer, {"task": task}, held_out, 3000, seed, cut > 0)
     model = training.build_model(entry, len(tokenizer), seed)
-    training.train(model, examples, entry, seed)
+    training.train(model, examples, entry, seed, threads)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
@@ -91,7 +93,7 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0):
 def random_gpt2(folder, *, layers=4):
     """Save a small randomly initialised GPT-2 with a token per symbol."""
     torch.manual_seed(0)
-    tokenizer = training.symbol_tokenizer()
+    tokenizer = symbol_tokenizer()
     config = GPT2Config(
         vocab_size=len(tokenizer),
         n_embd=32,
@@ -130,7 +132,7 @@ def own_code_llama(folder):
     Its code writes the file that the environment variable RUN names.
     """
     torch.manual_seed(0)
-    tokenizer = training.symbol_tokenizer()
+    tokenizer = symbol_tokenizer()
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     config = LlamaConfig(
         vocab_size=len(tokenizer), num_attention_heads=2, bos_token_id=None, **sizes

@@ -4,12 +4,10 @@ The default study has no pretrained model: it trains one that solves the task, o
 outside all splits (`formulas/sampling.py`), and saves it as a standard checkpoint, which
 `models/loading.py` loads like any other.
 
-Method: next-token cross-entropy on the chain of thought alone. Beside whole chains each step may
-show chains that are cut (`formulas.cuts`), so that the model can be asked for its answer in the
-middle of one: what stands before the cut is given there, so that the model learns to answer at a
-cut and not to cut. Muon (`models/muon.py`) trains the blocks' matrices and AdamW the rest, in half
-the time of AdamW alone. A model that does not write the longest chains is trained on, in shorter
-rounds.
+Method: next-token cross-entropy on the chain of thought alone (`models/training_examples.py`),
+whose gradient two cores can share. Muon (`models/muon.py`) trains the blocks' matrices and AdamW
+the rest, in half the time of AdamW alone. A model that does not write the longest chains is trained
+on, in shorter rounds.
 """
 
 from __future__ import annotations
@@ -18,24 +16,24 @@ import json
 import math
 import random
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from think_to_talk.files.atomic import adding_to, write_text
 from think_to_talk.files.jsonl import read_jsonl
-from think_to_talk.formulas.cuts import cut_row, n_cuts, shortened
-from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.symbols import SYMBOLS
-from think_to_talk.formulas.templates import Template
 from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.models.muon import Muon
+from think_to_talk.models.training_examples import Examples, encode, training_examples
 from think_to_talk.progress import progress
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -45,81 +43,12 @@ if TYPE_CHECKING:
 #: Length of the warm-up, as a share of the steps, and gradient norm at which steps are clipped.
 _WARM_UP, _CLIP = 0.1, 1.0
 
-#: Another number of threads rounds sums differently, and so trains another model. A second one made
-#: a step 1.4 times as fast on idle cores, and 4 to 12 times as slow where it had to wait for one.
-_THREADS = 1
+#: In how many shares a step's gradient is computed, whatever cores there are: a sum in other parts
+#: is rounded differently, and trains another model.
+_SHARES = 2
 
 #: How often training goes on at most, each time for half of its steps.
 _FURTHER_ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Problems of one task with their chains.
-
-    ids: [rows, tokens] of problem and chain; newlines follow those of a shorter row.
-    n_given: the fewest tokens that are given in a row: of the problem, and of a cut chain up to its
-        cut.
-    learned: [rows, tokens from `n_given` on] whether a token is after what is given in its row.
-    cuts: the same problems, with their chains cut at each equation in turn; empty for none.
-    """
-
-    ids: torch.Tensor
-    n_given: int
-    learned: torch.Tensor
-    cuts: Sequence[Examples] = ()
-
-
-def encode(
-    tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]], cut: bool = False
-) -> Examples:
-    """Tokenize rows of one template.
-
-    cut: whether the chains up to their `;`, where there is one, are given.
-    """
-    ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
-    given = [row["source"] for row in rows]
-    if cut:
-        given = [
-            text + "".join(row["target"].rpartition(";")[:2])
-            for text, row in zip(given, rows, strict=True)
-        ]
-    n_given = torch.tensor([len(of_row) for of_row in tokenizer(given)["input_ids"]])
-    lengths = torch.tensor(list(map(len, ids)))
-    width = int(lengths.max())
-    padding = tokenizer.pad_token_id
-    padded = torch.tensor([[*of_row, *[padding] * (width - len(of_row))] for of_row in ids])
-    place = torch.arange(int(n_given.min()), width)
-    learned = (place >= n_given[:, None]) & (place < lengths[:, None])
-    return Examples(padded, int(n_given.min()), learned)
-
-
-def training_examples(
-    tokenizer: PreTrainedTokenizerFast,
-    tasks: Mapping[str, Mapping[str, Any]],
-    held_out: set[str],
-    rows: int,
-    seed: int,
-    cut: bool = False,
-) -> dict[str, Examples]:
-    """Fresh problems of each task, {task: examples}.
-
-    tasks: {name: config entry}.
-    held_out: sources of problems that must not be among them.
-    rows: problems per task.
-    seed: of the draw.
-    cut: whether their chains are also cut.
-    """
-    examples = {}
-    for name, task in tasks.items():
-        whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
-        drawn = [shortened(row, task["chain"]) for row in whole]
-        places = range(n_cuts(drawn[0])) if cut else ()
-        cuts = [
-            encode(tokenizer, [cut_row(row, place) for row in drawn], cut=True) for place in places
-        ]
-        examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)
-    return examples
 
 
 def build_model(entry: Mapping[str, Any], vocabulary_size: int, seed: int) -> LlamaForCausalLM:
@@ -156,6 +85,7 @@ def train(
     examples: Mapping[str, Examples],
     entry: Mapping[str, Any],
     seed: int | str,
+    threads: int = 1,
 ) -> float:
     """Train on batches of one task at a time; returns the last step's loss (nats per token).
 
@@ -166,8 +96,8 @@ def train(
     examples: {task: examples}.
     entry: `steps`, `batch_size`, the learning rates, and `cut`.
     seed: of the choice of tasks and rows.
+    threads: how many cores are used, at most two; the model is the same whatever their number.
     """
-    torch.set_num_threads(_THREADS)
     rng = random.Random(seed)
     steps = entry["steps"]
     n_cut = round(entry["cut"] * entry["batch_size"])
@@ -180,33 +110,73 @@ def train(
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, rate) for o in optimizers]
     names = sorted(examples)
     model.train()
-    with progress(steps, f"training, seed {seed}", "steps") as bar:
+    with (
+        _one_thread_each(min(threads, _SHARES)) as pool,
+        progress(steps, f"training, seed {seed}", "steps") as bar,
+    ):
         for _ in range(steps):
             task = examples[rng.choice(names)]
             shown = [(task, entry["batch_size"])]
             if n_cut:
                 shown.append((rng.choice(task.cuts), n_cut))
-            losses = torch.cat(
-                [
-                    _losses(model, some, [rng.randrange(len(some.ids)) for _ in range(n_rows)])
-                    for some, n_rows in shown
-                ]
-            )
-            loss = losses.mean()
-            loss.backward()
+            batch = [
+                (some, [rng.randrange(len(some.ids)) for _ in range(n_rows)])
+                for some, n_rows in shown
+            ]
+            loss = _add_gradients(model, batch, pool)
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
             model.zero_grad(set_to_none=True)
-            bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             bar.update()
     model.eval()
-    return loss.item()
+    return loss
+
+
+@contextmanager
+def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of workers whose operations have one thread each.
+
+    Two threads within an operation wait for each other in each of a step's 2,000 operations: beside
+    other work a step took 4 to 12 times as long. Two shares wait once.
+    """
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1)) as pool:
+        yield pool
+
+
+def _add_gradients(
+    model: LlamaForCausalLM,
+    batch: Sequence[tuple[Examples, Sequence[int]]],
+    pool: ThreadPoolExecutor,
+) -> float:
+    """Set the gradient of a batch's mean loss, share by share, and return that loss.
+
+    batch: examples, and which of their rows.
+    """
+    shares = [[(some, rows[i::_SHARES]) for some, rows in batch] for i in range(_SHARES)]
+    sums, gradients = zip(*pool.map(partial(_summed, model), shares), strict=True)
+    n_tokens = sum(int(some.learned[rows].sum()) for some, rows in batch)
+    for parameter, of_shares in zip(model.parameters(), zip(*gradients, strict=True), strict=True):
+        parameter.grad = torch.stack(of_shares).sum(dim=0).div_(n_tokens)
+    return sum(sums) / n_tokens
+
+
+def _summed(
+    model: LlamaForCausalLM, share: Sequence[tuple[Examples, Sequence[int]]]
+) -> tuple[float, tuple[torch.Tensor, ...]]:
+    """The sum of the losses of a share of a batch's rows, and its gradient per parameter."""
+    losses = [_losses(model, some, rows) for some, rows in share if rows]
+    if not losses:
+        return 0.0, tuple(torch.zeros_like(parameter) for parameter in model.parameters())
+    loss = torch.cat(losses).sum()
+    return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
 def _losses(model: LlamaForCausalLM, task: Examples, rows: Sequence[int]) -> torch.Tensor:
-    """Cross-entropy of each token of some rows that comes after what is given, [rows * tokens]."""
+    """Cross-entropy of each token of some rows that comes after what is given, [tokens]."""
     ids, n_learned = task.ids[rows], task.ids.shape[1] - task.n_given
     logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
     targets = ids[:, task.n_given :].flatten()
@@ -220,6 +190,7 @@ def train_until_solved(
     entry: Mapping[str, Any],
     seed: int,
     valid: Mapping[str, Examples],
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Train, and train on until the model solves held-out problems; returns what came of it.
 
@@ -228,6 +199,7 @@ def train_until_solved(
 
     entry: as of `train`, with `exact_match`: what each task has to reach.
     valid: {task: held-out problems}.
+    threads: as of `train`.
     The result has the `steps`, the last `loss` and `exact_match` {task: share of problems}.
     """
     further = {**entry, "steps": max(1, entry["steps"] // 2)}
@@ -236,7 +208,7 @@ def train_until_solved(
         rounds.append((further, f"{seed}, further round {number}"))
     steps = 0
     for settings, drawn in rounds:
-        loss = train(model, examples, settings, drawn)
+        loss = train(model, examples, settings, drawn, threads)
         steps += settings["steps"]
         matches = {task: exact_match(model, problems) for task, problems in valid.items()}
         if min(matches.values()) >= entry["exact_match"]:
@@ -268,6 +240,7 @@ def train_checkpoint(
     seed: int,
     folder: str | Path,
     report: str | Path,
+    threads: int = 1,
 ) -> None:
     """Train a model and save it with its tokenizer.
 
@@ -278,6 +251,7 @@ def train_checkpoint(
     seed: of initial weights, problems and batches.
     folder: where the checkpoint's files are written.
     report: JSON file of what `train_until_solved` returns.
+    threads: as of `train`.
     """
     disable_progress_bar()
     sources = {
@@ -293,7 +267,7 @@ def train_checkpoint(
     examples = training_examples(tokenizer, tasks, sources, entry["rows"], seed, cut)
     model = build_model(entry, len(tokenizer), seed)
     problems = {task: encode(tokenizer, read_jsonl(path)) for task, path in valid.items()}
-    summary = train_until_solved(model, examples, entry, seed, problems)
+    summary = train_until_solved(model, examples, entry, seed, problems, threads)
     with adding_to(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)

@@ -1,0 +1,54 @@
+"""What models are trained on: problems of no split, whole chains and chains that are cut."""
+
+import pytest
+import torch
+from support.checkpoints import SIZES
+
+from think_to_talk.formulas.datasets import generate_splits
+from think_to_talk.models.training_examples import encode, training_examples
+from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return symbol_tokenizer()
+
+
+def test_no_problem_of_any_split_is_trained_on(tasks, tokenizer):
+    # The same seed draws the same problems first, unless they are held out.
+    splits = generate_splits(tasks["level-1"], SIZES, 42)
+    held_out = {row["source"] for rows in splits.values() for row in rows}
+    examples = training_examples(tokenizer, {"level-1": tasks["level-1"]}, held_out, 3000, 42)[
+        "level-1"
+    ]
+    held_out_ids = {
+        tuple(ids) for rows in splits.values() for ids in encode(tokenizer, rows).ids.tolist()
+    }
+    assert len(examples.ids) == 3000
+    assert held_out_ids.isdisjoint(map(tuple, examples.ids.tolist()))
+
+
+def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
+    """The model must write the `;` of a task whose chains are cut; that of `cuts` is given."""
+    task = {"task": {**tasks["level-3"], "chain": 2}}
+    examples = training_examples(tokenizer, task, set(), 5, 3)["task"]
+    learned = tokenizer.decode(examples.ids[0, examples.n_given :].tolist())
+    assert learned.count("=") == 3
+    assert learned.count(";") == 1
+
+
+def test_a_cut_chain_is_given_up_to_its_cut_and_teaches_what_follows(tasks, tokenizer):
+    task = {"task": tasks["level-3"]}
+    examples = training_examples(tokenizer, task, set(), 50, 3, cut=True)
+    whole, cuts = examples["task"], examples["task"].cuts
+    assert len(cuts) == 6
+    for equations, cut in enumerate(cuts):
+        assert torch.equal(cut.ids[:, : whole.n_given], whole.ids[:, : whole.n_given])
+        given = tokenizer.decode(cut.ids[0, whole.n_given : cut.n_given].tolist())
+        assert given.count("=") == equations
+        assert given.count(",") == max(equations - 1, 0)
+        assert given.endswith(";")
+        learned = tokenizer.convert_ids_to_tokens(cut.ids[0, cut.n_given :].tolist())
+        assert learned[1] == "="
+        assert learned[2].isdigit()
+        assert learned[3:] == ["\n"]

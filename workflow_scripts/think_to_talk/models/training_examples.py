@@ -1,0 +1,90 @@
+"""What the study's own models are trained on: problems with their chains of thought, as token ids.
+
+`models/training.py` trains on them. Beside whole chains there may be chains that are cut
+(`formulas/cuts.py`), so that a model can be asked for its answer in the middle of one: what stands
+before the cut is given, so that the model learns to answer at a cut and not to cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from think_to_talk.formulas.cuts import cut_row, n_cuts, shortened
+from think_to_talk.formulas.sampling import draw_rows
+from think_to_talk.formulas.templates import Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Problems of one task with their chains.
+
+    ids: [rows, tokens] of problem and chain; newlines follow those of a shorter row.
+    n_given: the fewest tokens that are given in a row: of the problem, and of a cut chain up to its
+        cut.
+    learned: [rows, tokens from `n_given` on] whether a token is after what is given in its row.
+    cuts: the same problems, with their chains cut at each equation in turn; empty for none.
+    """
+
+    ids: torch.Tensor
+    n_given: int
+    learned: torch.Tensor
+    cuts: Sequence[Examples] = ()
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]], cut: bool = False
+) -> Examples:
+    """Tokenize rows of one template.
+
+    cut: whether the chains up to their `;`, where there is one, are given.
+    """
+    ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
+    given = [row["source"] for row in rows]
+    if cut:
+        given = [
+            text + "".join(row["target"].rpartition(";")[:2])
+            for text, row in zip(given, rows, strict=True)
+        ]
+    n_given = torch.tensor([len(of_row) for of_row in tokenizer(given)["input_ids"]])
+    lengths = torch.tensor(list(map(len, ids)))
+    width = int(lengths.max())
+    padding = tokenizer.pad_token_id
+    padded = torch.tensor([[*of_row, *[padding] * (width - len(of_row))] for of_row in ids])
+    place = torch.arange(int(n_given.min()), width)
+    learned = (place >= n_given[:, None]) & (place < lengths[:, None])
+    return Examples(padded, int(n_given.min()), learned)
+
+
+def training_examples(
+    tokenizer: PreTrainedTokenizerFast,
+    tasks: Mapping[str, Mapping[str, Any]],
+    held_out: set[str],
+    rows: int,
+    seed: int,
+    cut: bool = False,
+) -> dict[str, Examples]:
+    """Fresh problems of each task, {task: examples}.
+
+    tasks: {name: config entry}.
+    held_out: sources of problems that must not be among them.
+    rows: problems per task.
+    seed: of the draw.
+    cut: whether their chains are also cut.
+    """
+    examples = {}
+    for name, task in tasks.items():
+        whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
+        drawn = [shortened(row, task["chain"]) for row in whole]
+        places = range(n_cuts(drawn[0])) if cut else ()
+        cuts = [
+            encode(tokenizer, [cut_row(row, place) for row in drawn], cut=True) for place in places
+        ]
+        examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)
+    return examples
