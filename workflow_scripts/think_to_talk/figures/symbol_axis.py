@@ -101,13 +101,7 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
     if len(symbols) > _MOST_LABELS_WITH_WORDS:
         labels = _without_adjacent_words(labels)
     if len(symbols) > _MOST_LABELS:
-        before = [SEPARATORS[0], *symbols.values()]
-        starts = (previous in SEPARATORS for previous in before)
-        labels = {
-            place: symbol
-            for (place, symbol), first in zip(symbols.items(), starts, strict=False)
-            if first and symbol not in SEPARATORS
-        }
+        labels = equation_starts(symbols)
     panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
     for label, symbol in zip(panel.get_xticklabels(), labels.values(), strict=True):
         if symbol in SEPARATORS:
@@ -115,6 +109,17 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
         if len(symbol) > 1:
             label.set(rotation=90, color="0.4")
     panel.tick_params(axis="x", length=0, pad=2)
+
+
+def equation_starts(symbols: Mapping[int, str]) -> dict[int, str]:
+    """Of symbols in order, {place: symbol}, the first of each equation."""
+    starts = {}
+    previous = SEPARATORS[0]
+    for place, symbol in symbols.items():
+        if previous in (*SEPARATORS, "?") and symbol not in SEPARATORS:
+            starts[place] = symbol
+        previous = symbol
+    return starts
 
 
 def place_of(t: int, on_axis: ProbeRows) -> float:

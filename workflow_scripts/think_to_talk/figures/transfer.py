@@ -18,9 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from think_to_talk.figures.style import SMALLEST, STYLE, WIDTH, ProbeRows, describe
-from think_to_talk.figures.symbol_axis import LETTERS
+from think_to_talk.figures.symbol_axis import LETTERS, equation_starts
 from think_to_talk.formulas.symbols import variable_symbol
-from think_to_talk.timing.symbol_axis import SEPARATORS
 
 #: Height of a panel, in inches, and the least distance of two labels beside it, in points.
 _HEIGHT, _APART = 2.0, 1.3 * SMALLEST
@@ -90,15 +89,9 @@ def _draw_variable(panel: Axes, rows: ProbeRows) -> AxesImage:
 
 def _label(axis: Axis, symbols: Sequence[str]) -> None:
     """Name the first symbol of each equation, as far as there is room."""
-    before = [SEPARATORS[0], *symbols]
-    starts = {
-        i: symbol
-        for i, (previous, symbol) in enumerate(zip(before, symbols, strict=False))
-        if previous in (*SEPARATORS, "?") and symbol not in SEPARATORS
-    }
     least = _APART * len(symbols) / (72 * _HEIGHT)
     labels: dict[int, str] = {}
-    for i, symbol in starts.items():
+    for i, symbol in equation_starts(dict(enumerate(symbols))).items():
         if not labels or i - max(labels) >= least:
             labels[i] = symbol
     names: dict[str, Any] = {"family": LETTERS}
