@@ -28,7 +28,7 @@ def patching(bench: Bench) -> list[Row]:
     model, tokenizer = Checkpoint(folder).model(), Checkpoint(folder).tokenizer()
     task = default_config()["tasks"][bench.level]
     edit = Edit.from_config(task["edits"]["random"], Template.from_config(task))
-    pairs = list(draw_pairs(edit, 20 if bench.tiny else 200, 42, []))
+    pairs = list(draw_pairs(edit, 8 if bench.tiny else 200, 42, []))
     tokens = TokenizedPairs.of(tokenizer, pairs, 0)
     n_problem = tokens.layout.n_problem
     specs = list(sliding(tokens.layout, model.config.num_hidden_layers, 1, 1))

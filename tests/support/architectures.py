@@ -47,6 +47,12 @@ _TINY = {
     **dict.fromkeys(("num_experts_per_tok", "num_experts_per_token", "moe_top_k", "moe_k"), 2),
     **dict.fromkeys(("n_group", "topk_group", "num_expert_group"), 1),
     **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1},
+    # Without its kernels, the library runs these in Python.
+    **dict.fromkeys(("linear_head_dim", "linear_key_head_dim", "linear_value_head_dim"), 8),
+    **dict.fromkeys(("linear_num_heads", "linear_num_value_heads"), 4),
+    "linear_num_key_heads": 2,
+    **dict.fromkeys(("mamba_d_state", "ssm_state_size"), 16),
+    **dict.fromkeys(("mamba_chunk_size", "chunk_size"), 16),
     "rotary_dim": 4,
     "sliding_window": 8,
     "qk_rope_head_dim": 8,
@@ -86,6 +92,8 @@ _OVERRIDES = {
         **{"mamba_n_heads": 8, "mamba_d_head": 8},
         "layer_types": ["mamba", "attention"] * 2,
     },
+    "falcon_h1": {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_ssm": 64},
+    "nemotron_h": {"mamba_num_heads": 8, "mamba_head_dim": 8},
     "bailing_hybrid": {"layer_types": _HYBRID},
     "kimi_linear": {"layer_types": _HYBRID},
     "cohere_compass_text": {

@@ -3,7 +3,7 @@
 // What the map was last drawn of: its cells are kept while this is the same.
 let mapOf = null;
 let mapCells = [];
-// How many rows a line of text takes: those of many layers are low.
+// How many rows a line of text takes: those of many layers are low, and words are upright.
 let textRows = 1;
 
 // Rows of the map: layers from the highest on, then the example and what probes say of it.
@@ -28,7 +28,8 @@ function drawMap() {
   }
   const stars = first ? [{ column: first.position, row: rowOf(layers.indexOf(first.layer)) }] : [];
   const each = Math.max(9, Math.min(24, MAP_HEIGHT / layers.length));
-  textRows = Math.ceil(14 / each);
+  const longest = Math.max(...textsShown(result).map(({ length }) => length));
+  textRows = Math.ceil((longest > 2 ? Math.min(60, 7 * longest + 4) : 14) / each);
   const named = (name) => Array.from({ length: textRows }, (_, row) => (row === textRows - 1 ? name : ""));
   const row_names = [...layers.toReversed(), ...named("example"), ...named("probe says")];
   show("map", {

@@ -69,6 +69,7 @@ def probe_map() -> Part:
                 **size,
                 text={"field": "text"},
                 fill=colour,
+                angle={"signal": "length(datum.text) > 2 ? -90 : 0"},
             ),
             *begin(),
             mark("text", "stars", "star", **middle, **centred, **star, **edge),
