@@ -37,7 +37,8 @@ class Probes:
         p, v, k, d = self.weight.shape
         logits = self.weight.reshape(p, v * k, d) @ features.transpose(1, 2)
         logits = logits.view(p, v, k, -1) + self.bias[..., None]
-        return logits.argmax(dim=2)
+        # Along a dimension that is not the last, `argmax` takes five times as long.
+        return logits.max(dim=2).indices
 
     @classmethod
     def missing(cls, shape: tuple[int, ...], d: int, n_classes: int = N_CLASSES) -> Probes:

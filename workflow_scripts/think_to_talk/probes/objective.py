@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 #: steps are too long.
 _BLEND = 0.03
 
-#: Rows per feature from which every other row suffices for it.
-_MANY_ROWS = 16
-
 #: Added to the curvature in the bias, which can be zero.
 _LEAST_CURVATURE = 1e-6
 
@@ -142,14 +139,7 @@ class Group:
 
     def common_curvature(self, point: Tensor, scratch: tuple[Tensor, Tensor]) -> Tensor:
         """One for all probes, [K, d + 1, d + 1], at the mean of their points [T, K, d + 1]."""
-        share, d = self._common_share, len(self.columns) - 1
-        some = slice(None, None, 2 if len(share) > _MANY_ROWS * d else 1)
-        one = replace(
-            self,
-            columns=self.columns[:, some].contiguous(),
-            share=share[some] / share[some].sum(),
-            labels=self.labels[:1, some],
-        )
+        one = replace(self, share=self._common_share, labels=self.labels[:1])
         curvature = one.curvature(point.mean(dim=0, keepdim=True), scratch)[0]
         return torch.lerp(curvature, self.curvature_at_zero(), _BLEND)
 
