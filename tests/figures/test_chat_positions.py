@@ -96,7 +96,7 @@ def test_dates_in_it_are_drawn_between_problem_and_chain(chat_rows):
 
 def test_the_cut_before_the_chain_is_drawn_there(chat_rows):
     place = {"relative_position": -1, "symbol_index": None, "symbol": "▪", "equation": -0.5}
-    row = {**place, "cut": 0, "accuracy": 0.95, "digit_mass": 0.7}
+    row = {**place, "cut": 0, "accuracy": 0.95, "digit_mass": 0.7, "answer": [9]}
     row |= {"accuracy_ci_low": 0.9, "accuracy_ci_high": 1.0}
     (panel,) = draw_forced_answers({"a": chat_rows}, {"a": [row]}, 0.9, "tiny").axes
     star = next(line for line in panel.lines if line.get_marker() == "*")

@@ -21,6 +21,7 @@ def forced_rows(probe_rows):
             "accuracy_ci_low": accuracy - 0.05,
             "accuracy_ci_high": min(1, accuracy + 0.05),
             "digit_mass": 0.7,
+            "answer": [3, 9],
         }
         for cut, ((_, row), accuracy) in enumerate(zip(places[:2], (0.2, 0.95), strict=True))
     ]
@@ -46,6 +47,15 @@ def test_each_cut_has_a_point_and_a_star_marks_where_the_answer_is_said(probe_ro
     assert (list(star.get_xdata()), list(star.get_ydata())) == ([x[1]], [0.95])
     (mass,) = points(panel, "0.3")
     assert list(mass.get_ydata()) == [0.7, 0.7]
+
+
+@pytest.mark.parametrize(("answers", "label"), [([3, 9], "digits"), ([3, 10], "numbers")])
+def test_the_mass_is_on_what_the_answers_are(probe_rows, forced_rows, answers, label):
+    others = [{**row, "answer": answers} for row in forced_rows]
+    tasks = {"a": probe_rows, "b": probe_rows}
+    first, _ = draw_forced_answers(tasks, {"a": forced_rows, "b": others}, 0.9, "tiny").axes
+    (mass,) = points(first, "0.3")
+    assert mass.get_label() == f"mass on {label}"
 
 
 def test_an_answer_that_is_never_said_has_no_star(probe_rows, forced_rows):

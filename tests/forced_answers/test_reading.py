@@ -7,14 +7,16 @@ from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, random_model, tiny_model
 from support.checkpoints import bpe_tokenizer, byte_level, metaspace
 from support.facts import SLOWER_WAYS, facts_of, slower
+from support.forced_answers import IDENTITY, prompt_texts
 from support.repository import REPOSITORY
 from tokenizers import Regex, decoders, pre_tokenizers
 from transformers import LlamaConfig
 
 from think_to_talk.errors import InputError
+from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.reading import forced_answer_rows
-from think_to_talk.formulas.cuts import cut_examples, shortened
+from think_to_talk.formulas.cuts import shortened
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.rows import first_shots
 from think_to_talk.hidden_states.pass_check import check_passes
@@ -22,7 +24,6 @@ from think_to_talk.intervals import share
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 4, "valid": 1, "test": 9, "probing_train": 200}
-IDENTITY = {"model": "m", "seed": 3, "task": "t"}
 SHOTS = 2
 
 
@@ -43,15 +44,6 @@ def texts(splits):
 @pytest.fixture(scope="module")
 def tokenizer(splits):
     return byte_level(texts(splits))
-
-
-def prompt_texts(row, shots, end=""):
-    """Per cut, what the model is given, written by hand; `end` follows the last `=`."""
-    examples = cut_examples(first_shots(row["few_shot_context"], shots), IDENTITY["seed"])
-    *equations, answer = row["scratchpad"].split(" , ")
-    name = answer.split()[0]
-    chains = [" ".join(["", " , ".join(equations[:n])]).rstrip() for n in range(len(equations) + 1)]
-    return [f"{examples}{row['source']}{chain} ; {name} ={end}" for chain in chains]
 
 
 @torch.inference_mode()
@@ -213,7 +205,7 @@ def test_a_right_digit_is_right_whatever_the_cut(rows):
 
 
 def test_the_prompts_begin_with_the_gold_chain(tokenizer, rows):
-    prompts = CutPrompts.of(tokenizer, rows, SHOTS)
+    prompts = CutPrompts.of(Chains.of(tokenizer, rows, SHOTS))
     assert len(prompts.cuts) == 6
     for cut, texts_of_cut in zip(
         prompts.cuts, zip(*(prompt_texts(row, 0) for row in rows), strict=True), strict=True

@@ -4,6 +4,7 @@ import pytest
 import torch
 from support.chats import symbol_chat_tokenizer
 
+from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.formulas.ceilings import ceiling_rows
 from think_to_talk.formulas.cuts import cut_examples, cut_row
@@ -89,7 +90,7 @@ def test_the_template_is_a_place_of_its_own_for_steering(layout, tasks):
 
 def test_cut_prompts_are_what_the_library_makes_of_the_cut_conversation(rows, layout):
     tokenizer = symbol_chat_tokenizer()
-    prompts = CutPrompts.of(tokenizer, rows, 2, seed=1, chat=Chat("count"))
+    prompts = CutPrompts.of(Chains.of(tokenizer, rows, 2, seed=1, chat=Chat("count")))
     first = prompts.cuts[0]
     assert first.place == {
         "relative_position": -1,

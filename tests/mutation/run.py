@@ -74,7 +74,11 @@ AREAS = {
         ["tests/logit_lens", "tests/tokens/test_digits.py"],
     ),
     "forced answers": (
-        ["formulas/cuts", "forced_answers/cut_prompts", "forced_answers/reading", "timing/forced"],
+        [
+            *("formulas/cuts", "forced_answers/chains", "forced_answers/cut_prompts"),
+            *("forced_answers/number_prompts", "forced_answers/whole_numbers"),
+            *("forced_answers/reading", "timing/forced"),
+        ],
         ["tests/forced_answers", "tests/formulas/test_cuts.py", "tests/timing/test_forced.py"],
     ),
     "steering": (

@@ -15,6 +15,7 @@ from think_to_talk.study.memory import (
 )
 from think_to_talk.study.work import (
     decoding_work,
+    forced_work,
     lens_work,
     loading_seconds,
     patched_probes_work,
@@ -72,6 +73,21 @@ def test_the_logit_lens_takes_a_product_with_the_vocabulary_and_at_worst_all_blo
     assert work.flops == 2 * 8 * 90 * 30 * 12 * 3
     assert work.best_seconds == pytest.approx(work.flops / 1e10)
     assert work.worst_seconds == pytest.approx((work.flops + 3616 * 30 * 12 * 3) / 1e10)
+
+
+def test_forced_answers_take_a_pass_per_number_that_is_not_of_the_longest():
+    """30 rows in 8 batches, cut at three places; six tokens force an answer."""
+    single = forced_work(SMALL, PROMPT, 30, 3, 9, ON_CPU)
+    assert single.best_passes == single.worst_passes == 1 + 2 * 3 * 8
+    assert single.flops == 3616 * (100 + 30 * 12 + 30 * 3 * 6)
+    assert single.worst_seconds == pytest.approx(3616 * 30 * 3 * 2 * (100 + 12 + 6) / 1e10)
+    for largest, shorter in ((29, 10), (99, 10), (199, 100)):
+        several = forced_work(SMALL, PROMPT, 30, 3, largest, ON_CPU)
+        # All numbers may be single tokens.
+        assert several.best_passes == single.best_passes
+        assert several.best_seconds == single.best_seconds
+        assert several.worst_passes == single.best_passes + shorter * 3 * 8
+        assert several.worst_seconds == pytest.approx(single.worst_seconds * (2 + shorter) / 2)
 
 
 def test_probes_on_patched_runs_take_a_pass_per_run_and_a_product_per_probe():

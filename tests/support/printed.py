@@ -63,7 +63,7 @@ def _clock(variable):
 
 def _forced(probes):
     return [
-        {**row, "cut": cut, **_share("accuracy", 0.3 * cut), "digit_mass": 0.7}
+        {**row, "cut": cut, **_share("accuracy", 0.3 * cut), "digit_mass": 0.7, "answer": [9]}
         for cut, row in enumerate(probes[21:60:12])
     ]
 

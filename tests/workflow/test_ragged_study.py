@@ -18,13 +18,13 @@ RAGGED = {
     "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20},
     "controls": {"labels": True},
     "logit_lens": False,
-    "forced_answers": False,
+    "forced_answers": True,
     "interventions": {"patching": False, "inconsistent_chains": False},
     "tasks": {
         "level-1": {"names": WORDS, "values": [0, 30], "operators": ["+"], "edits": None},
         **{f"level-{i}": None for i in range(2, 6)},
     },
-    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32)},
+    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32, cut=0.3)},
 }
 
 
@@ -65,9 +65,28 @@ def test_positions_are_symbols_from_problems_to_figures(finished):
     assert "do not tokenize alike: its positions are symbols" in log
 
 
+def test_forced_answers_are_whole_numbers_at_the_places_of_symbols(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "tiny/seed-1/forced_answers/level-1.jsonl")
+    # `B = # + A , A = # , B = # + A , B = # + # , B = #`: before it, and after each equation.
+    assert [row["relative_position"] for row in rows] == [-1, 4, 8, 14, 20]
+    answers = [
+        int(row["original_answer"])
+        for row in read_jsonl(results / "formulas/seed-1/level-1/test.jsonl")
+    ]
+    assert max(answers) > 9
+    for row in rows:
+        assert row["answer"] == answers
+        assert set(row["predictions"]) <= {-1, *range(31)}
+        assert 0 <= row["probability"] <= row["digit_mass"] <= 1
+    (said,) = read_jsonl(results / "summary/forced_answers.jsonl")
+    assert said["said_last"] == rows[-1]["accuracy"]
+    assert (results / "summary/figures/tiny/seed-1/forced_answers.png").is_file()
+
+
 def test_what_reads_single_tokens_is_refused_before_anything_runs(finished, tmp_path):
     study = finished.copy(tmp_path / "study")
-    study.configure(forced_answers=True)
+    study.configure(logit_lens=True)
     run = study.snakemake("--dry-run", check=False)
     assert run.returncode
-    assert "forced_answers: reads numbers of one token, but models.tiny" in run.stdout + run.stderr
+    assert "logit_lens: reads numbers of one token, but models.tiny" in run.stdout + run.stderr

@@ -1,7 +1,7 @@
 """The figure of forced answers: what the model says at each equation, beside what probes read.
 
 At the end of each equation of the chain it draws the share of right forced answers, with Wilson
-intervals, and the probability mass on digits; behind them the best layer's probe of the answer
+intervals, and the probability mass on numbers; behind them the best layer's probe of the answer
 (`timing.best_probes`). The rows come from `forced_answers.reading` and `probes.fitting`.
 """
 
@@ -41,14 +41,18 @@ def draw_forced_answers(
         what = f"What the model says if it must answer there: {title}"
         notes = [f"Thin grey line: threshold, {threshold}; {_STAR}"]
         figure, panels = task_panels(forced, what, notes, label="share of problems")
+        largest = max(max(row["answer"]) for rows in forced.values() for row in rows)
+        numbers = "numbers" if largest > 9 else "digits"
         for panel, (task, rows) in zip(panels, forced.items(), strict=True):
-            _draw_task(panel, probes[task], rows, threshold)
+            _draw_task(panel, probes[task], rows, threshold, numbers)
             draw_threshold(panel, threshold)
         legend_above(panels[0])
     return figure
 
 
-def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: float) -> None:
+def _draw_task(
+    panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: float, numbers: str
+) -> None:
     on_axis = on_symbol_axis(probes)
     cot_start = draw_symbol_axis(panel, on_axis)
     for variable, role in variable_roles(probes).items():
@@ -68,7 +72,8 @@ def _draw_task(panel: Axes, probes: ProbeRows, forced: ProbeRows, threshold: flo
     }
     panel.errorbar(x, accuracy, yerr=(low, high), label="forced answer", **marks)
     mass = [row["digit_mass"] for row in forced]
-    panel.plot(x, mass, color="0.3", linewidth=0.8, linestyle=(0, (1, 1.5)), label="mass on digits")
+    dotted: dict[str, Any] = {"color": "0.3", "linewidth": 0.8, "linestyle": (0, (1, 1.5))}
+    panel.plot(x, mass, **dotted, label=f"mass on {numbers}")
     first = first_said(forced, threshold)
     if first:
         place = place_of(first["relative_position"], on_axis) - cot_start

@@ -1,31 +1,25 @@
 """Prompts that end with ` ; z =`, after each equation of the gold chain, as token ids.
 
-`formulas.cuts` cuts the chains; `forced_answers.reading` reads the next token of each prompt. A cut
-prompt is what the tokenizer makes of the whole cut text, up to the token of its answer, so that it
-has the tokens that it would have anywhere.
+`forced_answers.chains` cuts the chains; `forced_answers.reading` reads the next token of each
+prompt. A cut prompt is what the tokenizer makes of the whole cut text, up to the token of its
+answer, so that it has the tokens that it would have anywhere. All rows tokenize alike here, and a
+number is a token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
-from think_to_talk.formulas.rows import first_shots
-from think_to_talk.formulas.symbols import N_CLASSES, NUMBER, SEPARATORS
-from think_to_talk.tokens.chat import Chat
+from think_to_talk.forced_answers.chains import Chains
+from think_to_talk.forced_answers.whole_numbers import NO_NUMBER
+from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
+from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.tokens.digits import DigitTokens
-from think_to_talk.tokens.layout import Layout
-from think_to_talk.tokens.prompts import TokenizedRow, tokenize
 from think_to_talk.tokens.ragged import align_whole
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,90 +57,75 @@ class CutPrompts:
     digits: DigitTokens
 
     @classmethod
-    def of(
-        cls,
-        tokenizer: PreTrainedTokenizerBase,
-        rows: Rows,
-        shots: int | str,
-        bos: str = "tokenizer",
-        seed: int = 0,
-        chat: Chat | None = None,
-        n_classes: int = N_CLASSES,
-    ) -> CutPrompts:
-        """Cut and tokenize the rows of a task.
+    def of(cls, chains: Chains, n_classes: int = N_CLASSES) -> CutPrompts:
+        """Cut the chains of a task.
 
-        shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
-        seed: of the places where the examples are cut.
         n_classes: values of the task's variables, from 0 on.
         Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
         """
-        contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in rows]
-        cut = {context: cut_examples(context, seed) for context in set(contexts)}
-        shown = [
-            {**row, "few_shot_context": cut[context]}
-            for row, context in zip(rows, contexts, strict=True)
-        ]
-        whole, layout = _tokenized(tokenizer, shown, bos, chat)
-        gold = torch.tensor([row.gold for row in whole])
         cuts, digits = zip(
-            *(
-                _cut(tokenizer, shown, equations, gold, layout, bos, chat, n_classes)
-                for equations in range(n_cuts(rows[0]))
-            ),
-            strict=True,
+            *(_cut(chains, equations, n_classes) for equations in range(chains.n_cuts)), strict=True
         )
-        problem = torch.tensor([row.problem for row in whole])
-        ids = torch.cat([problem, gold], dim=1)
-        return cls(whole[0].prefix, ids, layout.n_problem, cuts, DigitTokens.merged(digits))
+        first = chains.tokenized[0]
+        ids = torch.tensor([[*row.problem, *row.gold] for row in chains.tokenized])
+        return cls(first.prefix, ids, len(first.problem), cuts, DigitTokens.merged(digits))
+
+    def read(
+        self, passes: Passes, advance: Callable[[int], Any]
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Per cut, the probabilities of the digits [rows, digits], and the digit said [rows].
+
+        Problem and chain are passed once, an equation at a time; at each cut the few tokens that
+        force the answer follow a copy of the cache.
+
+        passes: of the model, behind the prefix.
+        advance: is told how many prompts have been read.
+        """
+        found: list[list[tuple[torch.Tensor, torch.Tensor]]] = [[] for _ in self.cuts]
+        numbers = list(range(len(self.ids)))
+        for batch, read in passes.in_batches(numbers, lambda n: self._read(passes, n)):
+            for of_cut, what in zip(found, read, strict=True):
+                of_cut.append(what)
+            advance(len(batch) * len(self.cuts))
+        return [
+            (torch.cat([p for p, _ in of_cut]), torch.cat([said for _, said in of_cut]))
+            for of_cut in found
+        ]
+
+    @torch.inference_mode()
+    def _read(self, passes: Passes, numbers: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """As of `read`, of a batch; numbers: of its rows."""
+        ids = self.ids[numbers]
+        context, passed = passes.prefix(len(numbers), ids.shape[1]), 0
+        digit_of, found = self.digits.digit_of, {}
+        for cut in sorted(self.cuts, key=lambda cut: cut.kept):
+            end = self.n_problem + cut.kept
+            context = passes.continued(context, ids[:, passed:end])
+            passed = max(passed, end)
+            suffix = cut.suffix[numbers]
+            logits, _ = passes.forward(suffix, 1, context.repeated(1, suffix.shape[1]))
+            last = logits[:, -1].cpu()
+            probabilities = self.digits.log_probabilities(last).exp()
+            said = [digit_of.get(token, NO_NUMBER) for token in last.argmax(dim=-1).tolist()]
+            found[cut.equations] = probabilities, torch.tensor(said)
+        return [found[cut.equations] for cut in self.cuts]
 
 
-def _tokenized(
-    tokenizer: PreTrainedTokenizerBase, rows: Rows, bos: str, chat: Chat | None
-) -> tuple[list[TokenizedRow], Layout]:
-    tokenized = list(tokenize(tokenizer, rows, "all", bos, chat))
-    return tokenized, align_whole(tokenizer, rows, tokenized, "forced_answers")
-
-
-def _cut(
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Rows,
-    equations: int,
-    gold: torch.Tensor,
-    layout: Layout,
-    bos: str,
-    chat: Chat | None,
-    n_classes: int,
-) -> tuple[Cut, DigitTokens]:
-    """One cut, and the tokens of digits in its chains.
-
-    gold: [rows, tokens] of the whole chains. layout: of problems and whole chains.
-    """
-    cut_rows = [cut_row(row, equations) for row in rows]
-    tokenized, cut_layout = _tokenized(tokenizer, cut_rows, bos, chat)
+def _cut(chains: Chains, equations: int, n_classes: int) -> tuple[Cut, DigitTokens]:
+    """One cut, and the tokens of digits in its chains."""
+    tokenizer, switch = chains.tokenizer, "forced_answers"
+    rows, tokenized = chains.cut(equations)
+    layout = align_whole(tokenizer, rows, tokenized, switch)
     ids = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
-    digits = DigitTokens.of(ids, cut_layout, cut_rows, texts, "forced_answers", n_classes)
-    answer = max(s for s, symbol in enumerate(cut_layout.symbols) if symbol == NUMBER)
+    digits = DigitTokens.of(ids, layout, rows, texts, switch, n_classes)
+    answer = max(s for s, symbol in enumerate(layout.symbols) if symbol == NUMBER)
     # A lone space before a digit stands at the digit's symbol, which it does not complete.
-    before = cut_layout.position_of(answer) - cut_layout.n_problem
+    before = layout.position_of(answer) - layout.n_problem
+    gold = torch.tensor([row.gold for row in chains.tokenized])
     # A task's chains may be cut here: the last token before the answer is read all the same.
     common = min(before - 1, gold.shape[1])
     alike = (ids[:, :common] == gold[:, :common]).all(dim=0)
     kept = int(alike.long().cumprod(dim=0).sum())
-    place = layout.place(_end(layout, equations))
-    return Cut(equations, kept, ids[:, kept:before], place), digits
-
-
-def _end(layout: Layout, equations: int) -> int:
-    """The position of the last token of an equation of the chain, or before the chain for none."""
-    if equations == 0:
-        return layout.n_problem - 1
-    numbers = layout.equations()
-    last = max(
-        s
-        for s, n in enumerate(numbers)
-        if n == equations - 1 and layout.symbols[s] not in SEPARATORS
-    )
-    # A token may complete the separator, too.
-    return layout.position_of(last)
+    return Cut(equations, kept, ids[:, kept:before], chains.place(equations)), digits

@@ -41,6 +41,7 @@ class LaterWork:
             self._needs.prompt(model, task),
             self._needs.study.n_rows(task, "test"),
             target.count(",") + 1,
+            self._needs.study.tasks[task].n_classes - 1,
             self._needs.placement(model),
         )
 

@@ -9,7 +9,7 @@ from think_to_talk.study.entries import ModelEntry, published_entries
 from think_to_talk.study.task_entries import TaskEntry
 
 #: Keys of what reads numbers as single tokens, of the config and of its `interventions`.
-_READS_NUMBERS = ("logit_lens", "forced_answers")
+_READS_NUMBERS = ("logit_lens",)
 
 _READS_NUMBERS_OF_PAIRS = ("patching", "free_writing", "inconsistent_chains")
 

@@ -92,21 +92,27 @@ def lens_work(sizes: Sizes, prompt: Prompt, rows: int, layers: int, placement: P
 _FORCING_TOKENS = 6
 
 
-def forced_work(sizes: Sizes, prompt: Prompt, rows: int, cuts: int, placement: Placement) -> Work:
+def forced_work(
+    sizes: Sizes, prompt: Prompt, rows: int, cuts: int, largest: int, placement: Placement
+) -> Work:
     """Forward passes and time of forced answers to so many rows, each at so many cuts.
 
     A batch passes problem and chain once, in as many parts as there are cuts, and at each cut the
-    tokens that force an answer. In the worst case each cut passes all tokens before it again.
+    tokens that force an answer. In the worst case each cut passes all tokens before it again, and
+    numbers have a token per digit: then each that is shorter than the largest one takes a pass.
+
+    largest: number that an answer may be.
     """
+    shorter = 10 ** (len(str(largest)) - 1) if largest > 9 else 0
     batches = math.ceil(rows / placement.halved_batch)
     again = rows * cuts * _FORCING_TOKENS
     flops = sizes.flops_per_token * (prompt.prefix + rows * prompt.positions + again)
-    whole = rows * 2 * cuts * (prompt.prefix + prompt.positions + _FORCING_TOKENS)
+    whole = rows * (2 + shorter) * cuts * (prompt.prefix + prompt.positions + _FORCING_TOKENS)
     rate, _ = _speed(placement)
     passes = 2 * cuts * batches + (1 if prompt.prefix else 0)
     return Work(
         best_passes=passes,
-        worst_passes=passes,
+        worst_passes=passes + shorter * cuts * batches,
         flops=flops,
         best_seconds=flops / rate,
         worst_seconds=sizes.flops_per_token * whole / rate,

@@ -115,17 +115,25 @@ def align_whole(
 
 def check_whole_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow, switch: str) -> None:
     """Raise InputError if a number takes several tokens; switch: as of `align_whole`."""
+    if splits_numbers(tokenizer, row):
+        raise InputError(
+            "a number takes several tokens; "
+            f"{switch} reads numbers of one token: set {switch}: false, or study the task in "
+            "a run of its own"
+        )
+
+
+def splits_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> bool:
+    """Whether a number of a row takes several tokens, a lone space before it left out."""
     layout = row.layout
-    for token, symbol, completes in zip(
-        (*row.problem, *row.gold), layout.position_symbol, layout.completes, strict=True
-    ):
-        is_part = symbol is not None and layout.symbols[symbol] == NUMBER and not completes
-        if is_part and str(tokenizer.decode([token])).strip().isdigit():
-            raise InputError(
-                "a number takes several tokens; "
-                f"{switch} reads numbers of one token: set {switch}: false, or study the task in "
-                "a run of its own"
-            )
+    tokens = zip((*row.problem, *row.gold), layout.position_symbol, layout.completes, strict=True)
+    return any(
+        not completes
+        and symbol is not None
+        and layout.symbols[symbol] == NUMBER
+        and str(tokenizer.decode([token])).strip().isdigit()
+        for token, symbol, completes in tokens
+    )
 
 
 def _n_tokens(tokenized: Sequence[TokenizedRow]) -> str:
