@@ -59,6 +59,7 @@ rule ceilings:
         runtime=10,
     params:
         template=lambda wildcards: study.tasks[wildcards.task].template_values,
+        digits=lambda wildcards: study.n_digits(wildcards.task),
         code=script_version("ceilings.py"),
     script:
         "../workflow_scripts/ceilings.py"

@@ -22,6 +22,8 @@ def probe_settings(wildcards):
     settings["n_classes"] = study.tasks[wildcards.task].n_classes
     # Control labels depend on a variable's name and value, not on an expression.
     settings["folds"] = probes.folds if wildcards.probes == "probes" else 0
+    if wildcards.probes == "probes" and study.n_digits(wildcards.task):
+        settings["digits"] = study.n_digits(wildcards.task)
     if probes.solver == "sgd":
         settings["seed"] = int(wildcards.seed)
     return settings

@@ -6,4 +6,5 @@ from think_to_talk.formulas.ceilings import ceiling_rows
 from think_to_talk.formulas.templates import Template
 
 with job.running(globals()) as this:
-    write_jsonl(this.output[0], ceiling_rows(Template.from_config(this.params.template)))
+    template = Template.from_config(this.params.template)
+    write_jsonl(this.output[0], ceiling_rows(template, this.params.digits))

@@ -24,6 +24,14 @@ def test_results_are_read_with_whatever_they_are_compared_with(tmp_path, compare
     assert list(result.compared) == (compared[0] if compared else [])
 
 
+def test_controls_leave_digits_out(tmp_path):
+    digits = [{**row, "variable": row["variable"] + 26} for row in REAL]
+    write_jsonl(tmp_path / "probes.jsonl", [*REAL, *digits])
+    [result] = Results([(1, "t")], [tmp_path / "probes.jsonl"], [tmp_path / "probes.jsonl"])
+    for rows in (result.probes, result.compared):
+        assert list(rows) == json.loads(json.dumps(REAL))
+
+
 def test_selectivity_is_taken_at_the_best_probe_of_the_real_labels():
     before, after = table("labels", [Result(1, "t", REAL, OTHER)])
     assert before == {

@@ -179,3 +179,9 @@ def test_keys_are_unique_and_claims_name_a_variable_unless_they_are_of_the_task(
     assert len({finding.key for finding in FINDINGS}) == len(FINDINGS)
     for finding in FINDINGS:
         assert ("{variable}" in finding.claim) == (not finding.of_task)
+
+
+def test_digits_of_values_have_no_findings():
+    rows = over_seeds("two", 2, "acc_before", [0.4, 0.31])
+    digits = over_seeds("two", 2 + 52, "acc_before", [0.1, 0.2])
+    assert findings([*rows, *digits]) == findings(rows)

@@ -11,6 +11,7 @@ from support.templates import template
 
 from think_to_talk.formulas.ceilings import ceiling_rows, ceilings
 from think_to_talk.formulas.sampling import ProblemSpace, draw_problems
+from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.formulas.templates import Template
 
 LEVELS = {
@@ -155,3 +156,31 @@ def test_ten_equations_take_seconds():
 def test_a_template_without_problems_has_no_ceilings():
     entry = template(["v0 = num + num"], values=[6, 9])
     assert ceilings(Template.from_config(entry), 0) == []
+
+
+@pytest.mark.parametrize("equations", [["v0 = num ± num"], ["v0 = num", "v1 = v0 ± num"]])
+def test_ceilings_of_digits_are_those_of_listed_problems(equations):
+    """A number is one symbol; a reader guesses the digit that most of the problems have."""
+    entry = template(equations, "in_order", values=[8, 21], letters=len(equations))
+    weights = all_problems(entry)
+    rows = list(ceiling_rows(Template.from_config(entry), digits=2))
+    n_variables = len(equations)
+    targets = [v + 26 * place for place in range(3) for v in range(n_variables)]
+    assert [row["variable"] for row in rows[: len(targets)]] == targets
+    assert [row for row in rows if row["variable"] < 26] == list(
+        ceiling_rows(Template.from_config(entry))
+    )
+    for row in rows:
+        variable, digit = row["variable"] % 26, row["variable"] // 26 - 1
+        groups = defaultdict(Counter)
+        for problem, weight in weights.items():
+            value = problem.values[variable]
+            label = value if digit < 0 else int(f"{value:02}"[1 - digit])
+            names = {}
+            text = tuple(
+                names.setdefault(symbol, len(names)) if symbol.isalpha() else symbol
+                for symbol in text_symbols(problem.row()["source"])
+            )
+            groups[text[: row["symbol_index"] + 1]][label] += weight
+        expected = sum(max(of_text.values()) for of_text in groups.values())
+        assert row["ceiling"] == pytest.approx(float(expected), abs=1e-12)

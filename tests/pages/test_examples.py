@@ -8,6 +8,7 @@ from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
     choose_examples,
     encode_predictions,
+    example_data,
     examples_each,
     last_number,
 )
@@ -90,3 +91,19 @@ def test_equations_and_unknown_names_have_no_sentence_that_states_a_value():
     assert stated_result("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "b", ["a", "b"]) == []
     assert stated_result(GOLD, "Bob", ["Bob", None]) == []
     assert stated_result(GOLD, None, ["Al", "Bob"]) == []
+
+
+def test_the_written_digit_of_a_variable_is_that_of_the_written_number():
+    """Probes of digits have the variables 26 (A ones), 52 (A tens) and 53 (B tens)."""
+    generation = {
+        **{"row": 0, "source": "k = 40 , m = 9 + k ; m =?", "scratchpad": "k = 40 , m = 49"},
+        **{"generation": "k = 40 , m = 7", "correct": False, "aligned": True, "ended": True},
+    }
+    positions = [
+        {"symbol": symbol, "symbol_index": index}
+        for index, symbol in enumerate("A=#,B=#+A;B=?A=#,B=#")
+    ]
+    shown = example_data(generation, positions, [0, 1, 26, 52, 53])
+    assert shown["written"] == ["40", "7", "0", "4", "0"]
+    silent = {**generation, "generation": "k = 40"}
+    assert example_data(silent, positions, [1, 53])["written"] == [None, None]

@@ -99,7 +99,7 @@ MAY_HASH = {
     "control": {*_FIGURES, "intervals", "controls"},
     "control_table": {*_DATA, "controls", "pages"},
     "explorer": {*_DATA, "timing", "pages", "run", "machine"},
-    "study_page": {"errors", "files", "pages", "run", "machine"},
+    "study_page": {*_DATA, "pages", "run", "machine"},
     "wandb_run": {*_DATA, "timing", "run"},
     "plan": {"errors", "files", "formulas", "tokens", "models", "controls", "pages", "study"},
 }

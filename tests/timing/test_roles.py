@@ -10,6 +10,8 @@ from think_to_talk.timing.roles import (
     DISTRACTOR,
     NEEDED,
     OPERAND,
+    of_values,
+    role_colours,
     role_label,
     role_ranks,
     variable_roles,
@@ -166,3 +168,17 @@ def test_a_sentence_with_a_hidden_word_leaves_roles_open():
 
 def test_a_question_that_names_no_variable_leaves_roles_open():
     assert set(variable_roles(worded("A has # apples . Who ?")).values()) == {None}
+
+
+def test_digits_have_names_and_colours_of_their_own_and_no_roles():
+    digits = [{**row, "variable": n} for row in rows("A=#,B=#±A;B=?") for n in (0, 1, 26, 27, 53)]
+    roles = variable_roles(digits)
+    assert roles == {0: OPERAND, 1: ANSWER, 26: None, 27: None, 53: None}
+    assert [role_label(v, role) for v, role in roles.items()] == [
+        *("A, operand", "B, the answer", "A ones", "B ones", "B tens"),
+    ]
+    colours = role_colours(roles)
+    assert len(set(colours.values())) == 5
+    assert {v: colours[v] for v in (0, 1)} == role_colours({0: OPERAND, 1: ANSWER})
+    assert {row["variable"] for row in of_values(digits)} == {0, 1}
+    assert of_values([{"row": 3}]) == [{"row": 3}]

@@ -96,3 +96,10 @@ def test_the_table_is_written_for_machines_and_people():
     assert shown[4:13] == ["0", "0", "0", "2", "0.950", "–", "–", "–", "0.400"]
     shown = [cell.strip() for cell in lines[3].split("|")]
     assert shown[5:13] == [*["–"] * 7, "0.400 (0.35–0.50)"]
+
+
+def test_a_table_names_digits_by_their_variable():
+    rows = [{"variable": variable} for variable in (1, 26, 53, 78)]
+    assert as_cells(rows, {"variable": "variable"}) == [
+        *(["variable"], ["1"], ["0 ones"], ["1 tens"], ["0 hundreds"]),
+    ]

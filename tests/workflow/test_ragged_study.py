@@ -2,6 +2,7 @@
 
 import pytest
 from support.configs import tiny
+from support.explorer import study_in
 from support.studies import study_of
 
 from think_to_talk.files.jsonl import read_jsonl
@@ -15,8 +16,8 @@ RAGGED = {
     "seeds": [1],
     "splits": {"train": 10, "valid": 10, "test": 30, "probing_train": 90},
     "keep_hidden_states": True,
-    "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20},
-    "controls": {"labels": True},
+    "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20, "targets": "digits"},
+    "controls": {"labels": True, "thresholds": [0.5, 0.9]},
     "logit_lens": False,
     "forced_answers": True,
     "interventions": {"patching": False, "inconsistent_chains": False},
@@ -50,17 +51,36 @@ def test_positions_are_symbols_from_problems_to_figures(finished):
     probes = read_jsonl(results / "tiny/seed-1/probes/level-1.jsonl")
     assert {row["position"] for row in probes} == set(range(layout.n_positions))
     answers = [row["intermediate_answers"] for row in rows]
+    names = {26: "ones", 27: "ones", 52: "tens", 53: "tens"}
+    assert {row["variable"] for row in probes} == {0, 1, *names}
     for row in probes:
-        assert row["answer"] == [values[row["variable"]] for values in answers]
-        assert set(row["predictions"]) <= {-1, *range(31)}
+        own = [values[row["variable"] % 26] for values in answers]
+        place = {"ones": 1, "tens": 0, None: slice(None)}[names.get(row["variable"])]
+        assert row["answer"] == [int(f"{value:02}"[place]) for value in own]
+        assert set(row["predictions"]) <= {-1, *range(10 if row["variable"] in names else 31)}
     # The number of the problem can be read where it has just been written.
     where = layout.symbols.index(";") - 1
     read = [row for row in probes if row["position"] == where and row["variable"] == 0]
     assert max(row["score"] for row in read) > 0.6
     weights = Shards.open([results / "tiny/seed-1/probes/level-1.safetensors"], {})
     assert weights.read("layer.0.bias").shape[-1] == 31
+    assert weights.read("layer.0.digits.bias").shape == (layout.n_positions, 4, 10)
+    timing = read_jsonl(results / "summary/timing.jsonl")
+    assert [row["variable"] for row in timing] == [0, 1, *names]
+    # The text determines a digit no later than the value.
+    for row in timing:
+        assert row["t_text"] <= timing[row["variable"] % 26]["t_text"]
+    clocks = [row["sentence"] for row in read_jsonl(results / "tiny/seed-1/clocks.jsonl")]
+    assert [sentence.split(": ")[0] for sentence in clocks] == [
+        f"level-1, {name}"
+        for name in ("A, operand", "B, the answer", "A ones", "B ones", "A tens", "B tens")
+    ]
+    assert "| 1 tens " in (results / "summary/timing.md").read_text()
     assert (results / "summary/figures/tiny/seed-1/level-1.png").is_file()
-    assert (results / "summary/explorer.html").is_file()
+    (shown,) = study_in((results / "summary/explorer.html").read_text())["results"]
+    named = {variable["name"]: variable for variable in shown["variables"]}
+    assert list(named) == ["A", "B", "A ones", "B ones", "A tens", "B tens"]
+    assert named["A tens"]["values"] == [value // 10 for value in named["A"]["values"]]
     log = (results / "logs/tokens/tiny/seed-1/level-1.log").read_text()
     assert "do not tokenize alike: its positions are symbols" in log
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
 from think_to_talk.timing.best_probes import best_before_and_after, best_layers
+from think_to_talk.timing.roles import of_values
 
 Row = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ Rows = Sequence[Row]
 class Result:
     """What a control reads of one seed and task.
 
-    probes: the model's probe rows.
+    probes: the model's probe rows, those of digits left out.
     compared: the rows that they are compared with: those of control probes or of the untrained
         copy's probes, generations, or timing rows, as the control's record names them.
     """
@@ -66,5 +67,5 @@ class Results:
 
     def __iter__(self) -> Iterator[Result]:
         for i, (seed, task) in enumerate(self.parts):
-            compared = read_jsonl(self.compared[i]) if self.compared else []
-            yield Result(seed, task, read_probe_rows(self.probes[i]), compared)
+            compared = of_values(read_jsonl(self.compared[i])) if self.compared else []
+            yield Result(seed, task, of_values(read_probe_rows(self.probes[i])), compared)

@@ -30,7 +30,7 @@ from think_to_talk.figures.style import (
 from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.timing.best_probes import best_layers
 from think_to_talk.timing.patched import readable, widest_edit
-from think_to_talk.timing.roles import variable_roles
+from think_to_talk.timing.roles import of_values, variable_roles
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: {spec: how its lines are drawn}, and the specs that are drawn.
@@ -74,7 +74,7 @@ def draw_patched_probes(
 
 def _draw_task(panel: Axes, probe_rows: ProbeRows, rows: ProbeRows) -> None:
     cot_start = draw_symbol_axis(panel, on_symbol_axis(probe_rows))
-    styles = variable_styles(variable_roles(probe_rows))
+    styles = variable_styles(variable_roles(of_values(probe_rows)))
     for variable, style in styles.items():
         # In the legend, whether it has a line or not.
         panel.plot([], [], color=style.colour, marker=style.marker, markersize=2, label=style.label)

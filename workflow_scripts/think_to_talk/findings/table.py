@@ -12,7 +12,7 @@ from typing import Any
 
 from think_to_talk.findings.kinds import FINDINGS, RELATIONS, Finding, Role
 from think_to_talk.formulas.derivations import Derivation
-from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.formulas.symbols import is_digit, variable_symbol
 
 Row = Mapping[str, Any]
 
@@ -40,7 +40,11 @@ def finding_rows(
     rows = []
     for model in dict.fromkeys(row["model"] for row in timing):
         for finding in FINDINGS:
-            own = [row for row in tables[finding.table] if row["model"] == model]
+            own = [
+                row
+                for row in tables[finding.table]
+                if row["model"] == model and not is_digit(row["variable"])
+            ]
             bound = threshold if finding.bound is None else finding.bound
             for place, of_seeds in _selected(finding, own, derivations):
                 observed = [_worst(finding, of_seeds.get(seed, [])) for seed in seeds]

@@ -20,7 +20,7 @@ from math import lcm
 from typing import Any
 
 from think_to_talk.formulas.counting import variables_of
-from think_to_talk.formulas.symbols import text_symbols
+from think_to_talk.formulas.symbols import digit_variable, text_symbols
 from think_to_talk.formulas.templates import Template
 from think_to_talk.formulas.wordings import Statement
 
@@ -39,14 +39,20 @@ _State = tuple[tuple[int, _Known], ...]
 _Text = tuple[str, ...]
 
 
-def ceiling_rows(template: Template) -> Iterator[dict[str, Any]]:
+def ceiling_rows(template: Template, digits: int = 0) -> Iterator[dict[str, Any]]:
     """The ceiling of each variable after each symbol of the problem, as rows of a file.
 
     template: of the task's problems.
+    digits: of each value that have ceilings, too, from the ones on.
     """
-    columns = [ceilings(template, variable) for variable in range(len(template.alternatives))]
-    for index, of_symbol in enumerate(zip(*columns, strict=True)):
-        for variable, ceiling in enumerate(of_symbol):
+    variables, places = range(len(template.alternatives)), (None, *range(digits))
+    columns = {
+        variable if place is None else digit_variable(variable, place): of_place
+        for variable in variables
+        for place, of_place in zip(places, _ceilings(template, variable, places), strict=True)
+    }
+    for index, of_symbol in enumerate(zip(*columns.values(), strict=True)):
+        for variable, ceiling in sorted(zip(columns, of_symbol, strict=True)):
             yield {"symbol_index": index, "variable": variable, "ceiling": ceiling}
 
 
@@ -55,15 +61,23 @@ def ceilings(template: Template, variable: int) -> list[float]:
 
     template: of the task's problems.
     variable: its index.
+    """
+    return _ceilings(template, variable, [None])[0]
+
+
+def _ceilings(template: Template, variable: int, places: Sequence[int | None]) -> list[list[float]]:
+    """[places][symbols of the problem] the ceilings of digits of a variable's values.
+
+    places: of the digits, 0 for the ones; None for the value itself.
     A ceiling is exactly 1 if every text up to the symbol determines the variable. A problem that is
     shorter than the longest one counts with its last ceiling from its end on. A template without
     problems has no ceilings.
     """
     writings = _writings(template, variable)
     n_equations = len(template.alternatives)
-    # {symbols read: weight of the problems that the best guess gets wrong}, and of those that end.
-    wrong: Counter[int] = Counter()
-    wrong_at_end: Counter[int] = Counter()
+    # {(place, symbols read): weight of the problems that are guessed wrong}, and of those that end.
+    wrong: Counter[tuple[int | None, int]] = Counter()
+    wrong_at_end: Counter[tuple[int | None, int]] = Counter()
     # {symbols read: {(equations read, state): number of texts}}
     waiting: defaultdict[int, Counter[tuple[int, _State]]] = defaultdict(Counter)
     nothing: _Known = frozenset({(None,) * n_equations})
@@ -73,18 +87,30 @@ def ceilings(template: Template, variable: int) -> list[float]:
         for (step, state), n_texts in waiting.pop(read).items():
             weights, state_after = _read_on(writings, step, state)
             for text, of_text in weights.items():
-                missed = n_texts * (of_text.total() - max(of_text.values()))
-                wrong[read + len(text)] += missed
-                if text in state_after and step == n_equations:
-                    wrong_at_end[read + len(text)] += missed
-                elif text in state_after:
+                for place in places:
+                    of_place = of_text if place is None else _of_digits(of_text, place)
+                    missed = n_texts * (of_place.total() - max(of_place.values(), default=0))
+                    wrong[place, read + len(text)] += missed
+                    if text in state_after and step == n_equations:
+                        wrong_at_end[place, read + len(text)] += missed
+                if text in state_after and step < n_equations:
                     waiting[read + len(text)][step + 1, state_after[text]] += n_texts
     total = sum(writing.weight * writing.n_problems() for writing in writings)
-    found = []
-    for read in range(1, max(wrong, default=0) + 1):
-        ended = sum(missed for end, missed in wrong_at_end.items() if end < read)
-        found.append((total - wrong[read] - ended) / total)
-    return found
+    length = max((end for _, end in wrong), default=0)
+
+    def share(place: int | None, read: int) -> float:
+        ended = sum(n for (of, end), n in wrong_at_end.items() if of == place and end < read)
+        return (total - wrong[place, read] - ended) / total
+
+    return [[share(place, read) for read in range(1, length + 1)] for place in places]
+
+
+def _of_digits(weights: Mapping[int, int], place: int) -> Counter[int]:
+    """{digit: weight} from {value: weight}; place: of the digit, 0 for the ones."""
+    digits: Counter[int] = Counter()
+    for value in weights:
+        digits[value // 10**place % 10] += weights[value]
+    return digits
 
 
 def _read_on(

@@ -36,9 +36,41 @@ TEMPLATE = "▪"
 TEMPLATE_EQUATION = -0.5
 
 
+#: The digits of a value, from the last one on.
+DIGIT_NAMES = ("ones", "tens", "hundreds")
+
+#: Variables at most, so many as capital letters: what is probed beside them, digits of values, has
+#: the numbers from here on.
+_MOST_VARIABLES = 26
+
+
+def digit_variable(variable: int, place: int) -> int:
+    """The number of a variable's digit in rows, in place of its index: beyond those of variables.
+
+    place: of the digit; 0 for the ones.
+    """
+    return variable + _MOST_VARIABLES * (1 + place)
+
+
+def probed_digit(variable: int) -> tuple[int, int | None]:
+    """(the index of a variable, the place of its digit) of a number in rows; None for its value."""
+    digit, index = divmod(variable, _MOST_VARIABLES)
+    return index, digit - 1 if digit else None
+
+
+def is_digit(variable: int | None) -> bool:
+    """Whether a number in rows is that of a variable's digit."""
+    return variable is not None and variable >= _MOST_VARIABLES
+
+
 def variable_symbol(variable: int) -> str:
-    """The name of a variable on the symbol axis, by its index in definition order: A, B ..."""
-    return chr(ord("A") + variable)
+    """The name of a variable on the symbol axis, by its index in definition order: A, B ...
+
+    Of a variable's digit, by its number (`digit_variable`), its name: `A tens`.
+    """
+    index, digit = probed_digit(variable)
+    name = chr(ord("A") + index)
+    return name if digit is None else f"{name} {DIGIT_NAMES[digit]}"
 
 
 def variable_number(symbol: str) -> int:

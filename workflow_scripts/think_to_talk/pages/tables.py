@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from think_to_talk.files.atomic import write_text
+from think_to_talk.formulas.symbols import DIGIT_NAMES, probed_digit
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 20px; }
@@ -73,7 +74,14 @@ def as_cells(rows: Iterable[Mapping[str, Any]], headings: Mapping[str, str]) -> 
 
 
 def _named(column: str, value: Any) -> Any:
-    """A value, but a name in place of a chat template's: -0.5, where equations are whole."""
+    """A value, but names in place of numbers that stand for something else.
+
+    A chat template is the equation -0.5, where equations are whole; digits of a variable's value
+    have numbers beyond those of variables: `0 tens`.
+    """
+    if column == "variable" and isinstance(value, int):
+        index, digit = probed_digit(value)
+        return value if digit is None else f"{index} {DIGIT_NAMES[digit]}"
     return "template" if column.endswith("equation") and isinstance(value, float) else value
 
 

@@ -19,13 +19,13 @@ import torch
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.shards import write_shard
 from think_to_talk.formulas.expressions import expressions
-from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.formulas.symbols import digit_variable, variable_symbol
 from think_to_talk.probes.accuracy import describe
 from think_to_talk.probes.cut import Cut
 from think_to_talk.probes.heldout import kept_rows
-from think_to_talk.probes.scoring import score
 from think_to_talk.probes.settings import ProbeSettings
 from think_to_talk.probes.splits import Split
+from think_to_talk.probes.targets import Targets
 from think_to_talk.probes.training import Training, trainable
 from think_to_talk.progress import progress
 
@@ -56,7 +56,9 @@ def fit_task(
         variables, classes, hidden] and `layer.{l}.bias` [positions, variables, classes]; NaN where
         there were too few rows to train on, or one class only. The held-out probes' are
         `layer.{l}.heldout.weight` and `layer.{l}.heldout.bias`, with a first axis of folds; the
-        metadata `heldout_parts` has, per variable, the fold of each expression or null (JSON).
+        metadata `heldout_parts` has, per variable, the fold of each expression or null (JSON). The
+        probes of digits (`settings.digits`) are `layer.{l}.digits.weight` and so on, the ones of
+        all variables before the tens.
     labels: `answers`, the variables' values, or `control`, the control labels of the seed.
     Raises InputError if shards and datasets do not fit together.
     """
@@ -77,7 +79,6 @@ def fit_task(
         n_classes=settings.n_classes,
     )
     where = f"{identity['model']} on {identity['task']} (seed {identity['seed']})"
-    _warn_of_unfitted(train, settings, where)
     metadata = dict(identity)
     train_parts = test_parts = None
     if settings.folds and labels == "answers":
@@ -86,19 +87,18 @@ def fit_task(
         metadata["heldout_parts"] = json.dumps(cut.parts)
         train_parts = cut.parts_of(read[0])[:, train.rows]
         test_parts = cut.parts_of(read[1])[:, test.rows]
+    targets = _targets(train, test, settings, train_parts, test_parts)
+    _warn_of_unfitted(targets, settings, where)
+    if train_parts is not None:
         _warn_of_no_heldout(train, train_parts, cut, settings, where)
-    training = Training(train, settings, train_parts)
     layers, hidden_size = test.shards.layers, test.hidden_size
     n_positions, n_targets = test.layout.n_positions, len(test.labels)
-    shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {}
-    for layer in layers:
-        shape: tuple[int, ...] = (n_positions, n_targets, settings.n_classes)
-        shapes[f"layer.{layer}.weight"] = (torch.float32, (*shape, hidden_size))
-        shapes[f"layer.{layer}.bias"] = (torch.float32, shape)
-        if train_parts is not None:
-            shape = (settings.folds, *shape)
-            shapes[f"layer.{layer}.heldout.weight"] = (torch.float32, (*shape, hidden_size))
-            shapes[f"layer.{layer}.heldout.bias"] = (torch.float32, shape)
+    shapes = {
+        name: shape
+        for layer in layers
+        for target in targets
+        for name, shape in target.shapes(layer, n_positions, hidden_size)
+    }
     # The solver keeps features, and a matrix [hidden, hidden] per variable and class.
     width = max(1, min(hidden_size, len(train.rows)))
     columns = max(len(train.rows), len(test.rows), n_targets * settings.n_classes * width)
@@ -115,30 +115,25 @@ def fit_task(
         for layer in layers:
             for start in range(0, n_positions, chunk):
                 positions = range(start, min(start + chunk, n_positions))
-                plain, heldout = training.fit(layer, positions)
-                for probes in (plain, heldout) if heldout else (plain,):
-                    n_probes += int(probes.fitted.sum())
-                    if probes.unsteady is not None:
-                        n_unsteady += int(probes.unsteady.sum())
-                stored[f"layer.{layer}.weight"][start : positions.stop] = plain.weight
-                stored[f"layer.{layer}.bias"][start : positions.stop] = plain.bias
-                if heldout is not None:
-                    place = slice(None), slice(start, positions.stop)
-                    weight, bias = heldout.weight.movedim(2, 0), heldout.bias.movedim(2, 0)
-                    stored[f"layer.{layer}.heldout.weight"][place] = weight
-                    stored[f"layer.{layer}.heldout.bias"][place] = bias
-                for position, scored in score(test, test_parts, layer, positions, plain, heldout):
-                    rows.append(
-                        {
-                            "layer": layer,
-                            **described[position],
-                            **scored,
-                            "solver": settings.solver,
-                            "n_train": int((train.length > position).sum()),
-                            "n_test": len(test.rows),
-                            "sample_ids": sample_ids,
-                        }
-                    )
+                for target in targets:
+                    plain, heldout = target.training.fit(layer, positions)
+                    for probes in (plain, heldout) if heldout else (plain,):
+                        n_probes += int(probes.fitted.sum())
+                        if probes.unsteady is not None:
+                            n_unsteady += int(probes.unsteady.sum())
+                    target.store(stored, layer, positions, plain, heldout)
+                    for position, scored in target.scored(layer, positions, plain, heldout):
+                        rows.append(
+                            {
+                                "layer": layer,
+                                **described[position],
+                                **scored,
+                                "solver": settings.solver,
+                                "n_train": int((train.length > position).sum()),
+                                "n_test": len(test.rows),
+                                "sample_ids": sample_ids,
+                            }
+                        )
                 bar.update(len(positions))
     write_jsonl(rows_path, rows)
     if n_unsteady:
@@ -150,26 +145,51 @@ def fit_task(
         )
 
 
-def _warn_of_unfitted(train: Split, settings: ProbeSettings, where: str) -> None:
+def _targets(
+    train: Split,
+    test: Split,
+    settings: ProbeSettings,
+    train_parts: torch.Tensor | None,
+    test_parts: torch.Tensor | None,
+) -> list[Targets]:
+    """What probes predict: values (or control labels), and the digits that are asked for.
+
+    train_parts, test_parts: [variables, rows] the part of each row's expression, which is that of
+        a variable's digits, too; None without held-out probes.
+    """
+    variables, n = range(len(test.labels)), settings.digits
+    of_values = Training(train, settings, train_parts)
+    targets = [Targets("", list(variables), of_values, test, test_parts)]
+    if n:
+        numbers = [digit_variable(variable, place) for place in range(n) for variable in variables]
+        parts = [part if part is None else part.repeat(n, 1) for part in (train_parts, test_parts)]
+        of_digits = Training(train.of_digits(n), settings.of_digits, parts[0])
+        targets.append(Targets("digits.", numbers, of_digits, test.of_digits(n), parts[1]))
+    return targets
+
+
+def _warn_of_unfitted(targets: Sequence[Targets], settings: ProbeSettings, where: str) -> None:
     """Warn of too few training rows, or else of variables with a single value in all of them.
 
     where: names model, task and seed.
     """
-    if len(train.rows) < settings.min_train_rows:
+    n_rows = len(targets[0].training.rows.rows)
+    if n_rows < settings.min_train_rows:
         warnings.warn(
-            f"{where}: only {len(train.rows)} {settings.train_on} rows to train probes on, "
+            f"{where}: only {n_rows} {settings.train_on} rows to train probes on, "
             f"{settings.min_train_rows} needed (probes.min_train_rows); scores are null. "
             "Set probes.train_on: all to train on every row",
             stacklevel=3,
         )
         return
-    for variable, labels in enumerate(train.labels):
-        if len(labels.unique()) < 2:
-            warnings.warn(
-                f"{where}: variable {variable_symbol(variable)} has the same label in all "
-                f"{len(labels)} rows to train probes on, two labels needed; its scores are null",
-                stacklevel=3,
-            )
+    for target in targets:
+        for variable, labels in zip(target.numbers, target.training.rows.labels, strict=True):
+            if len(labels.unique()) < 2:
+                warnings.warn(
+                    f"{where}: variable {variable_symbol(variable)} has the same label in all "
+                    f"{n_rows} rows to train probes on, two labels needed; its scores are null",
+                    stacklevel=3,
+                )
 
 
 def _warn_of_no_heldout(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ def score(
     positions: range,
     plain: Probes,
     heldout: Probes | None,
+    numbers: Sequence[int],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(position, keys of a probe row) per position and variable; null scores without a probe.
 
@@ -34,6 +35,7 @@ def score(
     positions: of the probes.
     plain: [positions, variables].
     heldout: [positions, variables, folds]. A row is predicted by the probe of its part.
+    numbers: [variables] what rows call each of them.
     """
     features, reached = test.features(layer, positions), test.reaches(positions)
     predictions = plain.predict(features)
@@ -46,8 +48,8 @@ def score(
         heldout_predictions = _of_own_part(heldout, features, parts)
         heldout_predictions[~reached[:, None].expand_as(predictions)] = NO_PREDICTION
     for i, position in enumerate(positions):
-        for variable, answers in enumerate(test.labels):
-            place = i, variable
+        for j, (variable, answers) in enumerate(zip(numbers, test.labels, strict=True)):
+            place = i, j
             known = _scored(predictions[place], answers, bool(fitted[place]))
             unseen = _scored(heldout_predictions[place], answers, bool(heldout_fitted[place]))
             yield (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.formulas.symbols import N_CLASSES
@@ -28,6 +28,7 @@ class ProbeSettings:
     folds: parts of a variable's expressions, each held out from one more probe; 0 for none.
     options: further keyword arguments of the solver; `sgd` takes a `seed`.
     n_classes: values that a probe tells apart.
+    digits: of each value that are probed, too, from the ones on.
     """
 
     solver: str
@@ -36,14 +37,20 @@ class ProbeSettings:
     folds: int
     options: Mapping[str, Any]
     n_classes: int = N_CLASSES
+    digits: int = 0
 
     @classmethod
     def from_config(cls, entry: Mapping[str, Any]) -> ProbeSettings:
         """Read the config's `probes` entry, reduced to the keys of its solver."""
         options = {key: value for key, value in entry.items() if key not in _COMMON_KEYS}
-        n_classes = options.pop("n_classes", N_CLASSES)
+        n_classes, digits = options.pop("n_classes", N_CLASSES), options.pop("digits", 0)
         common = {key: entry[key] for key in _COMMON_KEYS}
-        return cls(**common, options=options, n_classes=n_classes)
+        return cls(**common, options=options, n_classes=n_classes, digits=digits)
+
+    @property
+    def of_digits(self) -> ProbeSettings:
+        """How the probes of digits are fitted: as those of values, with ten classes."""
+        return replace(self, n_classes=N_CLASSES, digits=0)
 
     def fit(self, features: Tensor, labels: Tensor, mask: Tensor, numbers: Tensor) -> Probes:
         """Fit probes.

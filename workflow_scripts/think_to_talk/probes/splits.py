@@ -7,7 +7,7 @@ scores on another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,14 @@ class Split:
         )
         length = shards.read("input_length")[chosen]
         return cls(shards, rows, length, digits[rows].T, chosen, problems)
+
+    def of_digits(self, n: int) -> Split:
+        """The same rows with the last n digits of each value as labels, one place after another.
+
+        A digit that a value does not have is 0.
+        """
+        places = [self.labels // 10**place % 10 for place in range(n)]
+        return replace(self, labels=torch.cat(places))
 
     @cached_property
     def layout(self) -> Layout:

@@ -14,7 +14,7 @@ import torch
 
 from think_to_talk.errors import InputError
 from think_to_talk.files.shards import Shards
-from think_to_talk.formulas.symbols import variable_symbol
+from think_to_talk.formulas.symbols import is_digit, variable_symbol
 from think_to_talk.reading.rows import read_rows
 
 
@@ -63,10 +63,11 @@ def read_probe_weights(
     stored = Shards.open([path], {"model": model, "seed": str(seed), "task": task})
     parts = stored.metadata.get("heldout_parts")
     weight = stored.read(f"layer.{layer}.weight")
+    own = rows[(rows["layer"] == layer) & ~rows["variable"].map(is_digit)]
     return ProbeWeights(
         weight=weight,
         bias=stored.read(f"layer.{layer}.bias"),
-        rows=rows[rows["layer"] == layer].sort_values(["position", "variable"], ignore_index=True),
+        rows=own.sort_values(["position", "variable"], ignore_index=True),
         variables=[variable_symbol(variable) for variable in range(weight.shape[1])],
         heldout_weight=stored.read(f"layer.{layer}.heldout.weight") if parts else None,
         heldout_bias=stored.read(f"layer.{layer}.heldout.bias") if parts else None,

@@ -150,6 +150,7 @@ class ProbesEntry(Entry):
     train_on: str
     min_train_rows: int
     folds: int
+    targets: str
 
 
 @dataclass(frozen=True)

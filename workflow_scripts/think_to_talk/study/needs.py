@@ -15,6 +15,7 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import first_shots
+from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.models import hub
 from think_to_talk.models.checkpoints import check_code, checkpoint_files
 from think_to_talk.models.layers import saved_layers
@@ -191,8 +192,9 @@ class Needs:
         return 4 * probes * values * (1 + folds)
 
     def _n_weights(self, task: str) -> int:
-        """Rows of the probes' weights at a position: one per variable and class."""
-        return self.study.n_variables(task) * self.study.tasks[task].n_classes
+        """Rows of the probes' weights at a position: one per variable and class, digits too."""
+        classes = self.study.tasks[task].n_classes + N_CLASSES * self.study.n_digits(task)
+        return self.study.n_variables(task) * classes
 
     def probe_bytes(self, model: str, task: str) -> int:
         """Main memory of fitting the probes of a task."""

@@ -189,6 +189,11 @@ class StudyPlan:
         """Whether the chains of a task have results that the final answer follows from."""
         return bool(self.tasks[task].intermediate_variables)
 
+    def n_digits(self, task: str) -> int:
+        """The digits of each variable that are probed beside its value; none of single digits."""
+        largest = self.tasks[task].n_classes - 1
+        return len(str(largest)) if self.probes.targets == "digits" and largest > 9 else 0
+
     def n_variables(self, task: str) -> int:
         """Variables of a task's problems."""
         files = self.tasks[task].files

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from think_to_talk.formulas.symbols import NUMBER, SEPARATORS, variable_symbol
+from think_to_talk.formulas.symbols import NUMBER, SEPARATORS, is_digit, variable_symbol
 from think_to_talk.timing.symbol_axis import on_symbol_axis
 
 #: The variable that the question asks for.
@@ -39,7 +39,10 @@ ROLE_COLOURS = {
     None: ("#666666", "#A6A6A6"),
 }
 
-#: The role of each variable of a task; None where it is not known.
+#: Colours of digits of values, which have no role of their own, in turn.
+_DIGIT_COLOURS = ("#332288", "#882255", "#117733", "#999933", "#661100", "#6699CC")
+
+#: The role of each variable of a task; None where it is not known, and of digits.
 Roles = Mapping[int, str | None]
 
 #: A symbol that no token completes, so that probe rows do not name it.
@@ -77,10 +80,18 @@ def role_ranks(roles: Roles) -> dict[int, int]:
 def role_colours(roles: Roles) -> dict[int, str]:
     """{variable: the colour that its role has in every task}; variables of one role take turns."""
     colours = {}
-    for variable, rank in role_ranks(roles).items():
+    values = {variable: role for variable, role in roles.items() if not is_digit(variable)}
+    for variable, rank in role_ranks(values).items():
         of_role = ROLE_COLOURS[roles[variable]]
         colours[variable] = of_role[rank % len(of_role)]
+    for rank, variable in enumerate(sorted(filter(is_digit, roles))):
+        colours[variable] = _DIGIT_COLOURS[rank % len(_DIGIT_COLOURS)]
     return colours
+
+
+def of_values(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows without those of digits of variables' values."""
+    return [row for row in rows if not is_digit(row.get("variable"))]
 
 
 def role_label(variable: int, role: str | None) -> str:

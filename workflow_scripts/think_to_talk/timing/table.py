@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from think_to_talk.formulas.symbols import probed_digit
 from think_to_talk.timing.best_probes import best_before_and_after, best_layers, first_readable
 from think_to_talk.timing.bootstrap import cluster_interval
 from think_to_talk.timing.persistence import crossfit_score, persistence, settled_from
@@ -87,7 +88,7 @@ def timing_rows(
         t_star_heldout = heldout_star.get("relative_position")
         heldout_before, heldout_after = best_before_and_after(heldout, "heldout_score")
         t_text = determined_from(position_ceilings(own, ceiling_rows, variable))
-        texts = expressions[variable] if expressions else None
+        texts = expressions[probed_digit(variable)[0]] if expressions else None
         rows.append(
             {
                 **identity,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from think_to_talk.formulas.stated_values import number_in_place, stated_result
-from think_to_talk.formulas.symbols import sentences, text_symbols, variable_symbol
+from think_to_talk.formulas.symbols import probed_digit, sentences, text_symbols, variable_symbol
 
 Row = Mapping[str, Any]
 
@@ -54,13 +54,22 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
     """
     gold, written = generation["scratchpad"], generation["generation"]
     of_symbol = _names(text_symbols(generation["source"] + gold), positions)
-    names = [of_symbol.get(variable_symbol(variable)) for variable in variables]
+    probed = list(map(probed_digit, variables))
+    names = [of_symbol.get(variable_symbol(variable)) for variable, _ in probed]
     kept = ("row", "source", "generation", "correct", "aligned", "ended")
     return {
         **{key: generation[key] for key in kept},
         "gold": None if text_symbols(written) == text_symbols(gold) else gold,
-        "written": [last_number(written, name, stated_result(gold, name, names)) for name in names],
+        "written": [
+            _digit(last_number(written, name, stated_result(gold, name, names)), digit)
+            for name, (_, digit) in zip(names, probed, strict=True)
+        ],
     }
+
+
+def _digit(number: str | None, place: int | None) -> str | None:
+    """A digit of a number, 0 where it has none there, or the number itself without a place."""
+    return number if number is None or place is None else number.lstrip("-").zfill(9)[-1 - place]
 
 
 def last_number(chain: str, name: str | None, result: Sequence[str] = ()) -> str | None:
