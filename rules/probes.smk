@@ -21,7 +21,8 @@ def probe_settings(wildcards):
     settings = {key: getattr(probes, key) for key in keys}
     settings["n_classes"] = study.tasks[wildcards.task].n_classes
     # Control labels depend on a variable's name and value, not on an expression.
-    settings["folds"] = probes.folds if wildcards.probes == "probes" else 0
+    folds = study.folds(wildcards.task)
+    settings["folds"] = folds if wildcards.probes == "probes" else 0
     if probes.solver == "sgd":
         settings["seed"] = int(wildcards.seed)
     return settings

@@ -20,6 +20,7 @@ import torch
 from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.shards import write_shard
+from think_to_talk.formulas.answer_patterns import read_answer
 from think_to_talk.formulas.rows import is_correct
 from think_to_talk.hidden_states.decoding import Decoded, VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
@@ -150,6 +151,7 @@ def write_hidden_states(
                     "aligned": aligned,
                     "ended": ids[-1] in tokens.stop_ids,
                     "n_tokens": len(ids),
+                    **_final_answer(None if given else text, example),
                 }
                 stored["correct"][row] = aligned
             if symbols is None:
@@ -157,6 +159,18 @@ def write_hidden_states(
             bar.update(len(batch.rows))
     write_jsonl(generations_path, (generations[row] for row in range(n_rows)))
     _warn_of_misaligned(generations.values(), generations_path)
+
+
+def _final_answer(text: str | None, example: Mapping[str, Any]) -> dict[str, str | None]:
+    """What rows of free text have beside: the final answer as it is read, if it can be.
+
+    text: that the model wrote; None if it was given the gold chain.
+    """
+    if "spans" not in example:
+        return {}
+    pattern = example.get("answer_pattern")
+    known = pattern is not None and text is not None
+    return {"final_answer": read_answer(text, pattern) if known else None}
 
 
 def _warn_of_misaligned(generations: Iterable[Mapping[str, Any]], path: str | Path) -> None:

@@ -54,7 +54,9 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
     """
     gold, written = generation["scratchpad"], generation["generation"]
     of_symbol = _names(text_symbols(generation["source"] + gold), positions)
-    names = [of_symbol.get(variable_symbol(variable)) for variable in variables]
+    # Which of its words state a value is not known of free text.
+    is_read = "final_answer" not in generation
+    names = [of_symbol.get(variable_symbol(v)) if is_read else None for v in variables]
     kept = ("row", "source", "generation", "correct", "aligned", "ended")
     return {
         **{key: generation[key] for key in kept},
