@@ -8,6 +8,7 @@ from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
     choose_examples,
     encode_predictions,
+    example_data,
     examples_each,
     last_number,
 )
@@ -90,3 +91,16 @@ def test_equations_and_unknown_names_have_no_sentence_that_states_a_value():
     assert stated_result("b = 4 + a , a = 3 , b = 4 + 3 , b = 7", "b", ["a", "b"]) == []
     assert stated_result(GOLD, "Bob", ["Bob", None]) == []
     assert stated_result(GOLD, None, ["Al", "Bob"]) == []
+
+
+def test_which_words_of_free_text_state_a_value_is_not_known():
+    """Also where labels are those of variables, and a word stands before a number."""
+    generation = {
+        **{"row": 0, "source": "b = 3 ; b =?", "generation": "b = 3", "scratchpad": "b = 4"},
+        **{"correct": True, "aligned": False, "ended": True},
+    }
+    positions = [{"symbol": "A", "symbol_index": 0}]
+    symbolic = example_data(generation, positions, [0])
+    free = example_data({**generation, "final_answer": "3"}, positions, [0])
+    assert (symbolic["written"], free["written"]) == (["3"], [None])
+    assert {**symbolic, "written": None} == {**free, "written": None}

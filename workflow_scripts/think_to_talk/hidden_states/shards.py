@@ -169,15 +169,22 @@ def _final_answer(text: str | None, example: Mapping[str, Any]) -> dict[str, str
     if "spans" not in example:
         return {}
     pattern = example.get("answer_pattern")
-    known = pattern is not None and text is not None
-    return {"final_answer": read_answer(text, pattern) if known else None}
+    if pattern is None or text is None:
+        return {"final_answer": None}
+    return {"final_answer": read_answer(text, pattern)}
 
 
 def _warn_of_misaligned(generations: Iterable[Mapping[str, Any]], path: str | Path) -> None:
     """Say how many correct generations are left out of the rows that probes count as correct."""
     correct = [row for row in generations if row["correct"]]
     misaligned = sum(not row["aligned"] for row in correct)
-    if misaligned:
+    if misaligned and "final_answer" in correct[0]:
+        warnings.warn(
+            f"{path}: {misaligned} of {len(correct)} generations with the right answer are other "
+            "chains than the gold one: probes do not count them as correct (aligned: false)",
+            stacklevel=3,
+        )
+    elif misaligned:
         warnings.warn(
             f"{path}: {misaligned} of {len(correct)} correct generations are written in other "
             "tokens than the gold chain, so their hidden states stand at other positions: probes "

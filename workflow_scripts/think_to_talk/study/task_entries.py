@@ -118,10 +118,13 @@ class TaskEntry(Entry):
 
     @property
     def has_ceilings(self) -> bool:
-        """Whether what the text of its problems says is counted, or given."""
-        if self.files is not None:
-            return bool(self.given_ceilings)
-        return are_countable(self.template)
+        """Whether it is known what the text of its problems says: counted, or given."""
+        return self.is_counted or bool(self.given_ceilings)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether what the text of its problems says is counted."""
+        return self.is_generated and are_countable(self.template)
 
     @property
     def template_values(self) -> dict[str, Any]:
