@@ -109,6 +109,7 @@ def test_given_the_gold_chain_all_rows_have_all_spans(tmp_path, small):
         assert generation["generation"] == row["scratchpad"]
         # It is the gold chain's, not the model's.
         assert generation["final_answer"] is None
+        assert len(generation["spans"]) == 9
         assert not generation["correct"]
 
 
@@ -172,5 +173,8 @@ def test_own_chains_have_the_spans_before_they_depart(tmp_path):
     ):
         *_, answer = re.findall("= ([0-9]+)", generation["generation"]) or [None]
         assert generation["final_answer"] == answer
+        assert "".join(generation["spans"]) == "".join(
+            row[span["text"]][span["start"] : span["end"]] for span in row["spans"][:length]
+        )
         assert generation["correct"] == (answer == row["original_answer"])
         assert is_aligned == generation["aligned"] == (length == n_spans)

@@ -101,6 +101,6 @@ def test_which_words_of_free_text_state_a_value_is_not_known():
     }
     positions = [{"symbol": "A", "symbol_index": 0}]
     symbolic = example_data(generation, positions, [0])
-    free = example_data({**generation, "final_answer": "3"}, positions, [0])
+    free = example_data({**generation, "spans": ["b", "3"]}, positions, [0])
     assert (symbolic["written"], free["written"]) == (["3"], [None])
-    assert {**symbolic, "written": None} == {**free, "written": None}
+    assert {**symbolic, "written": [None], "spans": ["b", "3"]} == free

@@ -98,6 +98,9 @@ def test_the_example_of_the_page_is_studied_from_rows_to_figures(finished):
         assert (results / f"summary/figures/small/seed-1/{figure}.png").is_file()
     [shown] = study_in((results / "summary/explorer.html").read_text())["results"]
     assert shown["positions"]["symbol"] == SYMBOLS
+    for example in shown["examples"]:
+        given = read_jsonl(finished.folder / "test.jsonl")[example["row"]]
+        assert example["spans"] == [given[s["text"]][s["start"] : s["end"]] for s in given["spans"]]
     assert [each["written"] for each in shown["examples"]] == [[None, None]] * len(
         shown["examples"]
     )

@@ -29,6 +29,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.hidden_states.ragged import SymbolStates, decode_by_length
 from think_to_talk.progress import progress
 from think_to_talk.tokens.generations import is_aligned, textless_stops, written_texts
+from think_to_talk.tokens.spans import span_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -151,7 +152,7 @@ def write_hidden_states(
                     "aligned": aligned,
                     "ended": ids[-1] in tokens.stop_ids,
                     "n_tokens": len(ids),
-                    **_final_answer(None if given else text, example),
+                    **_of_free_text(None if given else text, example, stored["input_length"][row]),
                 }
                 stored["correct"][row] = aligned
             if symbols is None:
@@ -161,17 +162,22 @@ def write_hidden_states(
     _warn_of_misaligned(generations.values(), generations_path)
 
 
-def _final_answer(text: str | None, example: Mapping[str, Any]) -> dict[str, str | None]:
-    """What rows of free text have beside: the final answer as it is read, if it can be.
+def _of_free_text(
+    text: str | None, example: Mapping[str, Any], n_spans: torch.Tensor
+) -> dict[str, Any]:
+    """What generations of free text have beside: the final answer, and the spans as they are.
 
     text: that the model wrote; None if it was given the gold chain.
+    n_spans: [] those that have hidden states.
     """
     if "spans" not in example:
         return {}
     pattern = example.get("answer_pattern")
-    if pattern is None or text is None:
-        return {"final_answer": None}
-    return {"final_answer": read_answer(text, pattern)}
+    unread = pattern is None or text is None
+    return {
+        "final_answer": None if unread else read_answer(str(text), str(pattern)),
+        "spans": span_texts(example)[: int(n_spans)],
+    }
 
 
 def _warn_of_misaligned(generations: Iterable[Mapping[str, Any]], path: str | Path) -> None:
