@@ -17,6 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.schemas import StrictValidator
+from think_to_talk.reading.hidden_states import read_hidden_states
 from think_to_talk.study.configuration import complete, load_schema
 from think_to_talk.study.jobs import model_jobs, shared_jobs
 from think_to_talk.study.plan import StudyPlan
@@ -54,6 +55,7 @@ def finished(tmp_path_factory):
         **{"seeds": [1], "keep_hidden_states": True, "controls": {"thresholds": []}},
         "models": {"tiny": None, "small": entry},
         "probes": {**OVERLAY["probes"], "min_train_rows": 20},
+        "transfer": {"within": {"train": "friends", "test": "friends"}},
     }
     study = study_of(tmp_path_factory.mktemp("free") / "study", overlay)
     shown = re.search(r'\{"test": \d+, "probing_train": \d+\}', PROGRAM)
@@ -94,7 +96,7 @@ def test_the_example_of_the_page_is_studied_from_rows_to_figures(finished):
     generations = read_jsonl(own / "generations/friends/test.jsonl")
     validator = StrictValidator(load_schema("generation_row", REPOSITORY / "schemas"))
     assert not list(validator.iter_errors(generations[0]))
-    for figure in ("friends", "overview", "clocks"):
+    for figure in ("friends", "overview", "clocks", "transfer/within"):
         assert (results / f"summary/figures/small/seed-1/{figure}.png").is_file()
     [shown] = study_in((results / "summary/explorer.html").read_text())["results"]
     assert shown["positions"]["symbol"] == SYMBOLS
@@ -119,6 +121,25 @@ def test_what_the_grammar_would_give_is_what_the_rows_and_the_task_give(finished
     assert "this study has free text alone" in (summary / "findings.md").read_text()
     said = finished.output.stdout + finished.output.stderr
     assert said.count("tasks.friends: free text, not read by our grammar: held-out accuracies") == 1
+
+
+def test_probes_of_spans_are_tried_at_other_spans(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "small/seed-1/transfer/within.jsonl")
+    own = [(row["symbol_index"], row["symbol"]) for row in rows]
+    assert set(own) == set(enumerate(SYMBOLS))
+    for row in rows:
+        assert row["test_symbol"] == SYMBOLS
+        assert row["hits"][row["symbol_index"]] == pytest.approx(row["own_score"] * row["n_test"])
+
+
+def test_notebooks_read_the_states_of_spans(finished):
+    found = read_hidden_states(finished.folder / "results", "small", 1, "friends", 1)
+    assert list(found.positions["symbol"]) == SYMBOLS
+    assert found.states.shape == (ROWS["test"], len(SYMBOLS), 32)
+    given = read_jsonl(finished.folder / "test.jsonl")
+    assert found.labels.tolist() == [[row["targets"][name] for name in "AB"] for row in given]
+    assert set(found.length.tolist()) == {len(SYMBOLS)}
 
 
 def test_the_estimated_jobs_are_the_planned_ones(finished, raw_config, schema, monkeypatch):
