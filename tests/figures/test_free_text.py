@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from think_to_talk.controls.results import Result
+from think_to_talk.figures.controls import draw_control
 from think_to_talk.figures.overview import draw_overview
 from think_to_talk.figures.symbol_axis import label_symbols
 from think_to_talk.figures.transfer import draw_transfer
@@ -29,6 +31,14 @@ def test_a_line_ends_with_each_equation():
     assert places[~gaps].tolist() == [-3, -2, -1, 0, 1, 2, 3]
     parts = [part[~np.isnan(part)].tolist() for part in np.split(places, np.flatnonzero(gaps))]
     assert parts == [[-3, -2], [-1], [0, 1], [2, 3]]
+
+
+def test_a_line_of_a_control_ends_with_each_equation():
+    rows = [probe_row(place) for place in range(len(SPANS))]
+    result = Result(1, "t", rows, rows)
+    [panel] = draw_control("labels", "m", [result], []).axes
+    [line] = [line for line in panel.lines if line.get_label() == "A"]
+    assert np.flatnonzero(np.isnan(line.get_xdata())).tolist() == [2, 4, 7]
 
 
 @pytest.mark.parametrize("n_spans", [40, 100])

@@ -78,15 +78,15 @@ def draw_accuracy(
     score, low, high = (
         [row[f"{prefix}{key}"] for row in best] for key in ("score", "ci_low", "ci_high")
     )
-    ends = _ends(best) if all(joined) else []
+    ends = line_ends([row["equation"] for row in best]) if all(joined) else []
     draw_joined(panel, x, score, joined, {"color": colour, **line}, ends)
     draw_band(panel, x, low, high, joined, colour, alpha, ends)
 
 
-def _ends(best: ProbeRows) -> list[int]:
-    """The places, by their numbers, before which an equation ends."""
-    pairs = enumerate(pairwise(best), start=1)
-    return [place for place, (row, later) in pairs if row["equation"] != later["equation"]]
+def line_ends(equations: Iterable[float]) -> list[int]:
+    """The places, by their numbers, before which an equation ends; equations: of each place."""
+    pairs = enumerate(pairwise(equations), start=1)
+    return [place for place, (equation, later) in pairs if equation != later]
 
 
 def draw_joined(
