@@ -103,6 +103,7 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
         labels = _without_adjacent_words(labels)
     if len(symbols) > _MOST_LABELS:
         labels = equation_starts(symbols)
+    if len(labels) > _MOST_LABELS:
         step = -(-len(labels) // _MOST_LABELS_WITH_WORDS)
         labels = dict(list(labels.items())[::step])
     panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
