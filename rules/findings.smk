@@ -25,6 +25,8 @@ rule findings:
         runtime=10,
     params:
         models=study.controlled_models,
+        # Findings are about problems that are drawn, or in symbols.
+        free_text=FREE_TEXT_TASKS,
         templates={
             task: study.tasks[task].template_values
             for task in dict.fromkeys(result["task"] for result in study.results())

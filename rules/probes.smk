@@ -21,7 +21,9 @@ def probe_settings(wildcards):
     settings = {key: getattr(probes, key) for key in keys}
     settings["n_classes"] = study.tasks[wildcards.task].n_classes
     # Control labels depend on a variable's name and value, not on an expression.
-    settings["folds"] = probes.folds if wildcards.probes == "probes" else 0
+    settings["folds"] = (
+        study.folds(wildcards.task) if wildcards.probes == "probes" else 0
+    )
     if wildcards.probes == "probes" and study.n_digits(wildcards.task):
         settings["digits"] = study.n_digits(wildcards.task)
     if probes.solver == "sgd":

@@ -11,7 +11,9 @@ from think_to_talk.pages.findings import findings_html, findings_markdown, findi
 from think_to_talk.pages.tables import as_csv
 
 with job.running(globals()) as this:
-    timing = read_jsonl(this.input.timing)
+    timing = [
+        row for row in read_jsonl(this.input.timing) if row["task"] not in this.params.free_text
+    ]
     tables = {
         "timing": [row for row in timing if row["model"] in this.params.models],
         "clocks": read_jsonl(this.input.clocks),

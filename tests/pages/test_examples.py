@@ -107,3 +107,16 @@ def test_the_written_digit_of_a_variable_is_that_of_the_written_number():
     assert shown["written"] == ["40", "7", "0", "4", "0"]
     silent = {**generation, "generation": "k = 40"}
     assert example_data(silent, positions, [1, 53])["written"] == [None, None]
+
+
+def test_which_words_of_free_text_state_a_value_is_not_known():
+    """Also where labels are those of variables, and a word stands before a number."""
+    generation = {
+        **{"row": 0, "source": "b = 3 ; b =?", "generation": "b = 3", "scratchpad": "b = 4"},
+        **{"correct": True, "aligned": False, "ended": True},
+    }
+    positions = [{"symbol": "A", "symbol_index": 0}]
+    symbolic = example_data(generation, positions, [0])
+    free = example_data({**generation, "spans": ["b", "3"]}, positions, [0])
+    assert (symbolic["written"], free["written"]) == (["3"], [None])
+    assert {**symbolic, "written": [None], "spans": ["b", "3"]} == free

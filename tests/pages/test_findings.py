@@ -94,3 +94,13 @@ def test_the_opening_says_where_the_answer_is_decoded_and_leaves_out_what_does_n
         "``two`` (best accuracy before the chain: 0.200 to 0.400)."
     )
     assert kind.startswith("These are observations of 2 seeds, not findings")
+
+
+def test_a_study_of_free_text_alone_says_that_it_has_none():
+    said = (
+        "None: findings are about problems of templates and datasets in symbols, and this study "
+        "has free text alone."
+    )
+    assert findings_markdown([], MACHINE) == f"# Findings\n\n{said}\n"
+    assert f"<p>{said}</p>" in findings_html([], MACHINE)
+    assert findings_opening([]).strip() == said

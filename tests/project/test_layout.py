@@ -57,6 +57,8 @@ MAY_HASH = {
     "formulas": _DATA,
     "ceilings": _DATA,
     "dataset": _DATA,
+    "free_text": _DATA,
+    "given_ceilings": _DATA,
     "pairs": _DATA,
     "inconsistent_pairs": _DATA,
     "download": {"errors", "files", "models"},

@@ -13,7 +13,7 @@ from think_to_talk.study.configuration import complete
 
 #: Keys that a completed configuration may lack, of which no default can stand in the schema.
 OPTIONAL = {
-    task_entries.TaskEntry: {"equations", "files"},
+    task_entries.TaskEntry: {"equations", "files", "free_text"},
     entries.TrainingEntry: set(),
     entries.ModelEntry: {
         *(

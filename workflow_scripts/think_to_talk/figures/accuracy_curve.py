@@ -1,12 +1,14 @@
 """Curves of accuracy along the symbols, with their intervals, a panel per task.
 
 Most figures along the symbols share them. A line joins the symbols of one equation: the separators
-between equations, at which most accuracies drop, are left out of it and drawn lightly.
+between equations, at which most accuracies drop, are left out of it and drawn lightly. Free text
+may have none: then a line ends with each equation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,20 +78,33 @@ def draw_accuracy(
     score, low, high = (
         [row[f"{prefix}{key}"] for row in best] for key in ("score", "ci_low", "ci_high")
     )
-    draw_joined(panel, x, score, joined, {"color": colour, **line})
-    draw_band(panel, x, low, high, joined, colour, alpha)
+    ends = line_ends([row["equation"] for row in best]) if all(joined) else []
+    draw_joined(panel, x, score, joined, {"color": colour, **line}, ends)
+    draw_band(panel, x, low, high, joined, colour, alpha, ends)
+
+
+def line_ends(equations: Iterable[float]) -> list[int]:
+    """The places, by their numbers, before which an equation ends; equations: of each place."""
+    pairs = enumerate(pairwise(equations), start=1)
+    return [place for place, (equation, later) in pairs if equation != later]
 
 
 def draw_joined(
-    panel: Axes, x: Values, y: Values, joined: Sequence[bool], line: Mapping[str, Any]
+    panel: Axes,
+    x: Values,
+    y: Values,
+    joined: Sequence[bool],
+    line: Mapping[str, Any],
+    ends: Sequence[int] = (),
 ) -> None:
     """Draw a line through the places that are joined, and light marks, if it has marks, elsewhere.
 
     x, y: the places, those of the chain of thought from 0 on, and their values.
     joined: whether a place is on the line.
     line: how it is drawn, as matplotlib's arguments.
+    ends: places, by their numbers, before which the line has a gap, beside the one at 0.
     """
-    places, values = _with_gaps(x, joined, x, y)
+    places, values = _with_gaps(x, joined, ends, x, y)
     panel.plot(places, values, **{"linewidth": 0.9, **line})
     if line.get("marker"):
         light = {**line, "linestyle": "none", "alpha": 0.3, "markeredgewidth": 0, "label": None}
@@ -105,18 +120,24 @@ def draw_band(
     joined: Sequence[bool],
     colour: str,
     alpha: float,
+    ends: Sequence[int] = (),
 ) -> None:
     """Shade what lies between two lines of `draw_joined`."""
-    places, below, above = _with_gaps(x, joined, x, low, high)
+    places, below, above = _with_gaps(x, joined, ends, x, low, high)
     panel.fill_between(places, below, above, color=colour, alpha=alpha, linewidth=0)
 
 
-def _with_gaps(x: Values, joined: Sequence[bool], *lines: Values) -> list[np.ndarray]:
+def _with_gaps(
+    x: Values, joined: Sequence[bool], ends: Sequence[int], *lines: Values
+) -> list[np.ndarray]:
     """Places and values of lines, nan where a line has a gap.
 
     The question ends with no separator: a gap is put between it and the chain, at 0.
+
+    ends: as of `draw_joined`.
     """
     begin = [place for place, of_chain in enumerate(x) if of_chain >= 0][:1]
     places, *values = (np.array(line, dtype=float) for line in lines)
     kept = [np.where(joined, of_line, np.nan) for of_line in values]
-    return [np.insert(line, begin, np.nan) for line in (places, *kept)]
+    gaps = sorted({*begin, *ends})
+    return [np.insert(line, gaps, np.nan) for line in (places, *kept)]

@@ -6,7 +6,7 @@ accuracy there, as in `figures.overview`, averaged over seeds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,13 @@ from matplotlib.figure import Figure
 
 from think_to_talk.controls.kinds import Control
 from think_to_talk.controls.results import Result, Row, Rows
-from think_to_talk.figures.accuracy_curve import LIGHT, draw_band, draw_joined, task_panels
+from think_to_talk.figures.accuracy_curve import (
+    LIGHT,
+    draw_band,
+    draw_joined,
+    line_ends,
+    task_panels,
+)
 from think_to_talk.figures.style import HELDOUT_DASHES, VariableStyle, legend_above, variable_styles
 from think_to_talk.figures.symbol_axis import (
     CEILING,
@@ -53,7 +59,7 @@ class _TaskCurves:
         """Add the curves and marks of one seed."""
         on_axis = on_symbol_axis(result.probes)
         self.axis = [
-            {key: row[key] for key in ("symbol_index", "symbol", "relative_position")}
+            {key: row[key] for key in ("symbol_index", "symbol", "equation", "relative_position")}
             for row in on_axis
         ]
         self.styles = variable_styles(variable_roles(result.probes))
@@ -101,7 +107,11 @@ def draw_curves(
     marked = [variable for curves in tasks.values() for variable in curves.marks]
     for panel, (task, curves) in zip(panels, tasks.items(), strict=True):
         cot_start = draw_symbol_axis(panel, curves.axis)
-        joined = {row["symbol_index"] for row in curves.axis if row["symbol"] not in SEPARATORS}
+        joined = {
+            row["symbol_index"]: row["equation"]
+            for row in curves.axis
+            if row["symbol"] not in SEPARATORS
+        }
         band = control.compared_with == "timing"
         for variable, style in curves.styles.items():
             _draw_mean(panel, style, curves.main[variable], joined, cot_start, band=band)
@@ -143,7 +153,7 @@ def _draw_mean(
     panel: Axes,
     style: VariableStyle,
     of_seeds: Sequence[Curve],
-    joined: Collection[int],
+    joined: Mapping[int, float],
     cot_start: int,
     *,
     dashed: bool = False,
@@ -151,7 +161,7 @@ def _draw_mean(
 ) -> None:
     """The mean curve of a variable over seeds, with a band from the lowest to the highest.
 
-    joined: the `symbol_index` of places that are on the line.
+    joined: {the `symbol_index` of places that are on the line: their equation}.
     """
     places = sorted({place for curve in of_seeds for place in curve})
     scores = [[curve[place] for curve in of_seeds if place in curve] for place in places]
@@ -161,7 +171,10 @@ def _draw_mean(
     if not dashed:
         marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         line = {"color": style.colour, **marked}
-    draw_joined(panel, x, [float(np.mean(values)) for values in scores], on_line, line)
+    # Without separators, an equation ends where the next one begins.
+    ends = line_ends(joined[place] for place in places) if all(on_line) else []
+    means = [float(np.mean(values)) for values in scores]
+    draw_joined(panel, x, means, on_line, line, ends)
     if band:
         low, high = list(map(min, scores)), list(map(max, scores))
-        draw_band(panel, x, low, high, on_line, style.colour, alpha=0.25)
+        draw_band(panel, x, low, high, on_line, style.colour, 0.25, ends)

@@ -95,13 +95,17 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
     """Write symbols below a panel, separators lightly, and words upright.
 
     symbols: {place on the horizontal axis: symbol}, in order. Of more than have room, only the
-        first of each equation is written, and no word beside another.
+        first of each equation is written, and no word beside another; of free text without
+        separators, one of several.
     """
     labels = dict(symbols)
     if len(symbols) > _MOST_LABELS_WITH_WORDS:
         labels = _without_adjacent_words(labels)
     if len(symbols) > _MOST_LABELS:
         labels = equation_starts(symbols)
+    if len(labels) > _MOST_LABELS:
+        step = -(-len(labels) // _MOST_LABELS_WITH_WORDS)
+        labels = dict(list(labels.items())[::step])
     panel.set_xticks(list(labels), list(labels.values()), family=LETTERS)
     for label, symbol in zip(panel.get_xticklabels(), labels.values(), strict=True):
         if symbol in SEPARATORS:
@@ -112,7 +116,12 @@ def label_symbols(panel: Axes, symbols: Mapping[int, str]) -> None:
 
 
 def equation_starts(symbols: Mapping[int, str]) -> dict[int, str]:
-    """Of symbols in order, {place: symbol}, the first of each equation."""
+    """Of symbols in order, {place: symbol}, the first of each equation.
+
+    All of free text without separators, whose equations do not begin behind one.
+    """
+    if not {*SEPARATORS, "?"} & {*symbols.values()}:
+        return dict(symbols)
     starts = {}
     previous = SEPARATORS[0]
     for place, symbol in symbols.items():

@@ -50,6 +50,8 @@ def read_dataset(
 
 def _contradictions(row: Mapping[str, Any], n_variables: int) -> Iterator[tuple[str, str]]:
     """(key, problem) of each key of a row that disagrees with another."""
+    if "spans" in row:
+        yield "spans", "expected symbols; marked spans are of a task with `free_text: {}`"
     if "symbolic_source" in row:
         yield "symbolic_source", "expected symbols; give a worded task's equations and wording"
     questions, answers = row["intermediate_questions"], row["intermediate_answers"]

@@ -45,10 +45,13 @@ def expressions(row: Mapping[str, Any]) -> Expressions:
     """The expression of each variable of a dataset row, in definition order.
 
     None where the problem does not have exactly one equation of the variable, or an operand has no
-    value.
+    value. Free text gives its expressions itself; a target without one counts as a number.
     """
     names = [question.removesuffix(" =") for question in row["intermediate_questions"]]
     values = dict(zip(names, row["intermediate_answers"], strict=True))
+    if "spans" in row:
+        given = row.get("expressions", {})
+        return [Expression(values[name], given.get(name, ""), name in given) for name in names]
     right: dict[str, list[Term] | None] = {}
     source = row.get("symbolic_source", row["source"])
     for equation in source.rpartition(";")[0].split(","):

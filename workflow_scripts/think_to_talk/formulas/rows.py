@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.answer_patterns import read_answer
 from think_to_talk.formulas.symbols import text_symbols
 
 
@@ -23,8 +24,12 @@ def base_row(pair: Mapping[str, Any]) -> dict[str, Any]:
 def is_correct(generation: str, example: Mapping[str, Any]) -> bool:
     """Whether a generation, up to its newline, has the symbols of the gold scratchpad.
 
-    Spaces between symbols are ignored; `1 2` is not the number `12`.
+    Spaces between symbols are ignored; `1 2` is not the number `12`. Of free text with an answer
+    pattern, whether the final answer is right.
     """
+    if "answer_pattern" in example:
+        read = read_answer(generation.split("\n")[0], example["answer_pattern"])
+        return read == example["original_answer"]
     return text_symbols(generation.split("\n")[0]) == text_symbols(example["scratchpad"])
 
 

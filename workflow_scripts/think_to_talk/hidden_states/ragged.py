@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import torch
@@ -75,7 +76,7 @@ class SymbolStates:
         """The token of each position, and whether each is the last token of its symbol alone.
 
         Positions after the end of a generation are left out. A chain of thought in other tokens
-        than the gold one is read symbol by symbol, too.
+        than the gold one is read symbol by symbol, too; that of free text up to where it departs.
 
         row: of the shard.
         generated: ids of its generation, of which hidden states are kept.
@@ -89,6 +90,11 @@ class SymbolStates:
         ended_otherwise = len(generated) == n_gold and generated[-1] in self._tokens.stop_ids
         if generated == gold[: len(generated)] or (ended_otherwise and generated[:-1] == gold[:-1]):
             return [token for token in tokens if token < end], True
+        if self._tokens.layout.numbers is not None:
+            # Where the spans of free text are in another chain is not known.
+            same = (written == wanted for written, wanted in zip(generated, gold, strict=False))
+            n_same = len(list(takewhile(bool, same)))
+            return [token for token in tokens if token < n_problem + n_same], False
         written = generated_symbol_tokens(self._tokenizer, generated, self._tokens.stop_ids)
         chain = [symbol for symbol in self._chain_symbols if symbol < len(written)]
         alone = all(

@@ -20,6 +20,7 @@ import torch
 from think_to_talk.errors import InputError
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.shards import write_shard
+from think_to_talk.formulas.answer_patterns import read_answer
 from think_to_talk.formulas.rows import is_correct
 from think_to_talk.hidden_states.decoding import Decoded, VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
@@ -28,6 +29,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.hidden_states.ragged import SymbolStates, decode_by_length
 from think_to_talk.progress import progress
 from think_to_talk.tokens.generations import is_aligned, textless_stops, written_texts
+from think_to_talk.tokens.spans import span_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -150,6 +152,7 @@ def write_hidden_states(
                     "aligned": aligned,
                     "ended": ids[-1] in tokens.stop_ids,
                     "n_tokens": len(ids),
+                    **_of_free_text(None if given else text, example, stored["input_length"][row]),
                 }
                 stored["correct"][row] = aligned
             if symbols is None:
@@ -159,11 +162,35 @@ def write_hidden_states(
     _warn_of_misaligned(generations.values(), generations_path)
 
 
+def _of_free_text(
+    text: str | None, example: Mapping[str, Any], n_spans: torch.Tensor
+) -> dict[str, Any]:
+    """What generations of free text have beside: the final answer, and the spans as they are.
+
+    text: that the model wrote; None if it was given the gold chain.
+    n_spans: [] those that have hidden states.
+    """
+    if "spans" not in example:
+        return {}
+    pattern = example.get("answer_pattern")
+    unread = pattern is None or text is None
+    return {
+        "final_answer": None if unread else read_answer(str(text), str(pattern)),
+        "spans": span_texts(example)[: int(n_spans)],
+    }
+
+
 def _warn_of_misaligned(generations: Iterable[Mapping[str, Any]], path: str | Path) -> None:
     """Say how many correct generations are left out of the rows that probes count as correct."""
     correct = [row for row in generations if row["correct"]]
     misaligned = sum(not row["aligned"] for row in correct)
-    if misaligned:
+    if misaligned and "final_answer" in correct[0]:
+        warnings.warn(
+            f"{path}: {misaligned} of {len(correct)} generations with the right answer are other "
+            "chains than the gold one: probes do not count them as correct (aligned: false)",
+            stacklevel=3,
+        )
+    elif misaligned:
         warnings.warn(
             f"{path}: {misaligned} of {len(correct)} correct generations are written in other "
             "tokens than the gold chain, so their hidden states stand at other positions: probes "

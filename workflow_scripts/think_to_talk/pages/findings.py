@@ -71,6 +71,12 @@ def findings_opening(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _introduction(rows: Sequence[Mapping[str, Any]], machine: str) -> Iterator[str]:
+    if not rows:
+        yield (
+            "None: findings are about problems of templates and datasets in symbols, and this "
+            "study has free text alone."
+        )
+        return
     seeds = rows[0]["seeds"]
     listed = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
     yield f"Made on {machine}, with {listed}. A model trained on another processor can differ."

@@ -18,6 +18,7 @@ from think_to_talk.formulas.templates import Template
 from think_to_talk.models.checkpoints import checkpoint_files
 from think_to_talk.models.layers import saved_layers
 from think_to_talk.study.entries import ModelEntry, TrainingEntry, model_entries, published_entries
+from think_to_talk.study.free_text_tasks import free_text_contradictions
 from think_to_talk.study.single_tokens import single_token_contradictions
 from think_to_talk.study.task_entries import TaskEntry, task_entries
 from think_to_talk.study.transfers import transfer_entries
@@ -102,6 +103,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             except InputError as error:
                 yield f"tasks.{name}: {error}"
     yield from worded_contradictions(config, tasks, models)
+    yield from free_text_contradictions(config, tasks, models)
     yield from single_token_contradictions(config, tasks, models)
     for name, model in models.items():
         where = f"models.{name}"

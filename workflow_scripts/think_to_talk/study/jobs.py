@@ -62,6 +62,7 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
     trained = {task for model in models.values() for task in model.training_tasks}
     used = trained | {task for model in models.values() for task in model.tasks}
     generated = sum(study.tasks[task].is_generated for task in used)
+    free_text = sum(study.tasks[task].is_free_text for task in used)
     # Pairs are also made to keep them out of what a model is trained on.
     patched = {task for model in models for task in study.patched_tasks(model)}
     free = {task for model in models for task in study.freely_writing_tasks(model)}
@@ -70,8 +71,10 @@ def shared_jobs(study: StudyPlan) -> dict[str, int]:
     probed |= {task for entry in published for task in entry.files}
     return {
         "formulas": seeds * generated,
-        "ceilings": sum(study.tasks[task].is_generated for task in probed),
-        "dataset": seeds * (len(used) - generated) * len(STUDIED_SPLITS),
+        "ceilings": sum(study.tasks[task].is_counted for task in probed),
+        "given_ceilings": sum(bool(study.tasks[task].given_ceilings) for task in probed),
+        "dataset": seeds * (len(used) - generated - free_text) * len(STUDIED_SPLITS),
+        "free_text": seeds * free_text * len(STUDIED_SPLITS),
         "pairs": seeds * sum(len(study.tasks[task].edits) for task in trained | patched | free),
         "inconsistent_pairs": seeds * sum(map(study.has_results, trained | inconsistent)),
         "published_probes": n_published,

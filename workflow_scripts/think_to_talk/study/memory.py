@@ -70,16 +70,25 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Prompt:
-    """The length of a task's rows in tokens: few-shot examples (shared), problem and gold chain."""
+    """The length of a task's rows in tokens: few-shot examples (shared), problem and gold chain.
+
+    spans: of free text, whose hidden states are stored; None of other tasks.
+    """
 
     prefix: int
     problem: int
     chain: int
+    spans: int | None = None
 
     @property
     def positions(self) -> int:
-        """Token positions whose hidden states are stored."""
+        """Tokens of problem and chain."""
         return self.problem + self.chain
+
+    @property
+    def stored(self) -> int:
+        """Positions whose hidden states are stored: all of these, or the spans of free text."""
+        return self.positions if self.spans is None else self.spans
 
     def of_a_chat(self, shots: int, chat: Mapping[str, Any]) -> Prompt:
         """The same in a chat, with the tokens of its template.
@@ -91,6 +100,7 @@ class Prompt:
             self.prefix + _TEMPLATE_HEAD + system + shots * _TEMPLATE_TURNS,
             self.problem + _TEMPLATE_TURNS // 2,
             self.chain,
+            self.spans,
         )
 
 

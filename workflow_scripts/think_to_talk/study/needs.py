@@ -26,6 +26,7 @@ from think_to_talk.study import work as work_
 from think_to_talk.study.cached_method import cached_method
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.entries import ModelEntry
+from think_to_talk.study.free_text_tasks import check_ceilings, free_text_notes
 from think_to_talk.study.later_work import LaterWork
 from think_to_talk.study.lengths import length_warnings
 from think_to_talk.study.memory import Placement, Prompt, expected_tokens
@@ -125,7 +126,8 @@ class Needs:
         except InputError as error:
             raise InputError(f"models.{model}.{error} (tasks.{task})") from None
         digits = len(str(self.study.tasks[task].values["values"][1]))
-        prompt = Prompt(*(expected_tokens(text, digits) for text in (shots, source, target)))
+        prefix, problem, chain = (expected_tokens(t, digits) for t in (shots, source, target))
+        prompt = Prompt(prefix, problem, chain, self.study.n_spans(task))
         return prompt.of_a_chat(len(shots.splitlines()), chat) if chat else prompt
 
     def dtype(self, model: str) -> str:
@@ -180,15 +182,15 @@ class Needs:
 
     def hidden_state_bytes(self, model: str, task: str, rows: int) -> int:
         """Bytes of the hidden states of so many rows of a task; ids and flags add a thousandth."""
-        values = rows * self.prompt(model, task).positions * len(self.layers(model))
+        values = rows * self.prompt(model, task).stored * len(self.layers(model))
         return values * self.sizes(model).hidden_size * DTYPE_BYTES[self.stored_dtype(model)]
 
     def probe_weight_bytes(self, model: str, task: str) -> int:
         """Bytes of the weights of a task's probes, in fp32."""
-        probes = len(self.layers(model)) * self.prompt(model, task).positions
+        probes = len(self.layers(model)) * self.prompt(model, task).stored
         values = self._n_weights(task) * (self.sizes(model).hidden_size + 1)
         # A held-out probe per fold beside each plain one.
-        folds = self.study.probes.folds
+        folds = self.study.folds(task)
         return 4 * probes * values * (1 + folds)
 
     def _n_weights(self, task: str) -> int:
@@ -226,6 +228,7 @@ class Needs:
         """
         for task, split in itertools.product(self.study.tasks, STUDIED_SPLITS):
             self.study.shards(task, split)
+        check_ceilings(self.study)
         for transfer in self.study.transfers:
             self.study.transferred_variables(transfer)
         for model in self.study.models:
@@ -235,6 +238,7 @@ class Needs:
             *length_warnings(self.study),
             *self._warnings_of_sizes(),
             *self._warnings_of_ceilings(),
+            *free_text_notes(self.study),
         ]
 
     def _warnings_of_ceilings(self) -> Iterator[str]:

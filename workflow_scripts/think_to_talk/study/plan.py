@@ -15,7 +15,7 @@ from typing import Any
 
 from think_to_talk.controls.kinds import CONTROLS
 from think_to_talk.errors import InputError
-from think_to_talk.files.external import count_lines, read_external
+from think_to_talk.files.external import count_lines
 from think_to_talk.formulas.cuts import shortened
 from think_to_talk.formulas.datasets import (
     PROMPTED_SPLITS,
@@ -32,6 +32,7 @@ from think_to_talk.study.entries import (
     model_entries,
     published_entries,
 )
+from think_to_talk.study.first_rows import first_row
 from think_to_talk.study.task_entries import task_entries
 from think_to_talk.study.transfers import transfer_entries
 
@@ -199,7 +200,24 @@ class StudyPlan:
         files = self.tasks[task].files
         if files is None:
             return len(self.tasks[task].equations)
-        return len(_first_row(Path(files["test"]))["intermediate_questions"])
+        return len(self.first_row(task)["intermediate_questions"])
+
+    @cached_method
+    def first_row(self, task: str) -> dict[str, Any]:
+        """The first test row of an existing dataset, of which all others have the layout."""
+        entry = self.tasks[task]
+        assert entry.files is not None
+        return first_row(entry.files["test"], entry.free_text)
+
+    def n_spans(self, task: str) -> int | None:
+        """Marked spans of a row of free text; None of other tasks."""
+        return len(self.first_row(task)["spans"]) if self.tasks[task].is_free_text else None
+
+    def folds(self, task: str) -> int:
+        """Folds of a task's held-out probes; none of free text whose rows give no expressions."""
+        if self.tasks[task].is_free_text and not self.first_row(task).get("expressions"):
+            return 0
+        return self.probes.folds
 
     @cached_method
     def n_rows(self, task: str, split: str) -> int:
@@ -245,7 +263,7 @@ class StudyPlan:
         """The few-shot context, problem and chain of one row of a task."""
         entry = self.tasks[task]
         if entry.files is not None:
-            row = _first_row(Path(entry.files["test"]))
+            row = self.first_row(task)
         else:
             problems, examples = task_templates(entry.values)
             seed = self.seeds[0]
@@ -273,17 +291,3 @@ class StudyPlan:
         for model in self.models_of_kind("local"):
             files += self.checkpoint_files(model)
         return files
-
-
-def _first_row(path: Path) -> dict[str, Any]:
-    """The first row of an existing dataset, of which all others have the layout."""
-    row = next(read_external(path))
-    row.setdefault("few_shot_context", "")
-    wanted = {
-        **{"source": str, "target": str, "intermediate_questions": list},
-        **{"few_shot_context": str, "scratchpad": str},
-    }
-    for key, kind in wanted.items():
-        if not isinstance(row.get(key), kind):
-            raise InputError(f"{path}, line 1, key {key!r}: expected a {kind.__name__}")
-    return row

@@ -51,6 +51,7 @@ class TaskEntry(Entry):
     chain: of thought, `full`, `none`, or the equations after which it is cut.
     equations: of the template, one per variable; none for an existing dataset.
     files: {split: file of the existing dataset}; none for a template.
+    free_text: of a dataset in any words, how answers are read, and ceilings; None for symbols.
     """
 
     values: Mapping[str, Any]
@@ -60,11 +61,28 @@ class TaskEntry(Entry):
     chain: str | int
     equations: Sequence[str] = ()
     files: Mapping[str, str] | None = None
+    free_text: Mapping[str, Any] | None = None
 
     @property
     def is_generated(self) -> bool:
         """Whether its problems are drawn from a template."""
         return self.files is None
+
+    @property
+    def is_free_text(self) -> bool:
+        """Whether its rows are in any words, with marked spans."""
+        return self.free_text is not None
+
+    @property
+    def given_ceilings(self) -> Mapping[str, Sequence[float]]:
+        """{target: its ceiling after each span of the source}, of free text that gives them."""
+        return (self.free_text or {}).get("ceilings", {})
+
+    @property
+    def read_settings(self) -> dict[str, Any]:
+        """What its rows depend on of `free_text`: all except ceilings."""
+        settings = self.free_text or {}
+        return {key: value for key, value in settings.items() if key != "ceilings"}
 
     @property
     def existing_files(self) -> list[str]:
@@ -89,6 +107,8 @@ class TaskEntry(Entry):
     @property
     def has_single_characters(self) -> bool:
         """Whether each symbol of its texts is a single character."""
+        if self.is_free_text:
+            return False
         return self.n_classes == N_CLASSES and all(len(word) == 1 for word in self.words)
 
     @property
@@ -98,6 +118,11 @@ class TaskEntry(Entry):
 
     @property
     def has_ceilings(self) -> bool:
+        """Whether it is known what the text of its problems says: counted, or given."""
+        return self.is_counted or bool(self.given_ceilings)
+
+    @property
+    def is_counted(self) -> bool:
         """Whether what the text of its problems says is counted."""
         return self.is_generated and are_countable(self.template)
 

@@ -97,7 +97,7 @@ class TransferNeeds:
     def minutes(self, model: str, transfer: str) -> int:
         """Time limit of a job."""
         needs, task = self._needs, self._needs.study.transfers[transfer].test
-        states = needs.prompt(model, task).positions * len(needs.layers(model))
+        states = needs.prompt(model, task).stored * len(needs.layers(model))
         products = states * needs.study.n_rows(task, "test") * needs.sizes(model).hidden_size
         return work_.minutes_of_products(2.0 * products * self._n_scores(model, transfer))
 
@@ -106,4 +106,4 @@ class TransferNeeds:
         trained = self._needs.study.transfers[transfer].whose("trained", model)
         n_variables = len(self._needs.study.transferred_variables(transfer))
         n_classes = self._needs.study.tasks[trained["task"]].n_classes
-        return self._needs.prompt(**trained).positions * n_variables * n_classes
+        return self._needs.prompt(**trained).stored * n_variables * n_classes

@@ -192,5 +192,5 @@ def probe_minutes(
     weights: rows of the probes' weights at a position, one per variable and class.
     """
     flops = 4 * train_rows * sizes.hidden_size * weights * steps
-    seconds = layers * prompt.positions * flops / (probe_cores(sizes) * CPU_FLOPS)
+    seconds = layers * prompt.stored * flops / (probe_cores(sizes) * CPU_FLOPS)
     return math.ceil(_LEAST_MINUTES + _RUNTIME_MARGIN * seconds / 60)

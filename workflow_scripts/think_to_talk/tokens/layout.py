@@ -24,12 +24,15 @@ class Layout:
         token of a chat template, which stands between the problem and the chain of thought.
     completes: [positions] whether it completes that symbol (false for a lone space before it).
     n_problem: positions before the chain of thought; position n_problem is t = 0.
+    numbers: [symbols] of free text, the equations as its rows give them; None where they follow
+        from the symbols.
     """
 
     symbols: tuple[str, ...]
     position_symbol: tuple[int | None, ...]
     completes: tuple[bool, ...]
     n_problem: int
+    numbers: tuple[int, ...] | None = None
 
     @property
     def n_positions(self) -> int:
@@ -39,6 +42,8 @@ class Layout:
     @property
     def n_problem_symbols(self) -> int:
         """Symbols of the problem."""
+        if self.numbers is not None:
+            return sum(number < 0 for number in self.numbers)
         return self.symbols.index("?") + 1
 
     def equations(self) -> list[int]:
@@ -47,6 +52,8 @@ class Layout:
         The question is -1 and the problem's equations are -2, -3 ... counted backwards. A separator
         belongs to the equation before it.
         """
+        if self.numbers is not None:
+            return list(self.numbers)
         numbers, current = [], 0
         for symbol in self.symbols:
             numbers.append(current)
@@ -80,12 +87,16 @@ class Layout:
 
     def dumps(self) -> str:
         """The layout as JSON, for a shard's metadata."""
-        return json.dumps(asdict(self))
+        found = asdict(self)
+        if self.numbers is None:
+            del found["numbers"]
+        return json.dumps(found)
 
     @classmethod
     def loads(cls, text: str) -> Layout:
         """Read what `dumps` wrote."""
         fields: dict[str, Any] = json.loads(text)
-        for name in ("symbols", "position_symbol", "completes"):
-            fields[name] = tuple(fields[name])
+        for name in ("symbols", "position_symbol", "completes", "numbers"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
         return cls(**fields)

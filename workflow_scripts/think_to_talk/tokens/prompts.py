@@ -26,6 +26,7 @@ from think_to_talk.formulas.symbols import (
 )
 from think_to_talk.tokens.chat import Chat, rendered_rows
 from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.spans import lay_out_spans
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -182,11 +183,14 @@ def lay_out(
     """The layout of one row, in which operators are not yet merged to `±`.
 
     row: `source`, `target`, `intermediate_questions` and, of a worded task, `operator_words` of a
-        dataset row.
+        dataset row, or a row of free text.
     spans: [positions] (start, end) of each token in characters, relative to the problem's start;
         None for tokens of a chat template.
     n_problem: positions before the chain of thought.
+    Raises InputError if no token ends with a span of free text.
     """
+    if "spans" in row:
+        return lay_out_spans(row, spans, n_problem)
     text = row["source"] + row["target"]
     names = {
         question.split()[0]: variable_symbol(i)

@@ -3,20 +3,23 @@
 A word or a number may take one token in one row and two in another. Then a position of the task is
 a symbol, and its hidden state is that of the token that completes it, row by row. A symbol that
 shares its last token with a later one in some row has no position. Tasks whose rows all tokenize
-alike have a position per token (`tokens.prompts.align`). `tokens.write_shards` stores the tokens of
-a symbol, and `hidden_states.ragged` picks the hidden states.
+alike have a position per token (`tokens.prompts.align`). The positions of free text are its spans
+(`tokens.spans`). `tokens.write_shards` stores the tokens of a symbol, and `hidden_states.ragged`
+picks the hidden states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
+from think_to_talk.formulas.spans import axis
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, align, merged_symbols, shape
+from think_to_talk.tokens.spans import span_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,10 +34,12 @@ class TaskLayout:
     layout: of tokens, or of symbols where rows do not tokenize alike.
     symbol_token: [rows][positions] the token that completes each position's symbol, counted from
         the problem's first token; None if rows tokenize alike: a position is a token.
+    marked: of free text, the spans of the first row; None of other tasks.
     """
 
     layout: Layout
     symbol_token: list[list[int]] | None = None
+    marked: list[str] | None = None
 
     @classmethod
     def of(
@@ -47,6 +52,8 @@ class TaskLayout:
         Raises InputError, as `align` does, if rows differ in their symbols or in their prefix.
         """
         first = tokenized[0]
+        if first.layout.numbers is not None:
+            return cls._of_spans(rows, tokenized)
         same_tokens = all(
             (row.layout.position_symbol, row.layout.n_problem)
             == (first.layout.position_symbol, first.layout.n_problem)
@@ -74,11 +81,36 @@ class TaskLayout:
         )
         return cls(layout, [[of_row[symbol] for symbol in common] for of_row in completing])
 
+    @classmethod
+    def _of_spans(cls, rows: Rows, tokenized: Sequence[TokenizedRow]) -> TaskLayout:
+        """The layout of free text, whose positions are its spans. Raises as `of`."""
+        first = tokenized[0]
+        for number, (row, of_row) in enumerate(zip(rows, tokenized, strict=True)):
+            if axis(row["spans"]) != axis(rows[0]["spans"]):
+                raise InputError(
+                    f"row {number} {row['source'][:60]!r} has other labels or equations of spans "
+                    f"than row 0 {rows[0]['source'][:60]!r}; the rows of a task share one axis, "
+                    "also those of both splits"
+                )
+            if of_row.prefix != first.prefix:
+                raise InputError(
+                    f"row {number} {row['source'][:60]!r} has another few_shot_context than row 0 "
+                    f"{rows[0]['source'][:60]!r}; expected the same in all rows of a task"
+                )
+        n = len(first.layout.symbols)
+        layout = replace(first.layout, position_symbol=tuple(range(n)), completes=(True,) * n)
+        layout = replace(layout, n_problem=layout.n_problem_symbols)
+        completing = [_completing(row.layout) for row in tokenized]
+        tokens = [[of_row[span] for span in range(n)] for of_row in completing]
+        return cls(layout, tokens, span_texts(rows[0]))
+
     def texts(self, tokens: Sequence[str]) -> list[str]:
         """[positions] the tokens of the first row as text: of a symbol, all up to its last.
 
-        tokens: of the first row.
+        tokens: of the first row; of free text, the spans are returned.
         """
+        if self.marked is not None:
+            return self.marked
         if self.symbol_token is None:
             return list(tokens)
         ends = [token + 1 for token in self.symbol_token[0]]

@@ -64,7 +64,7 @@ def write_token_shards(
         check_published(tokenizer, texts, bos)
     tokenized = list(tokenize(tokenizer, rows, shots, bos, chat))
     layouts = TaskLayout.of(tokenizer, rows, tokenized)
-    if layouts.symbol_token is not None:
+    if layouts.symbol_token is not None and layouts.marked is None:
         warnings.warn(
             f"rows of {identity['task']} do not tokenize alike: its positions are symbols, and t "
             "counts symbols; logit_lens, steering and interventions refuse it",

@@ -22,11 +22,13 @@ function writtenValue(result, variable) {
 const symbolsOf = (text) => text.match(/[A-Za-z]+|[0-9]+|[^ ]/g) ?? [];
 
 // The text at each position. Tokens are stored of the first test row only, so that a row's own
-// symbols are put where its tokens complete them if it is split like the gold chain.
+// symbols are put where its tokens complete them if it is split like the gold chain; of free text,
+// its spans.
 function textsShown(result) {
   const { token, symbol_index } = result.positions;
   const example = result.examples[exampleIndex()];
   if (!example) return token.map(shown);
+  if (example.spans) return token.map((_, position) => example.spans[position] ?? "");
   const symbols = symbolsOf(example.source + example.generation);
   if (example.ended) symbols.push("⏎");
   let read = 0;
@@ -41,7 +43,8 @@ function textsShown(result) {
 function rightOrWrong(example) {
   if (!example.correct)
     return example.gold === null ? "the gold chain, which the model would not write" : "a wrong chain";
-  return example.aligned ? "a right chain" : "a right chain, in other tokens than the gold chain";
+  if (example.aligned) return "a right chain";
+  return example.spans ? "another chain than the gold one, with its answer" : "a right chain, in other tokens than the gold chain";
 }
 
 function offerExamples() {
@@ -74,12 +77,13 @@ function drawExample() {
   const written = writtenValue(result, variable);
   at("example-summary").textContent =
     `Row ${example.row}: ${rightOrWrong(example)}. ${variable.label}, is ${gold}; ` +
-    (written === null ? "the model wrote no value of it." : `the model wrote ${written}.`);
+    (example.spans ? "what a chain in free text says of it is not read." :
+      written === null ? "the model wrote no value of it." : `the model wrote ${written}.`);
   at("example-problem").textContent = example.source;
   writeChain("example-written", example.generation, example.gold);
   for (const id of ["example-gold", "example-gold-name"]) at(id).hidden = example.gold === null;
   writeChain("example-gold", example.gold ?? "", example.generation);
-  at("unaligned").hidden = example.aligned || example.gold === null;
+  at("unaligned").hidden = example.aligned || example.gold === null || Boolean(example.spans);
   at("examples-finding").textContent = examplesFinding(result);
   const differs = written !== null && written !== gold;
   at("gold-key").textContent = gold;

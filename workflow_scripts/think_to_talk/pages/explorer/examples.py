@@ -48,17 +48,19 @@ def example_data(generation: Row, positions: Iterable[Row], variables: Iterable[
     generation: its row.
     positions: a probe row of each position.
     variables: their indices.
-    Returned are `row`, `source`, `generation`, `correct`, `aligned` as they are; `gold`, the gold
-    chain, or null where the model wrote it; `ended`; and `written`, [variables] the last number
-    that the model's chain says of each as text, or null.
+    Returned are `row`, `source`, `generation`, `correct`, `aligned` and, of free text, `spans` as
+    they are; `gold`, the gold chain, or null where the model wrote it; `ended`; and `written`,
+    [variables] the last number that the model's chain says of each as text, or null.
     """
     gold, written = generation["scratchpad"], generation["generation"]
     of_symbol = _names(text_symbols(generation["source"] + gold), positions)
     probed = list(map(probed_digit, variables))
-    names = [of_symbol.get(variable_symbol(variable)) for variable, _ in probed]
-    kept = ("row", "source", "generation", "correct", "aligned", "ended")
+    # Which of its words state a value is not known of free text.
+    is_read = "spans" not in generation
+    names = [of_symbol.get(variable_symbol(v)) if is_read else None for v, _ in probed]
+    kept = ("row", "source", "generation", "correct", "aligned", "ended", "spans")
     return {
-        **{key: generation[key] for key in kept},
+        **{key: generation[key] for key in kept if key in generation},
         "gold": None if text_symbols(written) == text_symbols(gold) else gold,
         "written": [
             _digit(last_number(written, name, stated_result(gold, name, names)), digit)
