@@ -27,6 +27,8 @@ rule hidden_states:
         log_file("hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}"),
     benchmark:
         benchmark_file("hidden_states/{model}/seed-{seed}/{task}/{split}/{shard}")
+    # Probes take longest, and wait for them.
+    priority: 1
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -16,7 +16,7 @@ rule logit_lens:
     benchmark:
         benchmark_file("logit_lens/{model}/seed-{seed}/{task}")
     # Before hidden states of other tasks, so that these can be deleted early.
-    priority: 1
+    priority: 2
     conda:
         "../envs/environment.yaml"
     threads: 1

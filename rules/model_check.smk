@@ -11,6 +11,8 @@ rule model_check:
         log_file("model_check/{model}/seed-{seed}"),
     benchmark:
         benchmark_file("model_check/{model}/seed-{seed}")
+    # Hidden states, and with them probes, wait for it.
+    priority: 1
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -48,7 +48,7 @@ rule probes:
     wildcard_constraints:
         probes="|".join(PROBE_LABELS),
     # Before hidden states of other tasks, so that these can be deleted early.
-    priority: 1
+    priority: 2
     conda:
         "../envs/environment.yaml"
     threads: probe_cores

@@ -59,7 +59,7 @@ rule transfer:
     benchmark:
         benchmark_file("transfer/{model}/seed-{seed}/{transfer}")
     # Before hidden states of other tasks, so that these can be deleted early.
-    priority: 1
+    priority: 2
     conda:
         "../envs/environment.yaml"
     threads: 1

@@ -51,9 +51,9 @@ def test_a_step_follows_the_gradient_of_the_mean_over_all_learned_tokens(
     model = training.build_model(SMALL, len(tokenizer), 3)
     drawn, gradients = [], []
 
-    def losses(model, task, rows, compute=training._losses):
-        drawn.append((task, rows))
-        return compute(model, task, rows)
+    def losses(model, some, compute=training._losses):
+        drawn.append(some)
+        return compute(model, some)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_losses", losses)
@@ -63,17 +63,16 @@ def test_a_step_follows_the_gradient_of_the_mean_over_all_learned_tokens(
             lambda parameters, _: gradients.extend(p.grad.clone() for p in parameters),
         )
         loss = training.train(model, examples, entry, 3)
-    assert sum(len(rows) for task, rows in drawn if task.cuts) == batch_size
+    assert sum(len(some.ids) for some in drawn) == batch_size + round(0.3 * batch_size)
     # By the library: its own loss of one row at a time, over labels that leave out what is given.
     total = n_tokens = 0
-    for task, rows in drawn:
-        for row in rows:
-            labels = task.ids[row].clone()
-            labels[: task.n_given] = -100
-            labels[task.n_given :][~task.learned[row]] = -100
-            n_learned = int(task.learned[row].sum())
-            total += model(task.ids[[row]], labels=labels[None]).loss * n_learned
-            n_tokens += n_learned
+    for some in drawn:
+        for ids, learned in zip(some.ids, some.learned, strict=True):
+            labels = ids.clone()
+            labels[: some.n_given] = -100
+            labels[some.n_given :][~learned] = -100
+            total += model(ids[None], labels=labels[None]).loss * int(learned.sum())
+            n_tokens += int(learned.sum())
     (total / n_tokens).backward()
     assert loss == pytest.approx((total / n_tokens).item(), rel=1e-5)
     for ours, parameter in zip(gradients, model.parameters(), strict=True):
@@ -99,11 +98,12 @@ def test_a_tokenizer_has_one_token_per_symbol_and_drops_spaces(tokenizer):
 
 def test_each_step_shows_whole_chains_and_some_that_are_cut(tasks, tokenizer, monkeypatch):
     examples = training_examples(tokenizer, {"task": tasks["level-3"]}, set(), 50, 3, cut=True)
-    whole, cuts = examples["task"], examples["task"].cuts
+    whole = examples["task"].whole
+    cuts = [examples["task"].cut([0], place) for place in range(6)]
     shown = []
 
-    def losses(model, task, rows):
-        shown.append((task.n_given, len(rows)))
+    def losses(model, some):
+        shown.append((some.n_given, len(some.ids)))
         return sum(parameter.sum() for parameter in model.parameters()) * torch.zeros(1)
 
     monkeypatch.setattr(training, "_losses", losses)
@@ -156,13 +156,13 @@ def test_rows_of_different_lengths_are_learned_from_their_own_tokens_alone():
     rows = generate_splits(task, SIZES, 42)["test"]
     examples = encode(tokenizer, rows)
     model = training.build_model(SMALL, len(tokenizer), 0).eval()
-    losses = training._losses(model, examples, range(len(rows)))
+    losses = training._losses(model, examples)
     alone, right = [], []
     for row in rows:
         one = encode(tokenizer, [row])
         n_chain = len(tokenizer(row["target"])["input_ids"])
         assert one.learned.sum() == n_chain == one.ids.shape[1] - one.n_given
-        alone.append(training._losses(model, one, [0]))
+        alone.append(training._losses(model, one))
         right.append(training.exact_match(model, one))
     assert len({len(of_row) for of_row in alone}) > 2
     torch.testing.assert_close(losses, torch.cat(alone))

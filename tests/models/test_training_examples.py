@@ -24,14 +24,14 @@ def test_no_problem_of_any_split_is_trained_on(tasks, tokenizer):
     held_out_ids = {
         tuple(ids) for rows in splits.values() for ids in encode(tokenizer, rows).ids.tolist()
     }
-    assert len(examples.ids) == 3000
-    assert held_out_ids.isdisjoint(map(tuple, examples.ids.tolist()))
+    assert len(examples.rows) == len(examples.whole.ids) == 3000
+    assert held_out_ids.isdisjoint(map(tuple, examples.whole.ids.tolist()))
 
 
 def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
-    """The model must write the `;` of a task whose chains are cut; that of `cuts` is given."""
+    """The model must write the `;` of a task whose chains are cut; that of `cut` is given."""
     task = {"task": {**tasks["level-3"], "chain": 2}}
-    examples = training_examples(tokenizer, task, set(), 5, 3)["task"]
+    examples = training_examples(tokenizer, task, set(), 5, 3)["task"].whole
     learned = tokenizer.decode(examples.ids[0, examples.n_given :].tolist())
     assert learned.count("=") == 3
     assert learned.count(";") == 1
@@ -39,10 +39,12 @@ def test_a_tasks_own_cut_is_learned(tasks, tokenizer):
 
 def test_a_cut_chain_is_given_up_to_its_cut_and_teaches_what_follows(tasks, tokenizer):
     task = {"task": tasks["level-3"]}
-    examples = training_examples(tokenizer, task, set(), 50, 3, cut=True)
-    whole, cuts = examples["task"], examples["task"].cuts
-    assert len(cuts) == 6
-    for equations, cut in enumerate(cuts):
+    examples = training_examples(tokenizer, task, set(), 50, 3, cut=True)["task"]
+    assert examples.n_cuts == 6
+    rows = [7, 0, 49, 7]
+    whole = examples.whole.select(rows)
+    for equations in range(6):
+        cut = examples.cut(rows, equations)
         assert torch.equal(cut.ids[:, : whole.n_given], whole.ids[:, : whole.n_given])
         given = tokenizer.decode(cut.ids[0, whole.n_given : cut.n_given].tolist())
         assert given.count("=") == equations

@@ -31,7 +31,7 @@ from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.templates import Template
 from think_to_talk.models import training
 from think_to_talk.models.loading import Checkpoint
-from think_to_talk.models.training_examples import Examples
+from think_to_talk.models.training_examples import Examples, TaskExamples
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
@@ -181,7 +181,7 @@ def trained_chat_model(folder, task, *, steps, rows=3000):
     given = len(tokenized[0].prefix) + len(tokenized[0].problem)
     model = training.build_model(entry, len(tokenizer), 0)
     learned = torch.ones_like(ids[:, given:], dtype=torch.bool)
-    training.train(model, {"task": Examples(ids, given, learned)}, entry, 0)
+    training.train(model, {"task": TaskExamples(Examples(ids, given, learned))}, entry, 0)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

@@ -33,7 +33,7 @@ from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.symbols import SYMBOLS
 from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.models.muon import Muon
-from think_to_talk.models.training_examples import Examples, encode, training_examples
+from think_to_talk.models.training_examples import Examples, TaskExamples, encode, training_examples
 from think_to_talk.progress import progress
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -82,7 +82,7 @@ def _optimizers(model: LlamaForCausalLM, entry: Mapping[str, Any]) -> list[Optim
 
 def train(
     model: LlamaForCausalLM,
-    examples: Mapping[str, Examples],
+    examples: Mapping[str, TaskExamples],
     entry: Mapping[str, Any],
     seed: int | str,
     threads: int = 1,
@@ -116,13 +116,14 @@ def train(
     ):
         for _ in range(steps):
             task = examples[rng.choice(names)]
-            shown = [(task, entry["batch_size"])]
+            place = rng.randrange(task.n_cuts) if n_cut else 0
+            whole, cut = (
+                [rng.randrange(len(task.whole.ids)) for _ in range(n_rows)]
+                for n_rows in (entry["batch_size"], n_cut)
+            )
+            batch = [task.whole.select(whole)]
             if n_cut:
-                shown.append((rng.choice(task.cuts), n_cut))
-            batch = [
-                (some, [rng.randrange(len(some.ids)) for _ in range(n_rows)])
-                for some, n_rows in shown
-            ]
+                batch.append(task.cut(cut, place))
             loss = _add_gradients(model, batch, pool)
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -148,45 +149,42 @@ def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _add_gradients(
-    model: LlamaForCausalLM,
-    batch: Sequence[tuple[Examples, Sequence[int]]],
-    pool: ThreadPoolExecutor,
+    model: LlamaForCausalLM, batch: Sequence[Examples], pool: ThreadPoolExecutor
 ) -> float:
-    """Set the gradient of a batch's mean loss, share by share, and return that loss.
-
-    batch: examples, and which of their rows.
-    """
-    shares = [[(some, rows[i::_SHARES]) for some, rows in batch] for i in range(_SHARES)]
+    """Set the gradient of a batch's mean loss, share by share, and return that loss."""
+    shares = [
+        [some.select(range(i, len(some.ids), _SHARES)) for some in batch] for i in range(_SHARES)
+    ]
     sums, gradients = zip(*pool.map(partial(_summed, model), shares), strict=True)
-    n_tokens = sum(int(some.learned[rows].sum()) for some, rows in batch)
+    n_tokens = sum(int(some.learned.sum()) for some in batch)
     for parameter, of_shares in zip(model.parameters(), zip(*gradients, strict=True), strict=True):
         parameter.grad = torch.stack(of_shares).sum(dim=0).div_(n_tokens)
     return sum(sums) / n_tokens
 
 
 def _summed(
-    model: LlamaForCausalLM, share: Sequence[tuple[Examples, Sequence[int]]]
+    model: LlamaForCausalLM, share: Sequence[Examples]
 ) -> tuple[float, tuple[torch.Tensor, ...]]:
     """The sum of the losses of a share of a batch's rows, and its gradient per parameter."""
-    losses = [_losses(model, some, rows) for some, rows in share if rows]
+    losses = [_losses(model, some) for some in share if len(some.ids)]
     if not losses:
         return 0.0, tuple(torch.zeros_like(parameter) for parameter in model.parameters())
     loss = torch.cat(losses).sum()
     return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
-def _losses(model: LlamaForCausalLM, task: Examples, rows: Sequence[int]) -> torch.Tensor:
-    """Cross-entropy of each token of some rows that comes after what is given, [tokens]."""
-    ids, n_learned = task.ids[rows], task.ids.shape[1] - task.n_given
-    logits = model(ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
-    targets = ids[:, task.n_given :].flatten()
+def _losses(model: LlamaForCausalLM, task: Examples) -> torch.Tensor:
+    """Cross-entropy of each token that comes after what is given, [tokens]."""
+    n_learned = task.ids.shape[1] - task.n_given
+    logits = model(task.ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
+    targets = task.ids[:, task.n_given :].flatten()
     losses = F.cross_entropy(logits.flatten(0, 1), targets, reduction="none")
-    return losses[task.learned[rows].flatten()]
+    return losses[task.learned.flatten()]
 
 
 def train_until_solved(
     model: LlamaForCausalLM,
-    examples: Mapping[str, Examples],
+    examples: Mapping[str, TaskExamples],
     entry: Mapping[str, Any],
     seed: int,
     valid: Mapping[str, Examples],

@@ -8,7 +8,7 @@ before the cut is given, so that the model learns to answer at a cut and not to 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,19 +23,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examples:
-    """Problems of one task with their chains.
+    """Problems of one task with their chains, tokenized.
 
     ids: [rows, tokens] of problem and chain; newlines follow those of a shorter row.
     n_given: the fewest tokens that are given in a row: of the problem, and of a cut chain up to its
         cut.
     learned: [rows, tokens from `n_given` on] whether a token is after what is given in its row.
-    cuts: the same problems, with their chains cut at each equation in turn; empty for none.
     """
 
     ids: torch.Tensor
     n_given: int
     learned: torch.Tensor
-    cuts: Sequence[Examples] = ()
+
+    def select(self, rows: Sequence[int]) -> Examples:
+        """Only the rows with these numbers, in this order."""
+        return Examples(self.ids[rows], self.n_given, self.learned[rows])
+
+
+@dataclass(frozen=True)
+class TaskExamples:
+    """What a task shows: problems with whole chains, and the same problems with chains cut.
+
+    whole: the problems with whole chains.
+    rows: the same, as rows of a dataset.
+    tokenizer: of the model.
+    n_cuts: places where each chain can be cut; 0 if no chain is to be cut.
+    """
+
+    whole: Examples
+    rows: Sequence[Mapping[str, Any]] = ()
+    tokenizer: PreTrainedTokenizerFast | None = None
+    n_cuts: int = 0
+
+    def cut(self, rows: Sequence[int], place: int) -> Examples:
+        """Some of the problems with their chains cut after `place` equations.
+
+        They are tokenized here: a training shows one in twenty of all.
+        """
+        assert self.tokenizer is not None
+        return encode(self.tokenizer, [cut_row(self.rows[row], place) for row in rows], cut=True)
 
 
 def encode(
@@ -69,22 +95,19 @@ def training_examples(
     rows: int,
     seed: int,
     cut: bool = False,
-) -> dict[str, Examples]:
+) -> dict[str, TaskExamples]:
     """Fresh problems of each task, {task: examples}.
 
     tasks: {name: config entry}.
     held_out: sources of problems that must not be among them.
     rows: problems per task.
     seed: of the draw.
-    cut: whether their chains are also cut.
+    cut: whether their chains can also be cut.
     """
     examples = {}
     for name, task in tasks.items():
         whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
         drawn = [shortened(row, task["chain"]) for row in whole]
-        places = range(n_cuts(drawn[0])) if cut else ()
-        cuts = [
-            encode(tokenizer, [cut_row(row, place) for row in drawn], cut=True) for place in places
-        ]
-        examples[name] = replace(encode(tokenizer, drawn), cuts=cuts)
+        places = n_cuts(drawn[0]) if cut else 0
+        examples[name] = TaskExamples(encode(tokenizer, drawn), drawn, tokenizer, places)
     return examples
