@@ -28,10 +28,10 @@ for studied_task in study.tasks:
             log_file("tokens/{model}/seed-{seed}/{task}"),
         benchmark:
             benchmark_file("tokens/{model}/seed-{seed}/{task}")
-        # Hidden states, and with them probes, wait for them.
-        priority: 1
         wildcard_constraints:
             task=one_of([studied_task]),
+        # Hidden states, and with them probes, wait for them.
+        priority: 1
         group:
             "tokens.{model}.seed-{seed}"
         conda:

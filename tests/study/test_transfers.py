@@ -73,3 +73,19 @@ def test_a_mistake_is_one_clear_line(raw_config, schema, entry, message):
     with pytest.raises(InputError) as refused:
         planned(raw_config, schema, transfer, other=OTHER)
     assert message in str(refused.value)
+
+
+def test_tasks_without_a_common_value_are_refused(raw_config, schema):
+    """No probe could be right: accuracies of 0 would look like a result."""
+    off = {"logit_lens": False, "interventions": {"patching": False, "inconsistent_chains": False}}
+    raw = copy.deepcopy(raw_config) | off
+    larger = raw["tasks"]["level-1"] | {"values": [10, 29], "edits": {}}
+    raw["tasks"]["larger"] = larger
+    with pytest.raises(InputError) as refused:
+        planned(raw, schema, {"t": {"train": "level-1", "test": "larger"}})
+    assert str(refused.value).endswith(
+        "transfer.t: level-1 has values from 0 to 9, larger from 10 to 29: no probe of one can be "
+        "right about the other; choose tasks whose values overlap"
+    )
+    raw["tasks"]["larger"] = larger | {"values": [9, 29]}
+    planned(raw, schema, {"t": {"train": "larger", "test": "level-1"}})

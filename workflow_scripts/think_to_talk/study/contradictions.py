@@ -168,6 +168,16 @@ def _transfer_contradictions(
                 f"{where}: no model has {entry.test} among its tasks while "
                 f"{entry.train_model or 'it'} has {entry.train}; add them to models.{{model}}.tasks"
             )
+        if not unknown:
+            (low, high), (lowest, highest) = (
+                tasks[task].values["values"] for task in (entry.train, entry.test)
+            )
+            if high < lowest or highest < low:
+                yield (
+                    f"{where}: {entry.train} has values from {low} to {high}, {entry.test} from "
+                    f"{lowest} to {highest}: no probe of one can be right about the other; choose "
+                    "tasks whose values overlap"
+                )
 
 
 def _reserved_name(name: str, where: str) -> Iterator[str]:
