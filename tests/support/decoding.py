@@ -80,7 +80,8 @@ def decode_within(folder, rows, batch_size, spare_mb, max_new_tokens=12):
     decode(model, tokenizer, rows[:1], 0, batch_size=1, max_new_tokens=12)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limit = used + spare_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         try:
@@ -89,4 +90,7 @@ def decode_within(folder, rows, batch_size, spare_mb, max_new_tokens=12):
             )
         except InputError as error:
             return str(error), None, []
+        finally:
+            # What is returned goes through memory that is shared.
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
     return generated, [state[1] for state in hidden], [str(warning.message) for warning in given]
