@@ -78,13 +78,19 @@ def draw_accuracy(
     score, low, high = (
         [row[f"{prefix}{key}"] for row in best] for key in ("score", "ci_low", "ci_high")
     )
-    ends = line_ends([row["equation"] for row in best]) if all(joined) else []
+    on_line = zip(best, joined, strict=True)
+    ends = line_ends([row["equation"] if kept else None for row, kept in on_line])
     draw_joined(panel, x, score, joined, {"color": colour, **line}, ends)
     draw_band(panel, x, low, high, joined, colour, alpha, ends)
 
 
-def line_ends(equations: Iterable[float]) -> list[int]:
-    """The places, by their numbers, before which an equation ends; equations: of each place."""
+def line_ends(equations: Sequence[float | None]) -> list[int]:
+    """The places, by their numbers, before which a line ends if there are no separators.
+
+    equations: of each place; None for one that is not on the line, such as a separator.
+    """
+    if None in equations:
+        return []
     pairs = enumerate(pairwise(equations), start=1)
     return [place for place, (equation, later) in pairs if equation != later]
 

@@ -171,8 +171,7 @@ def _draw_mean(
     if not dashed:
         marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         line = {"color": style.colour, **marked}
-    # Without separators, an equation ends where the next one begins.
-    ends = line_ends(joined[place] for place in places) if all(on_line) else []
+    ends = line_ends([joined.get(place) for place in places])
     means = [float(np.mean(values)) for values in scores]
     draw_joined(panel, x, means, on_line, line, ends)
     if band:

@@ -64,11 +64,11 @@ class CutPrompts:
         Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
         """
-        cuts, digits = zip(
-            *(_cut(chains, equations, n_classes) for equations in range(chains.n_cuts)), strict=True
-        )
         first = chains.tokenized[0]
         ids = torch.tensor([[*row.problem, *row.gold] for row in chains.tokenized])
+        gold = ids[:, len(first.problem) :]
+        every = (_cut(chains, equations, gold, n_classes) for equations in range(chains.n_cuts))
+        cuts, digits = zip(*every, strict=True)
         return cls(first.prefix, ids, len(first.problem), cuts, DigitTokens.merged(digits))
 
     def read(
@@ -112,8 +112,13 @@ class CutPrompts:
         return [found[cut.equations] for cut in self.cuts]
 
 
-def _cut(chains: Chains, equations: int, n_classes: int) -> tuple[Cut, DigitTokens]:
-    """One cut, and the tokens of digits in its chains."""
+def _cut(
+    chains: Chains, equations: int, gold: torch.Tensor, n_classes: int
+) -> tuple[Cut, DigitTokens]:
+    """One cut, and the tokens of digits in its chains.
+
+    gold: [rows, tokens] of the whole chains.
+    """
     tokenizer, switch = chains.tokenizer, "forced_answers"
     rows, tokenized = chains.cut(equations)
     layout = align_whole(tokenizer, rows, tokenized, switch)
@@ -123,7 +128,6 @@ def _cut(chains: Chains, equations: int, n_classes: int) -> tuple[Cut, DigitToke
     answer = max(s for s, symbol in enumerate(layout.symbols) if symbol == NUMBER)
     # A lone space before a digit stands at the digit's symbol, which it does not complete.
     before = layout.position_of(answer) - layout.n_problem
-    gold = torch.tensor([row.gold for row in chains.tokenized])
     # A task's chains may be cut here: the last token before the answer is read all the same.
     common = min(before - 1, gold.shape[1])
     alike = (ids[:, :common] == gold[:, :common]).all(dim=0)

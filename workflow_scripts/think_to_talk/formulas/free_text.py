@@ -1,7 +1,7 @@
 """Free-text datasets: rows in any words, which name their spans and targets explicitly.
 
 Other rows are in our grammar, and what is studied of them is read from it. Here it is written in
-the rows (schemas/free_text_row.schema.yaml). The rule `dataset` checks them and writes them with
+the rows (schemas/free_text_row.schema.yaml). The rule `free_text` checks them and writes them with
 the keys of all datasets and their spans, so that later stages read all kinds alike; `tokens.spans`
 finds the tokens of spans.
 """

@@ -1,7 +1,7 @@
 """Tasks in free text, whose rows name their spans and targets: what they lack, found at planning.
 
-`formulas.free_text` checks each row in the rule `dataset`; here the configuration and the first row
-of a task are looked at, before anything runs.
+`formulas.free_text` checks each row in the rule `free_text`; here the configuration and the first
+row of a task are looked at, before anything runs.
 """
 
 from __future__ import annotations
