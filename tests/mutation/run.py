@@ -103,6 +103,28 @@ AREAS = {
         ],
         ["tests/patched_probes", "tests/timing/test_patched.py"],
     ),
+    "wordings": (
+        ["formulas/wordings", "formulas/wording_entries"],
+        [
+            *("tests/formulas/test_wordings.py", "tests/formulas/test_any_wordings.py"),
+            *("tests/tokens/test_worded.py", "tests/study/test_worded_tasks.py"),
+        ],
+    ),
+    "free text": (
+        ["formulas/free_text", "formulas/answer_patterns", "formulas/spans", "tokens/spans"],
+        [
+            *("tests/formulas/test_free_text.py", "tests/tokens/test_spans.py"),
+            *("tests/tokens/test_bad_free_text.py", "tests/hidden_states/test_free_text.py"),
+        ],
+    ),
+    "ragged rows": (
+        ["tokens/ragged", "hidden_states/ragged"],
+        ["tests/tokens/test_ragged.py", "tests/hidden_states/test_ragged.py"],
+    ),
+    "transfer": (
+        ["timing/transfer", "study/transfers"],
+        ["tests/timing/test_transfer.py", "tests/study/test_transfers.py"],
+    ),
     "sizes": (
         ["study/memory", "study/work", "models/sizes"],
         ["tests/study/test_memory.py", "tests/study/test_work.py", "tests/study/test_plan.py"],

@@ -43,6 +43,23 @@ def test_rows_are_those_of_the_default_study_within_a_third(raw_config, schema):
     assert with_lens == pytest.approx(67e6, rel=1 / 3)
 
 
+def test_rows_of_digits_are_counted_beside_those_of_values(raw_config, schema):
+    """Of values up to 99, tens and ones are two further targets of each variable."""
+    level = raw_config["tasks"]["level-1"]
+    changes = {"tasks": {"wide": {**level, "values": [0, 99]}}, "logit_lens": False}
+    changes["interventions"] = {"patching": False, "inconsistent_chains": False}
+    tiny = {**raw_config["models"]["tiny"], "tasks": ["wide"]}
+    tiny["training"] = {**tiny["training"], "tasks": ["wide"]}
+    changes["models"] = {"tiny": tiny}
+    rows = {
+        targets: Disk.of_model(
+            *planned(raw_config, schema, **changes, probes={"targets": targets}), "tiny"
+        ).rows
+        for targets in ("value", "digits")
+    }
+    assert rows["digits"] == 3 * rows["value"]
+
+
 def test_a_model_is_stored_once_if_downloaded_and_per_seed_if_trained(raw_config, schema):
     models = {"tiny": raw_config["models"]["tiny"], "far": HUB}
     changes = {"models": models, "seeds": [1, 2, 3], "controls": {"untrained": True}}

@@ -89,7 +89,8 @@ def size(n_bytes: int) -> str:
 
 def _row_bytes(study: StudyPlan, needs: Needs, model: str, task: str) -> int:
     """Bytes of the rows of a task's probes, and of the logit lens if it reads them."""
-    probes = len(needs.layers(model)) * needs.prompt(model, task).stored
-    kinds = 1 + (task in study.lens_tasks(model))
+    states = len(needs.layers(model)) * needs.prompt(model, task).stored
+    # The logit lens reads values alone; probes read their digits, too.
+    kinds = 1 + study.n_digits(task) + (task in study.lens_tasks(model))
     n_test = study.n_rows(task, "test")
-    return probes * study.n_variables(task) * n_test * _BYTES_PER_PREDICTION * kinds
+    return states * study.n_variables(task) * n_test * _BYTES_PER_PREDICTION * kinds
