@@ -147,7 +147,8 @@ def _settle(figure: Figure) -> None:
     The last digits of what the layout's solver finds differ from one run to the next.
     """
     figure.set_dpi(_DPI)
-    figure.draw_without_rendering()
+    if figure.axes and (engine := figure.get_layout_engine()):
+        engine.execute(figure)
     figure.set_layout_engine("none")
     for panel in figure.axes:
         left, bottom, width, height = (
