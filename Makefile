@@ -19,7 +19,7 @@ INSTALL := $(PIP) --no-deps --require-hashes --requirement
 # Of torch, what only its own tests and extensions in C++ need: a seventh of all that is installed.
 TORCH_UNUSED = $(addprefix .venv/lib/python*/site-packages/torch/, test include bin/*test*)
 
-.PHONY: study test test-services test-all bench docs site check format lock audit
+.PHONY: study test test-services test-all bench docs sizes site check format lock audit
 
 study: .venv/study
 	$(BIN)/snakemake --cores $(CORES)
@@ -39,6 +39,10 @@ bench: .venv/study .venv/smollm2
 # The reference of all config keys, from their schema.
 docs: .venv/study
 	$(BIN)/python docs/configuration.py
+
+# The sizes of the models in config.yaml and studies/, which planning knows without measuring them.
+sizes: .venv/study
+	PYTHONPATH=workflow_scripts:tests $(BIN)/python tests/support/known_sizes.py
 
 # The documentation as a site, in site/. A link that leads nowhere is an error.
 site: .venv/dev

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from gguf import GGUFReader
-from support import outcomes
+from support import known_sizes, outcomes
 from support import sizes as measuring
 from support.architectures import NOT_BUILT, causal_architectures, tiny_config
 from support.checkpoints import own_code_llama, smollm2_folder
@@ -257,3 +257,18 @@ def test_a_program_that_fails_is_one_line(monkeypatch):
     monkeypatch.setattr(sizes, "_PROGRAM", "no_such_program")
     with pytest.raises(InputError, match=r"ended with status 1 \(.*No module named no_such_prog"):
         sizes.run_program([{}])
+
+
+def test_the_known_sizes_are_those_that_the_shipped_studies_measure():
+    """What is known of each is what measuring it again gives."""
+    asked = known_sizes.requests()
+    known = json.loads(sizes.KNOWN.read_text())
+    assert known.keys() == asked.keys(), "run `make sizes`"
+    answers = sizes.run_program([request.as_json() for request in asked.values()])
+    assert dict(zip(asked, answers, strict=True)) == known
+
+
+def test_a_study_of_a_known_model_measures_nothing(monkeypatch):
+    monkeypatch.setattr(sizes, "run_program", None)
+    asked = known_sizes.requests()
+    assert measured_sizes(asked).keys() == asked.keys()

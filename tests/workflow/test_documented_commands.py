@@ -22,6 +22,7 @@ HERE = {
     "make docs": "",
     "make format": "",
     "make lock": "--dry-run",
+    "make sizes": "--dry-run",
     "pip install -r envs/wandb.txt": "--dry-run",
     "pip install .": "--no-deps --no-build-isolation --target installed",
     "snakemake -n": "",

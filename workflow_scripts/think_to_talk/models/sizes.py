@@ -2,8 +2,9 @@
 
 Planning (`study/`) computes memory, disk and operations from them before anything is downloaded.
 A model is built and run without memory by `models/measure_sizes.py`, in processes of their own,
-since torch and transformers take seconds to import. Answers are kept in a file, so that a process
-is started only for a model, or a length of prompts, that is new.
+since torch and transformers take seconds to import. Answers are kept in a file, and those of this
+repository's studies come with it, so that a process is started only for a model, or a length of
+prompts, that is new.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from think_to_talk.files.atomic import write_text
 
 #: Bytes of one number, by the name of its torch type.
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+#: The answers for this repository's studies (`make sizes`).
+KNOWN = Path(__file__).with_name("known_sizes.json")
 
 _PROGRAM = "think_to_talk.models.measure_sizes"
 
@@ -129,7 +133,7 @@ class Sizes:
 def measured_sizes(
     requests: Mapping[str, SizesRequest], cache: Path | None = None
 ) -> dict[str, Sizes]:
-    """The sizes of models, {name: sizes}, from the cache or measured now.
+    """The sizes of models, {name: sizes}: known, from the cache, or measured now.
 
     requests: {name: what is asked for}.
     cache: a file of answers, which is read and added to; None for none.
@@ -138,7 +142,8 @@ def measured_sizes(
     """
     kept = _read(cache) if cache else {}
     keys = {name: request.key() for name, request in requests.items()}
-    missing = {keys[name]: request for name, request in requests.items() if keys[name] not in kept}
+    found = kept if kept.keys() >= set(keys.values()) else {**_read(KNOWN), **kept}
+    missing = {keys[name]: request for name, request in requests.items() if keys[name] not in found}
     if missing:
         answers = run_program([request.as_json() for request in missing.values()])
         for key, answer in zip(missing, answers, strict=True):
@@ -146,11 +151,11 @@ def measured_sizes(
                 name = next(name for name in keys if keys[name] == key)
                 join = "." if answer["error"].startswith("architecture") else ": "
                 raise InputError(f"models.{name}{join}{answer['error']}")
-            kept[key] = Sizes(**answer)
+            found[key] = kept[key] = Sizes(**answer)
         if cache:
             content = {key: asdict(sizes) for key, sizes in kept.items()}
             write_text(cache, json.dumps(content, indent=1) + "\n")
-    return {name: kept[key] for name, key in keys.items()}
+    return {name: found[key] for name, key in keys.items()}
 
 
 def run_program(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

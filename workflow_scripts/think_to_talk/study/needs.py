@@ -79,8 +79,11 @@ class Needs:
     @cached_property
     def _all_sizes(self) -> dict[str, Sizes]:
         """The sizes of all models, which are measured together."""
-        requests = {model: self._sizes_request(model) for model in self.study.models}
-        return measured_sizes(requests, self._cache)
+        return measured_sizes(self.sizes_requests(), self._cache)
+
+    def sizes_requests(self) -> dict[str, SizesRequest]:
+        """What is to be measured, {model: request}."""
+        return {model: self._sizes_request(model) for model in self.study.models}
 
     def sizes(self, model: str) -> Sizes:
         """The model's sizes, measured from its config."""
