@@ -11,13 +11,8 @@ import torch
 
 from alternatives import generate_and_save
 from bench import IDENTITY, Bench, default_config
-from measure import (
-    Row,
-    floors,
-    in_turn,
-    seconds,
-    share_of_floor,
-)
+from libraries import has_nnsight, trace_and_save
+from measure import Row, floors, in_turn, seconds, share_of_floor
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states.allocator import keep_freed_memory
@@ -126,32 +121,39 @@ def _hidden_states(
             generations_path=written.with_suffix(".jsonl"),
         )
 
+    settings = (chosen, tokens.stop_ids, limit, saved)
+
     def save() -> None:
-        saved.mkdir(exist_ok=True)
         with torch.inference_mode():
-            generated[:] = generate_and_save(model, prompts, chosen, tokens.stop_ids, limit, saved)
+            generated[:] = generate_and_save(model, prompts, *settings)
+
+    def trace() -> None:
+        generated[:] = trace_and_save(model, tokenizer, prompts, *settings)
 
     if rounds > 1:
         # Memory that the machine has never used before is slow the first time.
         write()
-    took, took_other = in_turn(write, save, rounds)
-    texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
-    for row, text in zip(read_jsonl(written.with_suffix(".jsonl")), texts, strict=False):
-        if row["generation"] != text.split("\n")[0].strip():
-            raise RuntimeError(f"{part}: generations differ: {row['generation']!r}, {text!r}")
-    shutil.rmtree(saved)
-    rate, other = n / took, n_other / took_other
-    table = [
-        Row(
-            part,
-            "rows/s, the same generations",
-            f"{rate:.1f}",
-            f"{other:.2f} by generate, batch 8, one .pt per row and layer",
-            rate / other,
-            f"≥ {target} ×",
-            rate / other >= target,
+    table = []
+    for by, other in {"generate": save, **({"nnsight": trace} if has_nnsight() else {})}.items():
+        saved.mkdir()
+        took, took_other = in_turn(write, other, rounds)
+        shutil.rmtree(saved)
+        texts = tokenizer.batch_decode(generated, skip_special_tokens=True)
+        for row, text in zip(read_jsonl(written.with_suffix(".jsonl")), texts, strict=False):
+            if row["generation"] != text.split("\n")[0].strip():
+                raise RuntimeError(f"{part}: generations differ: {row['generation']!r}, {text!r}")
+        rate, rate_other = n / took, n_other / took_other
+        table.append(
+            Row(
+                part,
+                "rows/s, the same generations",
+                f"{rate:.1f}",
+                f"{rate_other:.2f} by {by}, batch 8, one .pt per row and layer",
+                rate / rate_other,
+                f"≥ {target} ×",
+                rate / rate_other >= target,
+            )
         )
-    ]
     passed = seconds(lambda: write("gold"))
     least = floors(bench.machine, lambda: write("gold"))
     table.append(share_of_floor(part, "teacher-forced passes", passed, least))

@@ -115,6 +115,31 @@ def test_the_tutorial_is_committed_without_outputs_and_about_the_default_study(r
     assert found["TASK"] in raw_config["tasks"]
 
 
+#: What `make bench` compares with: nnsight gives what `generate` does, and the same states.
+BENCHMARKED = """
+import sys
+from pathlib import Path
+import torch
+sys.path[:0] = ["workflow_scripts", "benchmarks"]
+from alternatives import generate_and_save
+from libraries import has_nnsight, trace_and_save
+from think_to_talk.models.loading import Checkpoint
+
+assert has_nnsight()
+checkpoint = Checkpoint("results/models/tiny/seed-1")
+model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
+prompts = torch.randint(1, 40, (10, 12), generator=torch.Generator().manual_seed(0))
+folders = Path("generated"), Path("traced")
+for folder in folders:
+    folder.mkdir()
+settings = [0, 1], [2], 15
+generated = generate_and_save(model, prompts, *settings, folders[0])
+traced = trace_and_save(model, tokenizer, prompts, *settings, folders[1])
+assert generated == traced, (generated, traced)
+for file in folders[0].iterdir():
+    torch.testing.assert_close(torch.load(folders[1] / file.name), torch.load(file))
+"""
+
 INSTALL = "pip install nnsight==0.8.1 transformer-lens==4.3.0"
 
 
@@ -129,9 +154,9 @@ def test_other_tools_give_the_stored_states(finished_mini, tmp_path):
     pip = [sys.executable, "-m", "pip", "--python", str(python), *INSTALL.split()[1:]]
     subprocess.run(pip, check=True)
     compared = "torch.testing.assert_close(state[0], stored, atol=1e-3, rtol=1e-3)\n"
-    for library in ELSEWHERE:
-        program = "import sys; sys.path.insert(0, 'workflow_scripts')\n"
-        program += f"{example(library)}\n{compared}"
+    head = "import sys; sys.path.insert(0, 'workflow_scripts')\n"
+    programs = [f"{head}{example(library)}\n{compared}" for library in ELSEWHERE]
+    for program in (*programs, BENCHMARKED):
         ran = subprocess.run(
             [python, "-c", program], cwd=finished_mini.folder, capture_output=True, text=True
         )
