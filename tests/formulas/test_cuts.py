@@ -3,7 +3,14 @@
 import pytest
 
 from think_to_talk.errors import InputError
-from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts, shortened
+from think_to_talk.formulas.cuts import (
+    CutTexts,
+    cut_examples,
+    cut_row,
+    given_of_cut,
+    n_cuts,
+    shortened,
+)
 from think_to_talk.formulas.datasets import generate_splits
 
 ROW = {
@@ -114,3 +121,52 @@ def test_an_answer_alone_answers_at_once_as_it_is():
     assert cut_row(alone, 0) == alone
     context = "e = 4 ; e =? e = 4\nb = 7 - e , e = 4 ; b =? b = 3\n"
     assert cut_examples(context, 0) == context
+
+
+#: Names hold the word that says that the answer is due.
+CHAIN = "So has 4 plus 3 apples. So has 7 apples. Soso has 7 minus 2 apples. Soso has 5 apples"
+QUESTION = "How many apples does Soso have?"
+SENTENCES = {"source": QUESTION, "target": f" {CHAIN}\n", "scratchpad": CHAIN}
+TEXTS = CutTexts.from_config(
+    {"answer": "{x} has {value} apples", "cut": "So {x} has {value} apples"}
+)
+
+
+@pytest.mark.parametrize(
+    ("equations", "kept"),
+    [
+        (0, ""),
+        (1, "So has 4 plus 3 apples. "),
+        (3, "So has 4 plus 3 apples. So has 7 apples. Soso has 7 minus 2 apples. "),
+    ],
+)
+def test_a_chain_in_words_is_cut_by_the_words_of_its_answer(equations, kept):
+    assert n_cuts(SENTENCES) == 4
+    cut = cut_row(SENTENCES, equations, TEXTS)
+    assert cut["target"] == f" {kept}So Soso has 5 apples\n" == f" {cut['scratchpad']}\n"
+    assert given_of_cut(cut, TEXTS) == f" {kept}So "
+
+
+def test_nothing_is_given_of_an_answer_alone():
+    for row, texts in ((ROW, None), (SENTENCES, TEXTS)):
+        alone = shortened(row, "none")
+        assert cut_row(alone, 0, texts) == alone
+        assert given_of_cut(alone, texts) == ""
+
+
+def test_all_up_to_the_sign_is_given_of_a_cut_chain_in_symbols():
+    assert given_of_cut(cut_row(ROW, 1)) == " b = 7 - e ;"
+    assert given_of_cut(cut_row(ROW, 0)) == " ;"
+
+
+def test_examples_in_words_are_cut_by_words():
+    context = f"{QUESTION} {CHAIN}\nHow many apples does Ann have? Ann has 1 apples\n"
+    shown = cut_examples(context, 1, TEXTS).splitlines()
+    assert shown[0].endswith("So Soso has 5 apples")
+    assert shown[1] == "How many apples does Ann have? So Ann has 1 apples"
+
+
+def test_a_sentence_that_is_no_answer_is_named():
+    row = {**SENTENCES, "scratchpad": "Ann has 1 apples. Ann is here"}
+    with pytest.raises(InputError, match="'Ann is here' is no answer of the wording"):
+        cut_row(row, 0, TEXTS)

@@ -119,6 +119,22 @@ def test_each_step_shows_whole_chains_and_some_that_are_cut(tasks, tokenizer, mo
     assert {n_rows for _, n_rows in shown[3::4]} == {1}
 
 
+def test_tasks_whose_chains_cannot_be_cut_are_trained_on_whole_ones(tasks, monkeypatch):
+    tokenizer = symbol_tokenizer()
+    examples = training_examples(tokenizer, {"task": tasks["level-3"]}, set(), 50, 3)
+    shown = []
+
+    def losses(model, some):
+        shown.append(len(some.ids))
+        return sum(parameter.sum() for parameter in model.parameters()) * torch.zeros(1)
+
+    monkeypatch.setattr(training, "_losses", losses)
+    entry = {"steps": 5, "batch_size": 10, "learning_rate": 0.0, "muon_learning_rate": 0.0}
+    model = training.build_model(SMALL, len(tokenizer), 3)
+    training.train(model, examples, {**entry, "cut": 0.3}, 3)
+    assert shown == [5, 5] * 5
+
+
 def until_solved(tasks, tokenizer, target, steps=100):
     """What a small model's training on level 1 comes to, and the model and held-out problems."""
     rows = generate_splits(tasks["level-1"], SIZES, 42)["test"]

@@ -3,8 +3,11 @@
 import pytest
 import torch
 from support.checkpoints import SIZES
+from support.templates import template
+from support.wordings import APPLES, NAMES
 
 from think_to_talk.formulas.datasets import generate_splits
+from think_to_talk.formulas.wording_entries import task_words
 from think_to_talk.models.training_examples import encode, training_examples
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -54,3 +57,26 @@ def test_a_cut_chain_is_given_up_to_its_cut_and_teaches_what_follows(tasks, toke
         assert learned[1] == "="
         assert learned[2].isdigit()
         assert learned[3:] == ["\n"]
+
+
+def test_a_chain_in_words_is_cut_only_if_its_wording_says_how_it_answers(tasks):
+    equations = ["v0 = num", "v1 = v0 ± num"]
+    wording = {**APPLES, "cut": "So {x} has {value} apples"}
+    apples, said = (template(equations, names=NAMES, wording=texts) for texts in (APPLES, wording))
+    tokenizer = symbol_tokenizer(task_words(said))
+    task = {"symbols": tasks["level-1"], "apples": apples, "said": said}
+    examples = training_examples(tokenizer, task, set(), 20, 3, cut=True)
+    assert {name: of_task.n_cuts for name, of_task in examples.items()} == {
+        **{"symbols": 5, "apples": 0, "said": 5},
+    }
+    for place in range(5):
+        cut = examples["said"].cut([3, 5], place)
+        for row, learned in zip(cut.ids.tolist(), cut.learned, strict=True):
+            tokens = tokenizer.convert_ids_to_tokens(row)
+            given = tokens[: cut.n_given]
+            assert given[-1] == "So"
+            assert given.count(".") == 2 + place
+            assert tokens[cut.n_given] in NAMES
+            assert tokens[cut.n_given + 1] == "has"
+            assert tokens[-2:] == ["apples", "\n"]
+            assert learned.all()

@@ -24,6 +24,7 @@ from think_to_talk.formulas.symbols import NUMBER as NUMBER_SYMBOL
 from think_to_talk.formulas.wordings import (
     ANSWER,
     COPY,
+    CUT,
     EQUATION,
     NUMBER,
     STEP,
@@ -36,6 +37,7 @@ from think_to_talk.formulas.wordings import (
 _PLACEHOLDERS = {
     NUMBER: ("x", "value"),
     ANSWER: ("x", "value"),
+    CUT: ("x", "value"),
     COPY: ("x", "a"),
     EQUATION: ("x", "a", "op", "b"),
     STEP: ("x", "a", "op", "b"),
@@ -62,6 +64,7 @@ def read_wording(entry: Mapping[str, Any], names: Iterable[str], kinds: Iterable
     for kind, default in (
         (NUMBER, ""),
         (ANSWER, NUMBER),
+        (CUT, ""),
         (COPY, ""),
         (EQUATION, ""),
         (STEP, EQUATION),
@@ -93,6 +96,17 @@ def task_words(task: Mapping[str, Any]) -> list[str]:
         for text in [texts] if isinstance(texts, str) else texts.values():
             found += text_symbols(_PLACEHOLDER.sub(" ", text))
     return [*names, *dict.fromkeys(found)]
+
+
+def cut_texts(task: Mapping[str, Any]) -> dict[str, str] | None:
+    """The texts of the answer of a task's whole chains and of cut ones, for `formulas.cuts`.
+
+    task: its config entry. None if its wording has no text for cut chains, or if it has no wording.
+    """
+    wording = task.get("wording", {})
+    if CUT not in wording:
+        return None
+    return {ANSWER: wording.get(ANSWER, wording[NUMBER]), CUT: wording[CUT]}
 
 
 def _read_sentences(kind: str, text: str | Mapping[str, str]) -> dict[tuple[str, str], Sentence]:
@@ -189,6 +203,7 @@ def _check_symbols(wording: Wording, names: Iterable[str]) -> None:
                 f"wording: figures write {symbol!r} for a variable, a number or a part of a text; "
                 "choose another word"
             )
+    _check_cut(wording)
     operators = wording.operator_words
     signs = {op for op in "+-" if op in symbols and operators.get(op) != op}
     for words in (signs, *_written_twice(wording)):
@@ -197,6 +212,22 @@ def _check_symbols(wording: Wording, names: Iterable[str]) -> None:
                 f"wording: {word!r} stands for an operator and for something else, expected words "
                 "that tell + from - wherever they stand"
             )
+
+
+def _check_cut(wording: Wording) -> None:
+    """Raise InputError if nothing tells a cut chain's answer, before it is said, from a step."""
+    sentences = dict(wording.sentences)
+    cut = sentences.pop((CUT, ""), None)
+    if cut is None:
+        return
+    first, is_placeholder = cut.symbols[0]
+    begun = [sentence for sentence in sentences.values() if sentence.symbols[0][0] == first]
+    if is_placeholder or begun:
+        raise InputError(
+            f"wording.{CUT}: its first symbol, {'{x}' if is_placeholder else repr(first)}, also "
+            "begins other sentences; expected a word that says at once that the answer is due, "
+            "such as 'So {x} has {value} apples'"
+        )
 
 
 def _written_twice(wording: Wording) -> Iterable[set[str]]:

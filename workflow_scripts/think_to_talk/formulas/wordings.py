@@ -19,6 +19,9 @@ from think_to_talk.formulas.symbols import SEPARATORS, text_symbols
 #: Kinds of statements: `x = 4` in the problem and in the chain, `x = y`, `x = 4 + y`, `x = 4 + 5`.
 NUMBER, ANSWER, COPY, EQUATION, STEP = "number", "answer", "copy", "equation", "step"
 
+#: The kind of the sentence that answers in a cut chain (`formulas.cuts`), which none is read as.
+CUT = "cut"
+
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 #: What each placeholder may be replaced by, as a regular expression.

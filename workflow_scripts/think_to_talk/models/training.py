@@ -100,7 +100,7 @@ def train(
     """
     rng = random.Random(seed)
     steps = entry["steps"]
-    n_cut = round(entry["cut"] * entry["batch_size"])
+    most_cut = round(entry["cut"] * entry["batch_size"])
     optimizers = _optimizers(model, entry)
 
     def rate(step: int) -> float:
@@ -116,6 +116,7 @@ def train(
     ):
         for _ in range(steps):
             task = examples[rng.choice(names)]
+            n_cut = most_cut if task.n_cuts else 0
             place = rng.randrange(task.n_cuts) if n_cut else 0
             whole, cut = (
                 [rng.randrange(len(task.whole.ids)) for _ in range(n_rows)]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from think_to_talk.formulas.cuts import cut_row, n_cuts, shortened
+from think_to_talk.formulas.cuts import CutTexts, cut_row, given_of_cut, n_cuts, shortened
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.templates import Template
+from think_to_talk.formulas.wording_entries import cut_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -47,13 +48,15 @@ class TaskExamples:
     whole: the problems with whole chains.
     rows: the same, as rows of a dataset.
     tokenizer: of the model.
-    n_cuts: places where each chain can be cut; 0 if no chain is to be cut.
+    n_cuts: places where each chain can be cut; 0 if no chain is to be cut, or none can be.
+    texts: of cut chains, if they are in words.
     """
 
     whole: Examples
     rows: Sequence[Mapping[str, Any]] = ()
     tokenizer: PreTrainedTokenizerFast | None = None
     n_cuts: int = 0
+    texts: CutTexts | None = None
 
     def cut(self, rows: Sequence[int], place: int) -> Examples:
         """Some of the problems with their chains cut after `place` equations.
@@ -61,23 +64,25 @@ class TaskExamples:
         They are tokenized here: a training shows one in twenty of all.
         """
         assert self.tokenizer is not None
-        return encode(self.tokenizer, [cut_row(self.rows[row], place) for row in rows], cut=True)
+        shown = [cut_row(self.rows[row], place, self.texts) for row in rows]
+        return encode(self.tokenizer, shown, cut=True, texts=self.texts)
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, Any]], cut: bool = False
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[Mapping[str, Any]],
+    cut: bool = False,
+    texts: CutTexts | None = None,
 ) -> Examples:
     """Tokenize rows of one template.
 
-    cut: whether the chains up to their `;`, where there is one, are given.
+    cut: whether the chains up to the sign that their answer is due, where there is one, are given.
+    texts: of cut chains in words.
     """
     ids = tokenizer([row["source"] + row["target"] for row in rows])["input_ids"]
     given = [row["source"] for row in rows]
     if cut:
-        given = [
-            text + "".join(row["target"].rpartition(";")[:2])
-            for text, row in zip(given, rows, strict=True)
-        ]
+        given = [text + given_of_cut(row, texts) for text, row in zip(given, rows, strict=True)]
     n_given = torch.tensor([len(of_row) for of_row in tokenizer(given)["input_ids"]])
     lengths = torch.tensor(list(map(len, ids)))
     width = int(lengths.max())
@@ -102,12 +107,14 @@ def training_examples(
     held_out: sources of problems that must not be among them.
     rows: problems per task.
     seed: of the draw.
-    cut: whether their chains can also be cut.
+    cut: whether their chains are also cut; those in words only if their wording says how.
     """
     examples = {}
     for name, task in tasks.items():
         whole = draw_rows(Template.from_config(task), rows, seed, set(held_out))
         drawn = [shortened(row, task["chain"]) for row in whole]
-        places = n_cuts(drawn[0]) if cut else 0
-        examples[name] = TaskExamples(encode(tokenizer, drawn), drawn, tokenizer, places)
+        texts = CutTexts.from_config(cut_texts(task))
+        can_be_cut = texts is not None or "wording" not in task
+        places = n_cuts(drawn[0]) if cut and can_be_cut else 0
+        examples[name] = TaskExamples(encode(tokenizer, drawn), drawn, tokenizer, places, texts)
     return examples
