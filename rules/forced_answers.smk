@@ -27,6 +27,7 @@ rule forced_answers:
         shots=model_setting("shots"),
         bos=model_setting("bos"),
         chat=model_setting("chat"),
+        cut_texts=lambda wildcards: study.tasks[wildcards.task].cut_texts,
         n_classes=lambda wildcards: study.tasks[wildcards.task].n_classes,
         identity=numbered_identity,
         code=script_version("forced_answers.py"),

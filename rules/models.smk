@@ -130,7 +130,7 @@ rule train:
     params:
         training=lambda wildcards: study.models[wildcards.model].training.values,
         tasks=lambda wildcards: {
-            task: study.tasks[task].problem_values
+            task: study.tasks[task].training_values
             for task in study.models[wildcards.model].training_tasks
         },
         code=script_version("train.py"),

@@ -2,6 +2,7 @@
 
 from think_to_talk.pages.explorer.parts import PARTS
 from think_to_talk.run.packages import required_packages
+from think_to_talk.study.left_out import left_out_notes
 
 # The files of the explorer's page that are not Python modules.
 EXPLORER_PARTS = [f"think_to_talk/pages/explorer/{file}" for file in PARTS]
@@ -110,6 +111,7 @@ rule study_page:
         runtime=10,
     params:
         config=shown_config(),
+        left_out=left_out_notes(study),
         packages=PACKAGES,
         code=script_version("study_page.py"),
     script:

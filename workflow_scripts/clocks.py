@@ -2,6 +2,7 @@
 
 import job
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows, write_jsonl
+from think_to_talk.files.possibly_empty import read_any
 from think_to_talk.timing.clocks import clock_rows
 
 with job.running(globals()) as this:
@@ -14,7 +15,7 @@ with job.running(globals()) as this:
         rows += clock_rows(
             read_probe_rows(probes),
             read_jsonl(timing),
-            read_jsonl(forced[task]) if task in forced else [],
+            read_any(forced[task]) if task in forced else [],
             read_jsonl(patched[task]) if task in patched else [],
             this.params.threshold,
         )

@@ -1,10 +1,13 @@
 """Steer a model along the weights of probes, and write what it then says."""
 
+from functools import partial
+
 import torch
 
 import job
 from think_to_talk.errors import located
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows, write_jsonl
+from think_to_talk.files.possibly_empty import unless_unread
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.templates import Template
 from think_to_talk.hidden_states.allocator import keep_freed_memory
@@ -21,7 +24,8 @@ with job.running(globals()) as this:
     with located(f"models.{identity['model']}"):
         facts.check_patchable()
     checkpoint = Checkpoint(**this.params.checkpoint)
-    rows = steering_rows(
+    read = partial(
+        steering_rows,
         checkpoint.model(getattr(this.resources, "gpu", 0)),
         facts,
         checkpoint.tokenizer(),
@@ -44,4 +48,4 @@ with job.running(globals()) as this:
         identity=identity,
         end_ids=checkpoint.end_ids(),
     )
-    write_jsonl(this.output.rows, rows)
+    write_jsonl(this.output.rows, unless_unread("steering", identity, read))

@@ -10,7 +10,6 @@ from think_to_talk.run.provenance import provenance
 
 with job.running(globals()) as this:
     checks = [json.loads(Path(path).read_text()) for path in this.input.model_checks]
-    write_text(
-        this.output.page,
-        study_page(this.params.config, provenance(this.params.packages), checks),
-    )
+    about = provenance(this.params.packages)
+    page = study_page(this.params.config, about, checks, this.params.left_out)
+    write_text(this.output.page, page)

@@ -6,7 +6,7 @@ import sys
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.pages.ending import ending, found
 from think_to_talk.run.command import study_command
-from think_to_talk.run.failures import failure_report, unfinished
+from think_to_talk.run.failures import failure_report, left_out, unfinished
 from think_to_talk.study.disk import Disk, size
 
 # What a run ends with, of what it was asked for: {what it is called: its file}.
@@ -17,6 +17,27 @@ PLACES = {
     "explorer of all results": rules.explorer.output.page,
     "configuration, software": rules.study_page.output.page,
 }
+
+
+# Stages whose jobs may find that they cannot read a task, by their rules.
+PARTIAL = {
+    "logit_lens": (LOGIT_LENS, study.lens_tasks),
+    "forced_answers": (FORCED_ANSWERS, study.forced_tasks),
+    "steering": (STEERING, study.steered_tasks),
+}
+
+
+def logs_without_rows():
+    """The logs of jobs of such stages that wrote no rows, of the run's jobs."""
+    made = {str(file) for job in workflow.dag.jobs for file in job.output}
+    return [
+        log_file(f"{rule}/{{model}}/seed-{{seed}}/{{task}}").format(**result)
+        for rule, (pattern, tasks) in PARTIAL.items()
+        for result in study.results(tasks)
+        if (path := pattern.format(**result)) in made
+        and Path(path).is_file()
+        and not Path(path).stat().st_size
+    ]
 
 
 def requested_files():
@@ -40,6 +61,8 @@ def show_results():
     plan = Path(rules.plan.output.plan)
     if str(plan) in files:
         print(f"\n{plan.read_text(encoding='utf-8')}\n{plan.absolute()}")
+    for line in left_out(logs_without_rows()):
+        print(line)
     clocks = rules.clocks_table.output.rows
     sentences = found(read_jsonl(clocks)) if clocks in files else []
     places = {what: where for what, where in PLACES.items() if where in files}

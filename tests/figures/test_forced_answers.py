@@ -72,3 +72,14 @@ def test_behind_it_is_the_best_probe_of_the_answer_alone(probe_rows, forced_rows
             place = row["symbol_index"] - COT_START
             best[place] = max(row["score"], best.get(place, 0))
     assert places(probe) == {place: best[place] for place in JOINED}
+
+
+def test_a_task_that_cannot_be_read_has_a_panel_that_says_so_and_no_point(probe_rows, forced_rows):
+    tasks = {"a": probe_rows, "b": probe_rows}
+    for forced in ({"a": [], "b": forced_rows}, {"a": [], "b": []}):
+        first, second = draw_forced_answers(tasks, forced, 0.9, "tiny").axes
+        assert not first.lines
+        assert not first.collections
+        assert [text.get_text()[:8] for text in first.texts] == ["left out"]
+        assert bool(second.lines) == bool(forced["b"])
+        assert bool(second.get_legend()) == bool(forced["b"])

@@ -64,3 +64,11 @@ def test_probes_without_a_score_leave_the_lens_alone(probe_rows, lens_rows):
     drawn = [line for line in panel.lines if list(points(line)) == JOINED]
     assert len(drawn) == 2
     assert all(line.is_dashed() for line in drawn)
+
+
+def test_a_task_that_cannot_be_read_has_a_panel_that_says_so_and_no_line(probe_rows, lens_rows):
+    tasks = {"a": probe_rows, "b": probe_rows}
+    first, second = draw_logit_lens(tasks, {"a": lens_rows, "b": []}, 0.9, "tiny").axes
+    assert first.lines
+    assert not second.lines
+    assert [text.get_text()[:8] for text in second.texts] == ["left out"]

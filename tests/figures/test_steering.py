@@ -116,3 +116,12 @@ def test_a_task_without_a_steered_place_is_an_empty_panel(probe_rows, steering_r
     figure = draw_steering({"a": probe_rows}, {"a": steering_rows[-1:]}, "tiny")
     assert not points(figure.axes[0])
     assert figure.axes[0].get_legend() is None
+
+
+def test_a_task_that_cannot_be_read_has_a_panel_that_says_so(probe_rows, steering_rows):
+    tasks = {"a": probe_rows, "b": probe_rows}
+    first, second = draw_steering(tasks, {"a": [], "b": steering_rows}, "tiny").axes
+    assert first.get_title(loc="left") == "a"
+    assert not first.lines
+    assert [text.get_text()[:8] for text in first.texts] == ["left out"]
+    assert points(second)

@@ -12,7 +12,7 @@ from support.repository import REPOSITORY
 from tokenizers import Regex, decoders, pre_tokenizers
 from transformers import LlamaConfig
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import InputError, UnreadError
 from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.reading import forced_answer_rows
@@ -218,11 +218,11 @@ def test_the_prompts_begin_with_the_gold_chain(tokenizer, rows):
     assert {cut.suffix.shape[1] for cut in prompts.cuts} == {3}
 
 
-def test_a_digit_that_shares_its_token_is_refused_with_the_key(splits, rows):
+def test_a_digit_that_shares_its_token_cannot_be_read(splits, rows):
     """Of the answer, with the newline."""
     tokenizer = split_at(texts(splits), " ", "merged_with_next")
-    message = r"models\.m: the token 'Ġ\dĊ' .* more than a digit.*set forced_answers: false"
-    with pytest.raises(InputError, match=message):
+    message = r"^the token 'Ġ\dĊ' .* more than a digit, expected a token of its own"
+    with pytest.raises(UnreadError, match=message):
         forced(random_model(FAMILIES[0]), None, tokenizer, rows)
 
 

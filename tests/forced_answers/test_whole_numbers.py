@@ -14,7 +14,7 @@ from support.repository import REPOSITORY
 from support.templates import template
 from tokenizers import Regex, decoders, pre_tokenizers
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.number_prompts import NumberPrompts
@@ -295,7 +295,7 @@ def test_chains_that_a_task_cuts_are_asked_as_it_writes_them(chain):
             assert a["probability"] == pytest.approx(b["probability"], rel=1e-5)
 
 
-def test_an_answer_that_shares_its_token_is_refused_with_the_key():
+def test_an_answer_that_shares_its_token_cannot_be_read():
     rows = rows_of(values=[0, 30], names=["a", "b"])
     tokenizer = bpe_tokenizer(
         texts_of(rows),
@@ -307,6 +307,6 @@ def test_an_answer_that_shares_its_token_is_refused_with_the_key():
         ),
         decoders.ByteLevel(),
     )
-    message = r"models\.m: .* holds more than the answer's number.*set forced_answers: false"
-    with pytest.raises(InputError, match=message):
+    message = "^a token .* holds more than the answer's number, expected tokens of its own"
+    with pytest.raises(UnreadError, match=message):
         forced(random_model(FAMILIES[0]), tokenizer, rows, 31)

@@ -5,7 +5,7 @@ import torch
 from accelerate import dispatch_model
 from support.architectures import tiny_model
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import InputError, UnreadError
 from think_to_talk.hidden_states.hooks import Blocks
 from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.hidden_states.whole_passes import WholePasses
@@ -148,7 +148,7 @@ def test_a_head_that_mixes_positions_is_refused():
     model = tiny_model("llama")
     facts, _, _ = check_passes(model)
     model.lm_head.register_forward_hook(lambda _m, _a, out: out + out.roll(1, dims=1))
-    with pytest.raises(InputError, match="do not follow from the last layer's hidden state there"):
+    with pytest.raises(UnreadError, match="do not follow from the last layer's hidden state there"):
         Head(model, facts, 8)
 
 
@@ -158,5 +158,5 @@ def test_a_head_that_looks_at_the_embeddings_is_refused():
     embedded = []
     model.model.embed_tokens.register_forward_hook(lambda _m, _a, out: embedded.append(out))
     model.model.norm.register_forward_hook(lambda _m, _a, out: out + 9 * embedded[-1])
-    with pytest.raises(InputError, match=r"set logit_lens: false"):
+    with pytest.raises(UnreadError, match="cannot read the hidden states of other layers"):
         Head(model, facts, 8)

@@ -9,6 +9,7 @@ from think_to_talk.run.failures import (
     INTERRUPTED,
     SUCCESS,
     failure_report,
+    left_out,
     likely_cause,
     unfinished,
 )
@@ -93,3 +94,11 @@ def test_of_a_progress_bar_the_last_line_is_shown(logs):
     (logs / "wrong.log").write_text("\n".join(["before", *bars, "error: it broke"]))
     report = failure_report([logs / "wrong.log"])
     assert "    | before\n    | training: 29%|#  | 29/100 [00:02]\n    likely" in report
+
+
+def test_what_jobs_leave_out_is_said_once_with_a_log(tmp_path):
+    line = "lens leaves out tasks.t of models.m: a number takes several tokens"
+    paths = [tmp_path / name for name in ("a.log", "b.log", "c.log", "none.log")]
+    for path, what in zip(paths, (line, line, "many rows"), strict=False):
+        path.write_text(f"{COMMAND}python lens.py\nwarning: {what}\n{ENDED}")
+    assert left_out(paths) == [f"{line} ({paths[0]})"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.steering.directions import Probe, random_steps, steps_along
 
 N, D, K = 400, 24, 10
@@ -173,5 +173,5 @@ def test_no_controls_are_no_steps():
 
 def test_too_narrow_hidden_states_have_no_random_steps():
     probe = Probe(torch.eye(10), torch.zeros(10))
-    with pytest.raises(InputError, match=r"hidden size of 10 .*set steering\.controls: 0"):
+    with pytest.raises(UnreadError, match=r"hidden size of 10 .*, which steering\.controls need"):
         random_steps(probe, torch.ones(1).double(), 1, [0])

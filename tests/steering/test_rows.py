@@ -9,7 +9,7 @@ from support.facts import facts_of
 from support.repository import REPOSITORY
 from transformers import LlamaConfig
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.files.shards import Shards, write_shard
 from think_to_talk.formulas.ceilings import ceiling_rows
 from think_to_talk.formulas.datasets import generate_splits
@@ -191,8 +191,8 @@ def test_a_model_whose_probes_could_not_be_trained_is_not_steered(task):
     assert {row["variable"] for row in rows} == {0, 1}
 
 
-def test_a_task_without_any_place_is_an_error_that_names_the_key(task):
-    with pytest.raises(InputError, match=r"tasks\.t: no value .*set steering\.enabled: false"):
+def test_a_task_without_any_place_cannot_be_read(task):
+    with pytest.raises(UnreadError, match=r"^no value is determined by the problem"):
         steered(llama(), Task(**{**vars(task), "ceilings": []}))
 
 

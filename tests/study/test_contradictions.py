@@ -55,8 +55,8 @@ CHANGES = {
     "numbers of two tokens": (
         ("tasks", "level-2", "values"),
         [0, 99],
-        "logit_lens: reads numbers of one token, but models.tiny writes a token per digit and "
-        "tasks.level-2.values go up to 99: set logit_lens: false",
+        "interventions.patching: reads numbers of one token, but models.tiny writes a token per "
+        "digit and tasks.level-2.values go up to 99: set interventions.patching: false",
     ),
     "no such layer": (("models", "tiny", "layers"), [9], "models.tiny: layers: [9] do not exist"),
 }

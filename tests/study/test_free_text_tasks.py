@@ -27,7 +27,7 @@ def raw(raw_config, tmp_path):
         }
     }
     config["models"] = {"far": {**HUB_MODEL, "shots": 0, "device": "cpu", "cot": "gold"}}
-    return config | {"logit_lens": False, "forced_answers": False}
+    return config | {"forced_answers": False}
 
 
 def refused(config, schema):
@@ -61,6 +61,7 @@ def test_a_task_in_free_text_is_planned_from_its_first_row(raw, schema):
     # No step of what needs pairs or equations.
     for tasks in (study.patched_tasks, study.inconsistent_tasks, study.steered_tasks):
         assert tasks("far") == []
+    assert study.lens_tasks("far") == study.forced_tasks("far") == []
 
 
 NOTE = (
@@ -72,22 +73,24 @@ NOTE = (
 
 
 def test_what_is_null_is_said_in_one_line(raw, schema):
-    raw["interventions"] = {}
+    raw |= {"interventions": {}, "logit_lens": False}
     _, needs = plan_study(raw, schema)
     assert needs.warnings == [NOTE.format(ceilings="A, B", heldout="A, B")]
     raw["tasks"]["shells"]["free_text"] = {"ceilings": {"A": [0.1, 1, 1, 1]}}
     raw["models"]["far"]["cot"] = "generated"
     raw["interventions"] = {"patching": True, "free_writing": True}
+    raw["forced_answers"] = True
     raw["steering"] = {"enabled": True}
     write_rows_of(raw, {**FIRST, "expressions": {"B": "3 + 5"}})
     study, needs = plan_study(raw, schema)
     assert needs.warnings == [
         NOTE.format(ceilings="B", heldout="A")
-        + "; interventions.patching, interventions.free_writing, steering leave it out; a chain "
-        "counts as correct only if it is the gold one (free_text.answer_pattern); spans behind "
-        "the place where a model departs from the gold chain have no hidden states (cot: gold "
-        "gives models the gold chain)"
+        + "; forced_answers, steering, interventions.patching, interventions.free_writing leave it "
+        "out; a chain counts as correct only if it is the gold one (free_text.answer_pattern); "
+        "spans behind the place where a model departs from the gold chain have no hidden states "
+        "(cot: gold gives models the gold chain)"
     ]
+    assert not study.forced_tasks("far")
     assert study.folds("shells") == study.probes.folds > 0
 
 
@@ -103,20 +106,6 @@ SHELLS = ("tasks", "shells")
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (
-            ("logit_lens",),
-            True,
-            "config: logit_lens: compares what the head says with numbers of symbolic texts, but "
-            "tasks.shells of models.far is free text: set logit_lens: false, or study the task in "
-            "a run of its own",
-        ),
-        (
-            ("forced_answers",),
-            True,
-            "config: forced_answers: cuts symbolic chains of thought (`;` stands before the "
-            "answer), but tasks.shells of models.far is free text: set forced_answers: false, or "
-            "study the task in a run of its own",
-        ),
         (
             (*SHELLS, "chain"),
             "none",

@@ -32,7 +32,7 @@ def raw(raw_config):
     config["splits"] = {"train": 10, "valid": 10, "test": 20, "probing_train": 40}
     config["models"]["tiny"]["training"] |= {"tasks": ["apples"], "cut": 0}
     config["steering"] = {"enabled": True}
-    return config | {"forced_answers": False}
+    return config
 
 
 def refused(config, schema):
@@ -56,6 +56,32 @@ def test_a_worded_task_is_accepted_with_what_cuts_no_chains(raw, schema):
     assert training.vocab_size == len(vocabulary([*NAMES, *sentence, *question, "."]))
 
 
+def test_words_that_answer_cut_chains_are_what_cut_chains_alone_depend_on(raw, schema):
+    before = task_entries(complete(raw, schema))["apples"]
+    assert not before.can_be_cut
+    raw["tasks"]["apples"]["wording"]["cut"] = "So {x} has {value} apples"
+    raw["models"]["tiny"]["training"]["cut"] = 0.3
+    config = complete(raw, schema)
+    task = task_entries(config)["apples"]
+    assert task.can_be_cut
+    assert task.cut_texts == {
+        "answer": "{x} has {value} apples",
+        "cut": "So {x} has {value} apples",
+    }
+    assert task.problem_values == before.problem_values
+    assert task.template_values == before.template_values
+    assert task.training_values != before.training_values
+    # The model that the study trains knows the word.
+    assert "So" in task.words
+
+
+def test_an_answer_that_begins_as_steps_do_is_no_sign(raw, schema):
+    text = "So {x} has {value} apples"
+    raw["tasks"]["apples"]["wording"] |= {"answer": text, "cut": text}
+    message = refused(raw, schema)
+    assert "wording.cut: its first symbol, 'So', also begins other sentences" in message
+
+
 def test_a_symbolic_task_s_parameters_are_what_they_were(default_config):
     task = task_entries(default_config)["level-1"]
     assert not task.is_worded
@@ -65,17 +91,23 @@ def test_a_symbolic_task_s_parameters_are_what_they_were(default_config):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (
-            ("forced_answers",),
-            True,
-            "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), but "
-            "tasks.apples of models.tiny has a wording: set forced_answers: false",
-        ),
         (("tasks", "apples", "chain"), 1, "tasks.apples.chain: 1, but only symbolic chains of"),
         (
             ("models", "tiny", "training", "cut"),
             0.3,
-            "models.tiny.training.cut: 0.3, but only symbolic chains of thought are cut",
+            "models.tiny.training.cut: 0.3, but tasks.apples has a wording that does not say how a "
+            "cut chain of thought answers: set 0, or give tasks.apples.wording.cut",
+        ),
+        (
+            ("tasks", "apples", "wording", "cut"),
+            "{x} then has {value} apples",
+            "tasks.apples: wording.cut: its first symbol, {x}, also begins other sentences; "
+            "expected a word that says at once that the answer is due, such as 'So {x} has {valu",
+        ),
+        (
+            ("tasks", "apples", "wording", "cut"),
+            "So {x} has apples",
+            "tasks.apples: wording.cut: 'So {x} has apples' has no {value}, expected {x}, {value}",
         ),
         (
             ("tasks", "apples", "names"),
@@ -102,7 +134,7 @@ def test_a_symbolic_task_s_parameters_are_what_they_were(default_config):
         (
             ("tasks", "apples", "wording", "ask"),
             "a",
-            "tasks.apples.wording.ask: unknown key; known keys: answer, copy, equation, number,",
+            "tasks.apples.wording.ask: unknown key; known keys: answer, copy, cut, equation,",
         ),
         (("tasks", "data"), DATASET, "tasks.data.wording: only problems of a template are written"),
     ],

@@ -40,3 +40,8 @@ def test_the_answer_is_said_at_the_first_cut_above_the_threshold(accuracies, sai
 def test_tasks_keep_their_order_and_their_names():
     tasks = [rows_of(0, 0, 1, task=task) for task in ("b", "a")]
     assert [row["task"] for row in table_rows(tasks, 0.9)] == ["b", "a"]
+
+
+def test_a_task_that_could_not_be_read_has_no_row():
+    assert [row["task"] for row in table_rows([[], rows_of(0, 0, 1)], 0.9)] == ["t"]
+    assert list(table_rows([[]], 0.9)) == []

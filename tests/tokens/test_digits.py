@@ -6,14 +6,13 @@ from support.checkpoints import byte_level, metaspace
 from support.decoding import tokens_of
 from support.probes import LAYOUT, TOKENS
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 3, "valid": 1, "test": 200, "probing_train": 1}
-SWITCH = "logit_lens"
 #: `a=1;a=?_a=1`, whose chain's digit is at position 9 of eleven.
 PROBLEM = {"source": "a = {} ; a =?", "target": " a = {}\n"}
 
@@ -40,7 +39,7 @@ def texts_of(rows):
 def test_the_tokens_of_digits_are_found_in_the_chains(rows, make, written):
     tokenizer = make(texts_of(rows))
     _, _, gold, layout = tokens_of(tokenizer, rows, 0)
-    found = DigitTokens.of(gold, layout, rows, [""] * layout.n_positions, SWITCH)
+    found = DigitTokens.of(gold, layout, rows, [""] * layout.n_positions)
     expected = [tokenizer.convert_tokens_to_ids(written.format(digit)) for digit in range(10)]
     assert found.ids == tuple((token,) for token in expected)
     assert not found.missing
@@ -56,13 +55,13 @@ def chain(*ids):
 
 
 def test_a_digit_may_have_several_tokens_and_need_have_none():
-    found = DigitTokens.of(chain(14, 15, 44), LAYOUT, problems([4, 5, 4]), TOKENS, SWITCH)
+    found = DigitTokens.of(chain(14, 15, 44), LAYOUT, problems([4, 5, 4]), TOKENS)
     assert found.ids == ((), (), (), (), (14, 44), (15,), (), (), (), ())
     assert found.missing == [0, 1, 2, 3, 6, 7, 8, 9]
 
 
 def test_the_probability_of_a_digit_is_that_of_all_its_tokens():
-    found = DigitTokens.of(chain(14, 15, 44), LAYOUT, problems([4, 5, 4]), TOKENS, SWITCH)
+    found = DigitTokens.of(chain(14, 15, 44), LAYOUT, problems([4, 5, 4]), TOKENS)
     probabilities = torch.full((50,), 0.5 / 47)
     # Five is the most probable token, four the most probable digit.
     probabilities[[14, 15, 44]] = torch.tensor([0.15, 0.2, 0.15])
@@ -72,8 +71,8 @@ def test_the_probability_of_a_digit_is_that_of_all_its_tokens():
 
 
 def test_a_token_of_two_digits_is_refused():
-    with pytest.raises(InputError, match=r"digits of the chain of thought share tokens"):
-        DigitTokens.of(chain(14, 14), LAYOUT, problems([4, 5]), TOKENS, SWITCH)
+    with pytest.raises(UnreadError, match=r"digits of the chain of thought share tokens"):
+        DigitTokens.of(chain(14, 14), LAYOUT, problems([4, 5]), TOKENS)
 
 
 @pytest.mark.parametrize(
@@ -86,19 +85,19 @@ def test_a_token_of_two_digits_is_refused():
 )
 def test_a_token_that_holds_more_than_a_digit_is_refused_by_name(position_symbol, tokens, shared):
     layout = Layout(LAYOUT.symbols, position_symbol, (True,) * len(position_symbol), 6)
-    with pytest.raises(InputError, match=rf"the token '{shared}' .* set logit_lens: false"):
-        DigitTokens.of(torch.zeros(2, 3).long(), layout, problems([4, 5]), tokens, SWITCH)
+    with pytest.raises(UnreadError, match=rf"the token '{shared}' .* of its own for each digit"):
+        DigitTokens.of(torch.zeros(2, 3).long(), layout, problems([4, 5]), tokens)
 
 
 def test_a_token_of_the_problem_may_hold_more_than_a_digit():
     symbols = (1, 3, 4, 6, 7, 8, 9, 10)
     layout = Layout(LAYOUT.symbols, symbols, (True,) * len(symbols), 4)
-    found = DigitTokens.of(torch.tensor([[1, 2, 14, 4]]), layout, problems([4]), ["?"] * 8, SWITCH)
+    found = DigitTokens.of(torch.tensor([[1, 2, 14, 4]]), layout, problems([4]), ["?"] * 8)
     assert found.ids[4] == (14,)
 
 
 def test_tokens_of_several_chains_are_merged():
-    first = DigitTokens.of(chain(14, 15), LAYOUT, problems([4, 5]), TOKENS, SWITCH)
-    second = DigitTokens.of(chain(44, 9), LAYOUT, problems([4, 0]), TOKENS, SWITCH)
+    first = DigitTokens.of(chain(14, 15), LAYOUT, problems([4, 5]), TOKENS)
+    second = DigitTokens.of(chain(44, 9), LAYOUT, problems([4, 0]), TOKENS)
     merged = DigitTokens.merged([first, second])
     assert merged.ids == ((9,), (), (), (), (14, 44), (15,), (), (), (), ())

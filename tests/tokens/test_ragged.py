@@ -86,7 +86,7 @@ def test_larger_numbers_of_one_token_are_read_as_digits_are():
     layout = align_whole(tokenizer, rows, tokenized, "x.y")
     gold = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
-    found = DigitTokens.of(gold, layout, rows, texts, "x.y", 100)
+    found = DigitTokens.of(gold, layout, rows, texts, 100)
     assert len(found.ids) == 100
     for number, ids in enumerate(found.ids):
         assert {tokenizer.decode([token]).strip() for token in ids} <= {str(number)}

@@ -18,7 +18,7 @@ RAGGED = {
     "keep_hidden_states": True,
     "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20, "targets": "digits"},
     "controls": {"labels": True, "thresholds": [0.5, 0.9]},
-    "logit_lens": False,
+    "logit_lens": True,
     "forced_answers": True,
     "interventions": {"patching": False, "inconsistent_chains": False},
     "tasks": {
@@ -104,9 +104,9 @@ def test_forced_answers_are_whole_numbers_at_the_places_of_symbols(finished):
     assert (results / "summary/figures/tiny/seed-1/forced_answers.png").is_file()
 
 
-def test_what_reads_single_tokens_is_refused_before_anything_runs(finished, tmp_path):
-    study = finished.copy(tmp_path / "study")
-    study.configure(logit_lens=True)
-    run = study.snakemake("--dry-run", check=False)
-    assert run.returncode
-    assert "logit_lens: reads numbers of one token, but models.tiny" in run.stdout + run.stderr
+def test_what_reads_single_tokens_leaves_the_task_out(finished):
+    said = finished.output.stdout + finished.output.stderr
+    assert said.count("logit_lens leaves out tasks.level-1 of models.tiny: it reads numb") == 1
+    assert "; it has no other task, and does nothing" in said
+    assert not (finished.folder / "results/tiny/seed-1/logit_lens").exists()
+    assert not (finished.folder / "results/summary/figures/tiny/seed-1/logit_lens.png").exists()

@@ -14,7 +14,7 @@ WORDED = {
     "splits": {"train": 10, "valid": 10, "test": 30, "probing_train": 90},
     "probes": {"train_on": "all", "folds": 2, "min_train_rows": 20},
     "logit_lens": True,
-    "forced_answers": False,
+    "forced_answers": True,
     "interventions": {"pairs": 10, "probes": True, "free_writing": True},
     "steering": {"enabled": True, "problems": 5, "factors": [2], "controls": 1},
     "timing": {"threshold": 0.3},
@@ -23,11 +23,11 @@ WORDED = {
         "level-1": {
             "equations": ["v0 = num", "v1 = v0 ± num"],
             "names": NAMES,
-            "wording": APPLES,
+            "wording": {**APPLES, "cut": "So {x} has {value} apples"},
             "edits": {"first-formula": None, "second-formula": None, "random": ["v0.1"]},
         },
     },
-    "models": {"tiny": tiny(steps=150, rows=1500, hidden_size=64, cut=0)},
+    "models": {"tiny": tiny(steps=150, rows=1500, hidden_size=64, cut=0.3)},
 }
 
 
@@ -91,9 +91,14 @@ def test_chains_of_sentences_are_altered_and_steered(finished):
     assert any(value is not None for value in values)
 
 
-def test_what_cuts_chains_is_refused_before_anything_runs(finished, tmp_path):
-    study = finished.copy(tmp_path / "study")
-    study.configure(forced_answers=True)
-    run = study.snakemake("--dry-run", check=False)
-    assert run.returncode
-    assert "forced_answers: cuts symbolic chains of thought" in run.stdout + run.stderr
+def test_chains_of_sentences_are_cut_by_words(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "tiny/seed-1/forced_answers/level-1.jsonl")
+    assert [row["cut"] for row in rows] == list(range(5))
+    # At the last word of each sentence of the chain, and before the first.
+    assert [row["symbol"] for row in rows] == ["?", "A", "apples", "A", "apples"]
+    # It has learned to say a number there, if not yet which.
+    assert min(row["digit_mass"] for row in rows) > 0.8
+    clocks = read_jsonl(results / "tiny/seed-1/clocks.jsonl")
+    assert {row["variable"]: row["cuts"] for row in clocks} == {0: None, 1: 5}
+    assert "leaves out" not in finished.output.stdout + finished.output.stderr

@@ -43,11 +43,23 @@ class InputError(ValueError):
     """
 
 
+class UnreadError(InputError):
+    """A stage cannot read a task of a model: it leaves it out (`files.possibly_empty`).
+
+    The message says what was found and what was expected, and neither stage, model nor task.
+    """
+
+
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Say where an input is wrong: `where` begins the message of an InputError raised inside."""
+    """Say where an input is wrong: `where` begins the message of an InputError raised inside.
+
+    An UnreadError passes: who catches it knows the place.
+    """
     try:
         yield
+    except UnreadError:
+        raise
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 

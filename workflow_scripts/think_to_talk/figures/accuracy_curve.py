@@ -50,6 +50,13 @@ def task_panels(
     return figure, panels
 
 
+def draw_unread(panel: Axes) -> None:
+    """Say in a panel that the stage cannot read its task."""
+    what = "left out: this task cannot be read (its log says why)"
+    panel.text(0.5, 0.5, what, transform=panel.transAxes, ha="center", va="center", color="0.4")
+    panel.set_xticks([])
+
+
 def draw_threshold(panel: Axes, threshold: float) -> None:
     """Draw the threshold of t*, as a thin grey line."""
     panel.axhline(threshold, color="0.6", linewidth=0.5, zorder=1)

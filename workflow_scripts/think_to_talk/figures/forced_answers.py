@@ -14,7 +14,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import draw_accuracy, draw_threshold, task_panels
+from think_to_talk.figures.accuracy_curve import (
+    draw_accuracy,
+    draw_threshold,
+    draw_unread,
+    task_panels,
+)
 from think_to_talk.figures.style import STYLE, ProbeRows, legend_above
 from think_to_talk.figures.symbol_axis import draw_symbol_axis, place_of
 from think_to_talk.timing.best_probes import best_layers
@@ -33,7 +38,7 @@ def draw_forced_answers(
     """Forced answers along the symbols, one panel per task.
 
     probes: {task: probe rows}.
-    forced: {task: rows of forced answers} of the same tasks.
+    forced: {task: rows of forced answers} of the same tasks; none of one that could not be read.
     threshold: the accuracy that t said and t* must exceed.
     title: names model and seed.
     """
@@ -41,12 +46,17 @@ def draw_forced_answers(
         what = f"What the model says if it must answer there: {title}"
         notes = [f"Thin grey line: threshold, {threshold}; {_STAR}"]
         figure, panels = task_panels(forced, what, notes, label="share of problems")
-        largest = max(max(row["answer"]) for rows in forced.values() for row in rows)
+        answers = (row["answer"] for rows in forced.values() for row in rows)
+        largest = max(map(max, answers), default=0)
         numbers = "numbers" if largest > 9 else "digits"
         for panel, (task, rows) in zip(panels, forced.items(), strict=True):
+            if not rows:
+                draw_unread(panel)
+                continue
             _draw_task(panel, probes[task], rows, threshold, numbers)
             draw_threshold(panel, threshold)
-        legend_above(panels[0])
+        for panel in [panel for panel in panels if panel.lines][:1]:
+            legend_above(panel)
     return figure
 
 

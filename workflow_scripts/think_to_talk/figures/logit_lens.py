@@ -17,6 +17,7 @@ from think_to_talk.figures.accuracy_curve import (
     LIGHT,
     draw_accuracy,
     draw_threshold,
+    draw_unread,
     task_panels,
 )
 from think_to_talk.figures.style import STYLE, ProbeRows, legend_above, variable_styles
@@ -37,7 +38,7 @@ def draw_logit_lens(
     """The best layer's accuracy along the symbols, one panel per task, two lines per variable.
 
     probes: {task: probe rows}.
-    lens: {task: rows of the logit lens} of the same tasks.
+    lens: {task: rows of the logit lens} of the same tasks; none of one that could not be read.
     threshold: the accuracy that t* must exceed.
     title: names model and seed.
     """
@@ -45,6 +46,9 @@ def draw_logit_lens(
         notes = [_LINES, f"Grey line: threshold of t*, {threshold}", LIGHT]
         figure, panels = task_panels(lens, f"What the model's own head reads: {title}", notes)
         for panel, (task, rows) in zip(panels, lens.items(), strict=True):
+            if not rows:
+                draw_unread(panel)
+                continue
             _draw_task(panel, probes[task], rows)
             draw_threshold(panel, threshold)
     return figure

@@ -15,7 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from think_to_talk.figures.accuracy_curve import task_panels
+from think_to_talk.figures.accuracy_curve import draw_unread, task_panels
 from think_to_talk.figures.style import STYLE, ProbeRows, beside, legend_above, variable_styles
 from think_to_talk.figures.symbol_axis import draw_symbol_axis
 from think_to_talk.formulas.symbols import TEMPLATE
@@ -44,21 +44,23 @@ def draw_steering(
     """Chains that follow a steered value along the symbols, a panel per task and length of steps.
 
     probes: {task: probe rows}.
-    steering: {task: rows of steering} of the same tasks.
+    steering: {task: rows of steering} of the same tasks; none of one that could not be read.
     title: names model and seed.
     """
     with matplotlib.rc_context(STYLE):
         what = f"Chains that follow the value that a probe was made to say: {title}"
-        shown = {
-            f"{task}: {_length(factor)}": (
-                probes[task],
-                [row for row in rows if row["factor"] == factor],
-            )
-            for task, rows in steering.items()
-            for factor in sorted({row["factor"] for row in rows})
-        }
+        shown: dict[str, tuple[ProbeRows, ProbeRows]] = {}
+        for task, rows in steering.items():
+            for factor in sorted({row["factor"] for row in rows}):
+                of_factor = [row for row in rows if row["factor"] == factor]
+                shown[f"{task}: {_length(factor)}"] = probes[task], of_factor
+            if not rows:
+                shown[task] = probes[task], []
         figure, panels = task_panels(shown, what, _NOTES, label="share of chains")
         for panel, (of_task, rows) in zip(panels, shown.values(), strict=True):
+            if not rows:
+                draw_unread(panel)
+                continue
             _draw_task(panel, of_task, rows)
             legend_above(panel)
     return figure

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.formulas.cuts import cut_examples, cut_row, n_cuts
+from think_to_talk.formulas.cuts import CutTexts, cut_examples, cut_row, n_cuts
 from think_to_talk.formulas.rows import first_shots
 from think_to_talk.formulas.symbols import SEPARATORS
 from think_to_talk.tokens.chat import Chat
@@ -31,6 +31,7 @@ class Chains:
     rows: of the dataset; examples are those that are shown.
     tokenized: problems and whole chains.
     layouts: of these.
+    texts: of cut chains in words; None of symbols.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -39,6 +40,7 @@ class Chains:
     rows: Rows
     tokenized: Sequence[TokenizedRow]
     layouts: TaskLayout
+    texts: CutTexts | None = None
 
     @classmethod
     def of(
@@ -49,22 +51,24 @@ class Chains:
         bos: str = "tokenizer",
         seed: int = 0,
         chat: Chat | None = None,
+        texts: CutTexts | None = None,
     ) -> Chains:
         """Tokenize the rows of a task.
 
         shots: as of `tokens.prompts.tokenize`; the examples are cut as well.
         seed: of the places where the examples are cut.
+        texts: of cut chains in words; None of symbols.
         Raises InputError if rows differ in their symbols or in their prefix.
         """
         contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in rows]
-        cut = {context: cut_examples(context, seed) for context in set(contexts)}
+        cut = {context: cut_examples(context, seed, texts) for context in set(contexts)}
         shown = [
             {**row, "few_shot_context": cut[context]}
             for row, context in zip(rows, contexts, strict=True)
         ]
         tokenized = list(tokenize(tokenizer, shown, "all", bos, chat))
         layouts = TaskLayout.of(tokenizer, shown, tokenized)
-        return cls(tokenizer, bos, chat, shown, tokenized, layouts)
+        return cls(tokenizer, bos, chat, shown, tokenized, layouts, texts)
 
     @property
     def have_single_tokens(self) -> bool:
@@ -79,7 +83,7 @@ class Chains:
 
     def cut(self, equations: int) -> tuple[Rows, list[TokenizedRow]]:
         """The rows with chains that are cut after so many equations, and their tokens."""
-        rows = [cut_row(row, equations) for row in self.rows]
+        rows = [cut_row(row, equations, self.texts) for row in self.rows]
         return rows, list(tokenize(self.tokenizer, rows, "all", self.bos, self.chat))
 
     def place(self, equations: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from think_to_talk.forced_answers.whole_numbers import NO_NUMBER
 from think_to_talk.formulas.symbols import N_CLASSES, NUMBER
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.tokens.digits import DigitTokens
-from think_to_talk.tokens.ragged import align_whole
+from think_to_talk.tokens.whole import whole_layout
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CutPrompts:
         """Cut the chains of a task.
 
         n_classes: values of the task's variables, from 0 on.
-        Raises InputError if the rows do not all have the same layout, or if a digit of a chain has
+        Raises UnreadError if cut rows do not all have the same layout, or if a digit of a chain has
         no token of its own.
         """
         first = chains.tokenized[0]
@@ -119,12 +119,12 @@ def _cut(
 
     gold: [rows, tokens] of the whole chains.
     """
-    tokenizer, switch = chains.tokenizer, "forced_answers"
+    tokenizer = chains.tokenizer
     rows, tokenized = chains.cut(equations)
-    layout = align_whole(tokenizer, rows, tokenized, switch)
+    layout = whole_layout(tokenizer, rows, tokenized)
     ids = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
-    digits = DigitTokens.of(ids, layout, rows, texts, switch, n_classes)
+    digits = DigitTokens.of(ids, layout, rows, texts, n_classes)
     answer = max(s for s, symbol in enumerate(layout.symbols) if symbol == NUMBER)
     # A lone space before a digit stands at the digit's symbol, which it does not complete.
     before = layout.position_of(answer) - layout.n_problem

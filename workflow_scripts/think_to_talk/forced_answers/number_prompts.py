@@ -39,12 +39,10 @@ class NumberPrompts:
         """Cut the chains of a task.
 
         n_classes: values of the task's variables, from 0 on.
-        Raises InputError, without the model's name, if rows do not have the same symbols or
-        prefix, or if the answer of a chain has no tokens of its own.
+        Raises UnreadError if the answer of a chain has no tokens of its own.
         """
-        numbers = NumberTokens.of(
-            chains.tokenizer, cut_row(chains.rows[0], 0), n_classes, chains.bos, chains.chat
-        )
+        first = cut_row(chains.rows[0], 0, chains.texts)
+        numbers = NumberTokens.of(chains.tokenizer, first, n_classes, chains.bos, chains.chat)
         ids, cuts = {}, []
         for equations in range(chains.n_cuts):
             rows, tokenized = chains.cut(equations)

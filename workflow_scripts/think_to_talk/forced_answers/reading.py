@@ -18,6 +18,7 @@ from think_to_talk.errors import located
 from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.cut_prompts import CutPrompts
 from think_to_talk.forced_answers.number_prompts import NumberPrompts
+from think_to_talk.formulas.cuts import CutTexts
 from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
@@ -38,6 +39,7 @@ def forced_answer_rows(
     shots: int | str,
     bos: str = "tokenizer",
     chat: Chat | None = None,
+    texts: CutTexts | None = None,
     batch_size: int,
     n_classes: int = N_CLASSES,
     identity: Mapping[str, Any],
@@ -47,14 +49,15 @@ def forced_answer_rows(
     facts: how the model may be run.
     dataset: rows of a task, of which all are asked.
     shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
+    texts: of cut chains in words; None of symbols.
     batch_size: rows at a time.
     n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task.
-    Raises InputError if rows differ in their symbols or in their prefix, or if a number has no
-    tokens of its own.
+    Raises InputError if rows differ in their symbols or in their prefix, UnreadError if a number
+    has no tokens of its own.
     """
     with located(f"models.{identity['model']}"):
-        chains = Chains.of(tokenizer, dataset, shots, bos, identity["seed"], chat)
+        chains = Chains.of(tokenizer, dataset, shots, bos, identity["seed"], chat, texts)
         prompts, cuts = _prompts(chains, n_classes, identity["task"])
     passes = Passes(model, facts, prompts.prefix, batch_size)
     answers = torch.tensor([int(row["original_answer"]) for row in dataset])

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.tokens.chat import Chat
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 #: Stands for what is no number of the task.
 NO_NUMBER = -1
 
-_OTHERWISE = "set forced_answers: false, or study the model in a run of its own"
+#: The last number of a chain; in words, its sentence may go on.
+_NUMBER = re.compile(r"[0-9]+(?=[^0-9]*$)")
 
 Beginning = tuple[int, ...]
 
@@ -63,19 +64,19 @@ class NumberTokens:
     ) -> NumberTokens:
         """The tokens of the numbers from 0 to n_classes - 1, each as the answer of a row.
 
-        row: of a dataset, whose chain ends with its answer; its few-shot examples are as shown.
+        row: of a dataset, whose chain has its answer as the last number; its few-shot examples are
+            as shown.
         bos, chat: as of `tokens.prompts.tokenize`.
-        Raises InputError, without the model's name, if a number shares a token with what stands
-        beside it.
+        Raises UnreadError if a number shares a token with what stands beside it.
         """
-        chains = [re.sub(r"[0-9]+$", str(n), row["scratchpad"]) for n in range(n_classes)]
+        chains = [_NUMBER.sub(str(n), row["scratchpad"]) for n in range(n_classes)]
         rows = [{**row, "scratchpad": chain, "target": f" {chain}\n"} for chain in chains]
         tokenized = list(tokenize(tokenizer, rows, "all", bos, chat))
         before, spelled = zip(*map(split_at_answer, tokenized), strict=True)
         if len(set(before)) > 1:
-            raise InputError(
+            raise UnreadError(
                 "the tokens before the answer of a chain of thought depend on the answer, expected "
-                f"the same before each number: {_OTHERWISE}"
+                "the same before each number"
             )
         columns = zip(*spelled, strict=False)
         lead = tuple(same[0] for same in takewhile(lambda column: len(set(column)) == 1, columns))
@@ -86,13 +87,13 @@ class NumberTokens:
     def prompt(self, row: TokenizedRow, answer: int) -> Beginning:
         """Problem and chain of a row up to the number that answers it.
 
-        Raises InputError, without the model's name, if the answer is written otherwise there.
+        Raises UnreadError if the answer is written otherwise there.
         """
         before, spelled = split_at_answer(row)
         if spelled != (*self.lead, *self.ids[answer]):
-            raise InputError(
+            raise UnreadError(
                 f"{answer} has the tokens {list(spelled)} in one chain of thought and "
-                f"{[*self.lead, *self.ids[answer]]} in another, expected the same: {_OTHERWISE}"
+                f"{[*self.lead, *self.ids[answer]]} in another, expected the same"
             )
         return (*before, *self.lead)
 
@@ -159,17 +160,16 @@ class NumberTokens:
 def split_at_answer(row: TokenizedRow) -> tuple[Beginning, Beginning]:
     """The tokens of problem and chain up to the last `=`, and those of the answer behind it.
 
-    Raises InputError, without the model's name, if the answer shares a token with what stands
-    beside it.
+    Raises UnreadError if the answer shares a token with what stands beside it.
     """
     layout, ids = row.layout, (*row.problem, *row.gold)
     answer = max(s for s, symbol in enumerate(layout.symbols) if symbol == NUMBER)
     places = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
     completing = {s: position for position, (s, completes) in places if completes}
     if not {answer - 1, answer} <= set(completing):
-        raise InputError(
+        raise UnreadError(
             "a token of the chain of thought holds more than the answer's number, expected tokens "
-            f"of its own for each number: {_OTHERWISE}"
+            "of its own for each number"
         )
     first, last = completing[answer - 1] + 1, completing[answer]
     return ids[:first], ids[first : last + 1]

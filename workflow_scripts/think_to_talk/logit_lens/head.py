@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.hooks import Blocks
 from think_to_talk.hidden_states.passes import Passes
@@ -33,8 +33,8 @@ class Head:
     batch_size: rows at a time; halved, with a warning, whenever memory runs out.
     last_layer: `before_norm` for states that the final norm follows, `after_norm` for those that
         have passed it.
-    Raises InputError, without the model's name, if the logits at a position do not follow from the
-    last layer's state there alone.
+    Raises UnreadError if the logits at a position do not follow from the last layer's state there
+    alone.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Head:
 
     @torch.inference_mode()
     def _check(self, whole: WholePasses) -> None:
-        """Raise InputError if the model's own logits do not come from states of some positions."""
+        """Raise UnreadError if the model's own logits do not come from states of some positions."""
         captured: dict[int, torch.Tensor] = {}
         self._passes.forward(
             whole.ids,
@@ -92,8 +92,7 @@ class Head:
             hook=captured.__setitem__,
         )
         if not whole.agree(self.logits(captured[self._last][:, COMMON:]), whole.logits[:, COMMON:]):
-            raise InputError(
+            raise UnreadError(
                 "the logits at a position do not follow from the last layer's hidden state there "
-                "alone, so the logit lens cannot read the hidden states of other layers: set "
-                "logit_lens: false, or study the model in a run of its own"
+                "alone, so it cannot read the hidden states of other layers"
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.errors import InputError, located
+from think_to_talk.errors import UnreadError, located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.hidden_states.facts import ModelFacts
@@ -52,25 +52,24 @@ def lens_rows(
     batch_size: rows at a time.
     n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task, as in the rows of tables.
-    Raises InputError if shards and dataset do not fit together, if digits have no tokens of their
-    own, or if the lens cannot be applied to the model.
+    Raises InputError if shards and dataset do not fit together, UnreadError if rows do not tokenize
+    alike, digits have no tokens of their own, or the lens cannot be applied to the model.
     """
     expected = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     test = Split.open(hidden_paths, dataset, expected, only_correct=False, labels="answers")
     layers, last = test.shards.layers, model.config.get_text_config().num_hidden_layers
     if has_symbol_positions(test.shards):
-        raise InputError(
-            f"models.{identity['model']}: rows of tasks.{identity['task']} do not tokenize alike, "
-            "so the states before numbers, which the logit lens reads, are not stored: set "
-            "logit_lens: false, or study the task in a run of its own"
+        raise UnreadError(
+            "rows do not tokenize alike, so the states before numbers are not stored, expected one "
+            "at the same place in all rows"
         )
     stored = dict.fromkeys(layers, "before_norm")
     if last in stored:
         stored[last] = test.shards.metadata["last_layer"]
     gold = Shards.open(token_paths, expected).read("gold_ids")
+    texts = json.loads(test.shards.metadata["tokens"])
+    digits = DigitTokens.of(gold, test.layout, test.problems, texts, n_classes)
     with located(f"models.{identity['model']}"):
-        texts = json.loads(test.shards.metadata["tokens"])
-        digits = DigitTokens.of(gold, test.layout, test.problems, texts, "logit_lens", n_classes)
         heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
     digits.warn_of_missing(identity["task"])
     n_positions = test.layout.n_positions

@@ -1,13 +1,13 @@
-"""Report of failed jobs, from their logs: last lines and likely cause.
+"""Reports of jobs from their logs: of those that failed, and of tasks that were left out.
 
 `workflow_scripts/job.py` writes the logs and begins their last line with `SUCCESS` when a job
-succeeds; `rules/setup/messages.smk` prints the report when a run fails.
+succeeds; `rules/setup/messages.smk` prints the reports when a run ends.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 #: Beginning of the last line of the log of a job that succeeded.
@@ -21,6 +21,9 @@ INTERRUPTED = "interrupted"
 
 #: Beginning of the line of a log that says how to run its job by hand.
 COMMAND = "$ "
+
+#: The line of a job that cannot read its task (`files.possibly_empty`).
+_LEFT_OUT = re.compile(r"warning: (.+ leaves out .+)")
 
 #: In a line of a progress bar.
 _BAR = re.compile(r"\d+%\|")
@@ -46,6 +49,19 @@ def unfinished(logs: str | Path, since: float) -> list[Path]:
         for log in sorted(Path(logs).rglob("*.log"))
         if log.stat().st_mtime >= since and not "".join(_lines(log)[-1:]).startswith(SUCCESS)
     ]
+
+
+def left_out(logs: Iterable[str | Path]) -> list[str]:
+    """What jobs that could not read their tasks say of it, each line once, with a log that has it.
+
+    logs: of jobs that wrote no rows.
+    """
+    found: dict[str, Path] = {}
+    for log in map(Path, logs):
+        for line in _lines(log) if log.is_file() else []:
+            if match := _LEFT_OUT.fullmatch(line):
+                found.setdefault(match[1], log)
+    return [f"{what} ({log})" for what, log in found.items()]
 
 
 def failure_report(logs: list[Path], *, interrupted: bool = False) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 
 #: How much longer a step is, relative to its length, as a and b tie at the end of the least one.
 #: Doubled, up to the most, where rounding to the model's dtype undoes the step.
@@ -84,13 +84,13 @@ def random_steps(probe: Probe, lengths: Tensor, controls: int, seeds: list[int])
     lengths: [n] of the steps of each row.
     controls: steps per row.
     seeds: [n] of each row's steps.
-    Raises InputError if there is no such direction.
+    Raises UnreadError if there is no such direction.
     """
     weight = probe.weight.double()
     if weight.shape[1] <= len(weight):
-        raise InputError(
+        raise UnreadError(
             f"a hidden size of {weight.shape[1]} leaves no direction orthogonal to the "
-            f"{len(weight)} weight rows of a probe: set steering.controls: 0"
+            f"{len(weight)} weight rows of a probe, which steering.controls need: 0 draws none"
         )
     basis = torch.linalg.svd(weight, full_matrices=False).Vh
     drawn = torch.stack(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from think_to_talk.errors import InputError, located
+from think_to_talk.errors import UnreadError, located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.rows import is_correct
 from think_to_talk.formulas.stated_values import (
@@ -42,8 +42,8 @@ from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
-from think_to_talk.tokens.ragged import align_whole
 from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.whole import whole_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -116,18 +116,19 @@ def steering_rows(
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
-    Raises InputError if no value could be steered.
+    Raises UnreadError if no value could be steered, if rows do not tokenize alike, or if numbers
+    take several tokens.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
-    layout = align_whole(tokenizer, task.dataset, tokenized, "steering.enabled")
+    layout = whole_layout(tokenizer, task.dataset, tokenized)
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
     places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
     if not places:
-        raise InputError(
-            f"tasks.{identity['task']}: no value is determined by the problem and stated in the "
-            "chain of thought, expected one to steer: set steering.enabled: false"
+        raise UnreadError(
+            "no value is determined by the problem and stated in the chain of thought, expected "
+            "one to steer"
         )
     steered = [place for place in places if settings.reached_by(place.accuracy)]
     chains = {

@@ -102,8 +102,8 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 check_edits(task.values)
             except InputError as error:
                 yield f"tasks.{name}: {error}"
-    yield from worded_contradictions(config, tasks, models)
-    yield from free_text_contradictions(config, tasks, models)
+    yield from worded_contradictions(tasks, models)
+    yield from free_text_contradictions(tasks, models)
     yield from single_token_contradictions(config, tasks, models)
     for name, model in models.items():
         where = f"models.{name}"
@@ -240,8 +240,8 @@ def _never_cut(
     model: ModelEntry, training: TrainingEntry, tasks: Mapping[str, TaskEntry], where: str
 ) -> Iterator[str]:
     """A model that has seen no chain end early cannot know what forced answers ask of it."""
-    chains = {name: tasks[name].chain for name in model.tasks if name in tasks}
-    longer = [name for name, chain in chains.items() if chain != "none"]
+    asked = [name for name in model.tasks if name in tasks and tasks[name].can_be_cut]
+    longer = [name for name in asked if tasks[name].chain != "none"]
     if not training.cut and longer:
         yield (
             f"{where}.training.cut: 0, but forced answers ask for the answer of {longer[0]} in the "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from think_to_talk.pages.tables import markdown_table
 from think_to_talk.study.disk import Disk, size
 from think_to_talk.study.jobs import model_jobs, shared_jobs
+from think_to_talk.study.left_out import left_out_notes
 from think_to_talk.study.memory import GB
 from think_to_talk.study.needs import Needs
 from think_to_talk.study.plan import StudyPlan
@@ -104,12 +105,19 @@ def cost_page(study: StudyPlan, needs: Needs) -> str:
             "",
             _kept(total, readers) if kept else _deleted(total, readers),
             "",
+            *_left_out(study),
             "## Assumptions",
             "",
             *(f"- {line}" for line in _assumptions(study, needs)),
             "",
         ]
     )
+
+
+def _left_out(study: StudyPlan) -> list[str]:
+    """The lines of what is left out, if anything is."""
+    notes = left_out_notes(study)
+    return ["## Left out", "", *(f"- {note}" for note in notes), ""] if notes else []
 
 
 def _row(study: StudyPlan, needs: Needs, model: str, cost: Cost) -> tuple[str, ...]:

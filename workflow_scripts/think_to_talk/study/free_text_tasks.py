@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.answer_patterns import check_pattern
 from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.study.entries import ModelEntry
 from think_to_talk.study.task_entries import TaskEntry
+from think_to_talk.study.unread_tasks import UNREAD, is_on, stage_name, why_unread
 
 if TYPE_CHECKING:
     from think_to_talk.study.plan import StudyPlan
 
-#: Keys of what reads or cuts symbolic chains of thought.
-_SYMBOLIC = {
-    "logit_lens": "compares what the head says with numbers of symbolic texts",
-    "forced_answers": "cuts symbolic chains of thought (`;` stands before the answer)",
-}
-
 
 def free_text_contradictions(
-    config: Mapping[str, Any], tasks: Mapping[str, TaskEntry], models: Mapping[str, ModelEntry]
+    tasks: Mapping[str, TaskEntry], models: Mapping[str, ModelEntry]
 ) -> Iterator[str]:
     """What cannot be done on a task in free text."""
     free = [name for name, task in tasks.items() if task.is_free_text]
@@ -35,12 +30,6 @@ def free_text_contradictions(
         yield from _own_contradictions(tasks[name], f"tasks.{name}")
     for name, model in models.items():
         studied = [task for task in model.tasks if task in free]
-        for key, what in _SYMBOLIC.items():
-            if studied and config[key]:
-                yield (
-                    f"{key}: {what}, but tasks.{studied[0]} of models.{name} is free text: set "
-                    f"{key}: false, or study the task in a run of its own"
-                )
         if studied and model.prompt == "chat" and model.shots != 0:
             yield (
                 f"models.{name}.shots: {model.shots}, but prompt is chat, and the few-shot "
@@ -111,9 +100,8 @@ def free_text_notes(study: StudyPlan) -> Iterator[str]:
                 "null (`expressions` of its rows)"
             )
         lines.append("roles of variables are null, and findings say nothing of it")
-        on = [*_interventions(study), *(["steering"] if study.steering.enabled else [])]
-        if on:
-            lines.append(f"{', '.join(on)} leave it out")
+        if on := _leaving_out(study, name):
+            lines.append(f"{', '.join(on)} leave{'s' * (len(on) == 1)} it out")
         if "answer_pattern" not in task.free_text:  # type: ignore[operator]
             lines.append(
                 "a chain counts as correct only if it is the gold one (free_text.answer_pattern)"
@@ -130,7 +118,10 @@ def _models(study: StudyPlan, task: str) -> list[ModelEntry]:
     return [study.models[name] for name in study.models if task in study.tasks_of(name)]
 
 
-def _interventions(study: StudyPlan) -> list[str]:
-    """The interventions that are on, by their keys."""
-    keys = ("patching", "free_writing", "inconsistent_chains")
-    return [f"interventions.{key}" for key in keys if getattr(study.interventions, key)]
+def _leaving_out(study: StudyPlan, name: str) -> list[str]:
+    """What is switched on and leaves the task out: what cannot read it, and what edits problems."""
+    model, task = _models(study, name)[0], study.tasks[name]
+    keys = [key for key in UNREAD if why_unread(key, task, model)]
+    edits = ("patching", "free_writing", "inconsistent_chains")
+    keys += [f"interventions.{kind}" for kind in edits]
+    return [stage_name(key) for key in keys if is_on(study.config, key)]

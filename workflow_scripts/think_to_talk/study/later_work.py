@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from think_to_talk.formulas.symbols import SEPARATORS
 from think_to_talk.study import work as work_
 from think_to_talk.study.work import Work
 
@@ -40,7 +41,7 @@ class LaterWork:
             self._needs.sizes(model),
             self._needs.prompt(model, task),
             self._needs.study.n_rows(task, "test"),
-            target.count(",") + 1,
+            sum(map(target.count, SEPARATORS)) + 1,
             self._needs.study.tasks[task].n_classes - 1,
             self._needs.placement(model),
         )

@@ -26,8 +26,9 @@ from think_to_talk.study import work as work_
 from think_to_talk.study.cached_method import cached_method
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.entries import ModelEntry
-from think_to_talk.study.free_text_tasks import check_ceilings, free_text_notes
+from think_to_talk.study.free_text_tasks import check_ceilings
 from think_to_talk.study.later_work import LaterWork
+from think_to_talk.study.left_out import left_out_notes
 from think_to_talk.study.lengths import length_warnings
 from think_to_talk.study.memory import Placement, Prompt, expected_tokens
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
@@ -241,7 +242,7 @@ class Needs:
             *length_warnings(self.study),
             *self._warnings_of_sizes(),
             *self._warnings_of_ceilings(),
-            *free_text_notes(self.study),
+            *left_out_notes(self.study),
         ]
 
     def _warnings_of_ceilings(self) -> Iterator[str]:

@@ -35,6 +35,7 @@ from think_to_talk.study.entries import (
 from think_to_talk.study.first_rows import first_row
 from think_to_talk.study.task_entries import task_entries
 from think_to_talk.study.transfers import transfer_entries
+from think_to_talk.study.unread_tasks import is_on, why_unread
 
 #: All splits, in the order in which they are drawn.
 SPLITS = list(SPLIT_SEED_OFFSETS)
@@ -117,20 +118,20 @@ class StudyPlan:
 
     def lens_tasks(self, model: str) -> list[str]:
         """The tasks of which the logit lens reads a model's hidden states."""
-        return self._tasks_if(self.config["logit_lens"], model)
+        return self._read_by("logit_lens", model)
 
     def forced_tasks(self, model: str) -> list[str]:
         """The tasks whose answers a model is asked for in the middle of its chains."""
-        return self._tasks_if(self.config["forced_answers"], model)
+        return self._read_by("forced_answers", model)
 
     def patched_tasks(self, model: str) -> list[str]:
         """The tasks on which a model's hidden states are patched."""
-        tasks = self._tasks_if(self.interventions.patching, model)
+        tasks = self._read_by("interventions.patching", model)
         return [task for task in tasks if self.tasks[task].edits]
 
     def freely_writing_tasks(self, model: str) -> list[str]:
         """The tasks on which a model writes freely after patches of the problem."""
-        tasks = self._tasks_if(self.interventions.free_writing, model)
+        tasks = self._read_by("interventions.free_writing", model)
         return [task for task in tasks if self.tasks[task].edits_chains]
 
     def patched_probe_tasks(self, model: str) -> list[str]:
@@ -139,12 +140,12 @@ class StudyPlan:
 
     def inconsistent_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is shown chains with a wrong result."""
-        tasks = self._tasks_if(self.interventions.inconsistent_chains, model)
+        tasks = self._read_by("interventions.inconsistent_chains", model)
         return [task for task in tasks if self.has_results(task)]
 
     def steered_tasks(self, model: str) -> list[str]:
         """The tasks on which a model is steered along the weights of probes."""
-        tasks = self._tasks_if(self.steering.enabled, model)
+        tasks = self._read_by("steering.enabled", model)
         return [task for task in tasks if self.tasks[task].steered_variables]
 
     def transfers_of(self, model: str) -> list[str]:
@@ -181,10 +182,16 @@ class StudyPlan:
         kinds = self.patched_tasks, self.freely_writing_tasks, self.steered_tasks
         return any(tasks(model) for tasks in kinds)
 
-    def _tasks_if(self, switch: bool, model: str) -> list[str]:
-        """A model's tasks if a switch is on; none of untrained copies and published rows."""
-        has_switches = model in self.models and not self.models[model].is_untrained
-        return self.tasks_of(model) if switch and has_switches else []
+    def _read_by(self, key: str, model: str) -> list[str]:
+        """A model's tasks that a stage reads; none of untrained copies and published rows.
+
+        key: switches the stage on.
+        """
+        entry = self.models.get(model)
+        if entry is None or entry.is_untrained or not is_on(self.config, key):
+            return []
+        tasks = self.tasks_of(model)
+        return [task for task in tasks if why_unread(key, self.tasks[task], entry) is None]
 
     def has_results(self, task: str) -> bool:
         """Whether the chains of a task have results that the final answer follows from."""

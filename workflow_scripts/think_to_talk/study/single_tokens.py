@@ -8,9 +8,7 @@ from typing import Any
 from think_to_talk.study.entries import ModelEntry, published_entries
 from think_to_talk.study.task_entries import TaskEntry
 
-#: Keys of what reads numbers as single tokens, of the config and of its `interventions`.
-_READS_NUMBERS = ("logit_lens",)
-
+#: Keys of what reads numbers as single tokens, of the config's `interventions`.
 _READS_NUMBERS_OF_PAIRS = ("patching", "free_writing", "inconsistent_chains")
 
 
@@ -22,9 +20,7 @@ def single_token_contradictions(
     Their tokenizer writes a token per digit; that of another model is known once it is loaded, and
     the jobs that need single tokens refuse such a task themselves.
     """
-    on = [key for key in _READS_NUMBERS if config[key]]
-    on += [f"interventions.{k}" for k in _READS_NUMBERS_OF_PAIRS if config["interventions"][k]]
-    on += ["steering.enabled"] if config["steering"]["enabled"] else []
+    on = [f"interventions.{k}" for k in _READS_NUMBERS_OF_PAIRS if config["interventions"][k]]
     for name, model in models.items():
         studied = [task for task in model.tasks if task in tasks and tasks[task].is_generated]
         several = [task for task in studied if tasks[task].values["values"][1] > 9]
@@ -40,11 +36,4 @@ def single_token_contradictions(
                 yield (
                     f"published_probes.{name}.files.{task}: published rows have single letters and "
                     f"digits, tasks.{task} has other names or values"
-                )
-    if config["steering"]["enabled"]:
-        for name, entry in tasks.items():
-            if entry.is_generated and not entry.has_ceilings:
-                yield (
-                    f"tasks.{name}.values: too many to count when the text determines a value, "
-                    "which steering needs: give fewer, or set steering.enabled: false"
                 )

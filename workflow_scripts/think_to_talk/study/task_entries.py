@@ -15,7 +15,7 @@ from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.steered_chains import steered_variables
 from think_to_talk.formulas.symbols import N_CLASSES, n_classes
 from think_to_talk.formulas.templates import Template
-from think_to_talk.formulas.wording_entries import task_words
+from think_to_talk.formulas.wording_entries import cut_texts, task_words
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,16 @@ class TaskEntry(Entry):
         return "wording" in self.values
 
     @property
+    def can_be_cut(self) -> bool:
+        """Whether a sign in its chains of thought says that the answer is due: `;`, or words."""
+        return not self.is_free_text and (not self.is_worded or self.cut_texts is not None)
+
+    @property
+    def cut_texts(self) -> dict[str, str] | None:
+        """The texts of its answers, of whole chains and of cut ones; None of symbols."""
+        return cut_texts(self.values)
+
+    @property
     def has_single_characters(self) -> bool:
         """Whether each symbol of its texts is a single character."""
         if self.is_free_text:
@@ -129,10 +139,20 @@ class TaskEntry(Entry):
     @property
     def template_values(self) -> dict[str, Any]:
         """The keys that its problems depend on, and so their ceilings and derivations."""
-        return {key: self.values[key] for key in _TEMPLATE_KEYS if key in self.values}
+        values = self.problem_values
+        return {key: values[key] for key in _TEMPLATE_KEYS if key in values}
 
     @property
     def problem_values(self) -> dict[str, Any]:
+        """The whole entry except edits and texts of cut chains, on which no problem depends."""
+        values = self.training_values
+        if not self.is_worded:
+            return values
+        wording = {key: text for key, text in values["wording"].items() if key != "cut"}
+        return {**values, "wording": wording}
+
+    @property
+    def training_values(self) -> dict[str, Any]:
         """The whole entry except edits, on which only pairs depend."""
         return {key: value for key, value in self.values.items() if key != "edits"}
 

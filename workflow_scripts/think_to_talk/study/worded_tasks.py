@@ -34,7 +34,7 @@ def check_read_back(problem: Problem) -> None:
 
 
 def worded_contradictions(
-    config: Mapping[str, Any], tasks: Mapping[str, TaskEntry], models: Mapping[str, ModelEntry]
+    tasks: Mapping[str, TaskEntry], models: Mapping[str, ModelEntry]
 ) -> Iterator[str]:
     """What cannot be done on a task that is written in words."""
     worded = [name for name, task in tasks.items() if task.is_worded]
@@ -47,18 +47,16 @@ def worded_contradictions(
                 "cut (`;` stands before the answer); set full or none, or remove wording"
             )
     for name, model in models.items():
-        studied = [task for task in model.tasks if task in worded]
-        if studied and config["forced_answers"]:
+        named = [task for task in model.training_tasks if task in tasks]
+        trained = [task for task in named if tasks[task].is_generated]
+        if (
+            model.training is not None
+            and model.training.cut
+            and trained
+            and not any(tasks[task].can_be_cut for task in trained)
+        ):
             yield (
-                "forced_answers: cuts symbolic chains of thought (`;` stands before the answer), "
-                f"but tasks.{studied[0]} of models.{name} has a wording: set forced_answers: "
-                "false, or study the task in a run of its own"
-            )
-        trained = [
-            task for task in (model.training.tasks if model.training else ()) if task in worded
-        ]
-        if trained and model.training is not None and model.training.cut:
-            yield (
-                f"models.{name}.training.cut: {model.training.cut}, but only symbolic chains of "
-                f"thought are cut, and tasks.{trained[0]} has a wording: set 0"
+                f"models.{name}.training.cut: {model.training.cut}, but tasks.{trained[0]} has a "
+                "wording that does not say how a cut chain of thought answers: set 0, or give "
+                f"tasks.{trained[0]}.wording.cut"
             )

@@ -40,10 +40,10 @@ def table_rows(
 ) -> Iterator[dict[str, Any]]:
     """A row per model, seed and task (schemas/said_row.schema.yaml).
 
-    tasks: the rows of each of them.
+    tasks: the rows of each of them; one that could not be read has none, and no row here.
     threshold: the accuracy that counts as saying the answer.
     """
-    for rows in tasks:
+    for rows in filter(None, tasks):
         ordered = sorted(rows, key=itemgetter("cut"))
         first, last, said = ordered[0], ordered[-1], first_said(ordered, threshold)
         yield {

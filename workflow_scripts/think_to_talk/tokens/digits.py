@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import UnreadError
 from think_to_talk.formulas.symbols import N_CLASSES, NUMBER, text_symbols
 from think_to_talk.tokens.layout import Layout
 
@@ -36,7 +36,6 @@ class DigitTokens:
         layout: Layout,
         problems: Sequence[Mapping[str, Any]],
         tokens: Sequence[str],
-        switch: str,
         n_classes: int = N_CLASSES,
     ) -> DigitTokens:
         """The tokens of all digits of some chains.
@@ -45,12 +44,11 @@ class DigitTokens:
         layout: of the task.
         problems: the rows of the dataset.
         tokens: [positions] the tokens of one row, as text, for messages.
-        switch: the config's key that asks for digits, for messages.
         n_classes: numbers, from 0 on.
-        Raises InputError, without the model's name, if a digit of a chain shares its token with
-        another symbol, or if a token stands for two digits.
+        Raises UnreadError if a digit of a chain shares its token with another symbol, or if a token
+        stands for two digits.
         """
-        places = _digit_places(layout, tokens, switch)
+        places = _digit_places(layout, tokens)
         texts = [text_symbols(row["source"] + row["target"]) for row in problems]
         symbols = [s for place in places if (s := layout.position_symbol[place]) is not None]
         digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
@@ -60,9 +58,9 @@ class DigitTokens:
             tuple(token for digit, token in pairs if digit == wanted) for wanted in range(n_classes)
         )
         if len({token for _, token in pairs}) < len(pairs):
-            raise InputError(
+            raise UnreadError(
                 f"digits of the chain of thought share tokens (ids per digit: {found}), expected "
-                f"other tokens for each digit, to tell them apart: {_remedy(switch)}"
+                "other tokens for each digit, to tell them apart"
             )
         return cls(found)
 
@@ -111,14 +109,9 @@ class DigitTokens:
         return torch.cat(of_digits, dim=-1) - total
 
 
-def _remedy(switch: str) -> str:
-    """What a user can do where digits are no tokens of their own."""
-    return f"set {switch}: false, or study the model in a run of its own"
-
-
-def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[int]:
-    """The positions of the chain's digits. Raises InputError if one shares its token."""
-    _check_whole(layout, tokens, switch)
+def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
+    """The positions of the chain's digits. Raises UnreadError if one shares its token."""
+    _check_whole(layout, tokens)
     completing = {
         symbol: position
         for position, symbol in enumerate(layout.position_symbol)
@@ -137,21 +130,20 @@ def _digit_places(layout: Layout, tokens: Sequence[str], switch: str) -> list[in
                 )
                 if completes and last is not None and last >= symbol
             )
-            raise InputError(
+            raise UnreadError(
                 f"the token {shared!r} of the chain of thought holds more than a digit, expected a "
-                f"token of its own for each digit: {_remedy(switch)}"
+                "token of its own for each digit"
             )
         places.append(completing[symbol])
     return places
 
 
-def _check_whole(layout: Layout, tokens: Sequence[str], switch: str) -> None:
-    """Raise InputError if a number takes several tokens."""
+def _check_whole(layout: Layout, tokens: Sequence[str]) -> None:
+    """Raise UnreadError if a number takes several tokens."""
     places = zip(tokens, layout.position_symbol, layout.completes, strict=True)
     for token, symbol, completes in places:
         is_part = symbol is not None and layout.symbols[symbol] == NUMBER and not completes
         if is_part and any(map(str.isdigit, token)):
-            raise InputError(
-                f"the token {token!r} is a part of a number, expected one token for each number: "
-                f"{_remedy(switch)}"
+            raise UnreadError(
+                f"the token {token!r} is a part of a number, expected one token for each number"
             )
