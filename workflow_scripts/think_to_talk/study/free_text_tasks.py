@@ -124,4 +124,4 @@ def _leaving_out(study: StudyPlan, name: str) -> list[str]:
     keys = [key for key in UNREAD if why_unread(key, task, model)]
     edits = ("patching", "free_writing", "inconsistent_chains")
     keys += [f"interventions.{kind}" for kind in edits]
-    return [stage_name(key) for key in keys if is_on(study.config, key)]
+    return [stage_name(key) for key in dict.fromkeys(keys) if is_on(study.config, key)]
