@@ -127,7 +127,10 @@ AREAS = {
     ),
     "sizes": (
         ["study/memory", "study/work", "models/sizes"],
-        ["tests/study/test_memory.py", "tests/study/test_work.py", "tests/study/test_plan.py"],
+        [
+            *("tests/study/test_memory.py", "tests/study/test_work.py"),
+            *("tests/study/test_plan.py", "tests/models/test_sizes.py"),
+        ],
     ),
 }
 
@@ -223,7 +226,9 @@ def outcome(mutated, tests, seconds, limit):
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         plugin = FastestFirst(seconds)
-        options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests"]
+        # Those of `make test`.
+        options = ["-x", "-q", "-m", "not service and not thorough", "-p", "no:cacheprovider"]
+        options.append(f"--basetemp={folder}/tests")
         code = pytest.main([*options, *tests], plugins=[plugin])
     if not mutated:
         names = [

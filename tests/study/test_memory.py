@@ -155,7 +155,7 @@ def test_memory_grows_with_type_batch_and_prompt():
 
 def test_a_token_is_expected_per_symbol_and_another_per_digit():
     """As Llama 3's and Qwen's tokenizers write it."""
-    assert expected_tokens("z = 4 - o , o = 4 ; z =?") == 13 + 2
+    assert expected_tokens("z = 4 - o , o = 4 ; z =?", 1) == 13 + 2
 
 
 def test_a_worst_case_takes_longer_than_the_best_and_the_limit_longer_still():

@@ -104,12 +104,12 @@ class Prompt:
         )
 
 
-def expected_tokens(text: str, digits: int = 1) -> int:
+def expected_tokens(text: str, digits: int) -> int:
     """Tokens that a text of symbols takes: one per symbol, and one more per digit.
 
     Most tokenizers join a space with the letter or operator after it, but split it from a digit.
 
-    digits: that each number may have in another row of the task.
+    digits: that each number may have in another row of the task; 1 of single digits.
     """
     return sum(
         1 + max(digits, len(symbol)) if symbol.isdigit() else -(-len(symbol) // _LETTERS_PER_TOKEN)
