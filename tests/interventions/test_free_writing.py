@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, random_model
 from support.checkpoints import byte_level
 from support.facts import SLOWER_WAYS, facts_of, slower
-from support.patching import plain_states, replaced
+from support.patching import plain_states, replaced, tokenized
 from support.repository import REPOSITORY
 
 from think_to_talk.errors import InputError
@@ -47,7 +47,7 @@ def pairs_of(tasks, rows, places=("v0.1", "v1.1")):
 
 @pytest.fixture(scope="module")
 def tokens(tasks, rows, tokenizer):
-    return TokenizedPairs.of(tokenizer, pairs_of(tasks, rows), SHOTS)
+    return tokenized(tokenizer, pairs_of(tasks, rows), SHOTS)
 
 
 def specs_of(tokens, n_layers=3):

@@ -8,7 +8,7 @@ from accelerate import dispatch_model
 from support.architectures import FAMILIES, random_model
 from support.checkpoints import byte_level
 from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
-from support.patching import plain_states, replaced
+from support.patching import plain_states, replaced, tokenized
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.counterfactuals import draw_pairs
@@ -38,7 +38,7 @@ def tokens(tasks):
     rows = [row for split in generate_splits(task, SIZES, 3).values() for row in split]
     tokenizer = byte_level([row["source"] + row["target"] for row in rows])
     edit = Edit.from_config(["v0.1", "v1.1"], Template.from_config(task))
-    return TokenizedPairs.of(tokenizer, list(draw_pairs(edit, 6, 3, rows)), 2)
+    return tokenized(tokenizer, list(draw_pairs(edit, 6, 3, rows)), 2)
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=lambda config: config.model_type)

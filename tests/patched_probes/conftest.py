@@ -2,12 +2,12 @@
 
 import pytest
 from support.checkpoints import byte_level
+from support.patching import tokenized
 
 from think_to_talk.formulas.counterfactuals import draw_pairs
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.templates import Template
-from think_to_talk.interventions.tokenized_pairs import TokenizedPairs
 
 SIZES = {"train": 5, "valid": 1, "test": 300, "probing_train": 1}
 
@@ -35,4 +35,4 @@ def pairs(drawn):
 @pytest.fixture(scope="session")
 def tokens(tokenizer, pairs):
     """The pairs behind two examples."""
-    return TokenizedPairs.of(tokenizer, pairs, 2)
+    return tokenized(tokenizer, pairs, 2)

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, random_model
 from support.facts import decoder_blocks, facts_of
 from support.patched_probes import plain_states, random_probes
+from support.patching import tokenized
 from support.repository import REPOSITORY
 from transformers import LlamaConfig
 
@@ -20,7 +21,6 @@ from think_to_talk.formulas.rows import base_row
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec
-from think_to_talk.interventions.tokenized_pairs import TokenizedPairs
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.patched_probes.rows import patched_probe_rows, rows_of_edit
 from think_to_talk.patched_probes.runs import PatchedReader, Readings
@@ -40,7 +40,7 @@ OWN = {"mine": {"source": "edited", "layers": [0], "span": {"equations": [-1, 0]
 @pytest.fixture(scope="module")
 def symbols(pairs):
     """The pairs with a token per symbol."""
-    return TokenizedPairs.of(symbol_tokenizer(), pairs, 0)
+    return tokenized(symbol_tokenizer(), pairs, 0)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,7 @@ def one_hot_rows(symbols, pairs):
     def rows(*specs, solved=(True,) * 6):
         passes = Passes(model, facts_of(model), symbols.prefix, 4)
         reader = PatchedReader(passes, probes)
-        found = Readings.joined(
-            reader.readings(symbols.runs, symbols.layout.n_problem, list(specs))
-        )
+        found = Readings.joined(reader.readings(symbols, list(specs)))
         # The model cannot write chains: all pairs count unless the test says otherwise.
         return list(
             rows_of_edit(pairs, list(specs), probes, replace(found, solved=torch.tensor(solved)))
@@ -198,10 +196,10 @@ def test_a_pair_is_solved_if_both_chains_are_written_token_by_token(trained, sym
     for run, pair in (("edited", 2), ("base", 4)):
         answer = runs[run][pair, -2]
         answer.copy_(torch.tensor(digit("1" if answer == digit("0") else "0")))
-    altered = TokenizedPairs(runs, symbols.prefix, symbols.layout)
+    altered = replace(symbols, runs=runs)
     spec = Spec("input", "own", "base", (0,), (3,), (0,))
     reader = PatchedReader(Passes(model, facts_of(model), (), 4), probes)
-    found = Readings.joined(reader.readings(runs, symbols.layout.n_problem, [spec]))
+    found = Readings.joined(reader.readings(altered, [spec]))
     assert set(found.solved.nonzero()[:, 0].tolist()) == solved_pairs(model, altered)
     assert solved_pairs(model, altered) == solved_pairs(model, symbols) - {2, 4}
 

@@ -31,7 +31,7 @@ def specs_of(tokens):
 
 def readings(model, tokens, probes, specs, batch_size=4, facts=None, last_layer="before_norm"):
     passes = Passes(model, facts or facts_of(model), tokens.prefix, batch_size, last_layer)
-    batches = PatchedReader(passes, probes).readings(tokens.runs, tokens.layout.n_problem, specs)
+    batches = PatchedReader(passes, probes).readings(tokens, specs)
     return Readings.joined(batches)
 
 

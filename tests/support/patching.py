@@ -5,6 +5,13 @@ from contextlib import contextmanager
 import torch
 
 from support.facts import decoder_blocks
+from think_to_talk.interventions.tokenized_pairs import PairAxis
+
+
+def tokenized(tokenizer, pairs, shots):
+    """Pairs that take the same tokens, as the package tokenizes them."""
+    [group] = PairAxis.of(tokenizer, [pairs], shots).groups(pairs)
+    return group
 
 
 @torch.inference_mode()

@@ -14,7 +14,6 @@ rows of a batch the same one at a time, so that a batch has no padding.
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
@@ -26,6 +25,7 @@ from think_to_talk.errors import UnreadError
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.further_digits import further_digits
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class NumberTokens:
         lead = tuple(same[0] for same in takewhile(lambda column: len(set(column)) == 1, columns))
         ids = tuple(of_number[len(lead) :] for of_number in spelled)
         several = max(map(len, ids)) > 1
-        return cls(ids, lead, _going_on(tokenizer, spelled[0]) if several else ())
+        return cls(ids, lead, further_digits(tokenizer, spelled[0]) if several else ())
 
     def prompt(self, row: TokenizedRow, answer: int) -> Beginning:
         """Problem and chain of a row up to the number that answers it.
@@ -173,17 +173,3 @@ def split_at_answer(row: TokenizedRow) -> tuple[Beginning, Beginning]:
         )
     first, last = completing[answer - 1] + 1, completing[answer]
     return ids[:first], ids[first : last + 1]
-
-
-def _going_on(tokenizer: PreTrainedTokenizerBase, number: Beginning) -> tuple[int, ...]:
-    """The ids of all tokens that add a digit to a number, given as its tokens."""
-    digits = set(string.digits)
-    tokens = sorted(i for text, i in tokenizer.get_vocab().items() if digits & set(text))
-    followed = [[*number, token] for token in tokens]
-    texts = tokenizer.batch_decode(followed, clean_up_tokenization_spaces=False)
-    (alone,) = tokenizer.batch_decode([list(number)], clean_up_tokenization_spaces=False)
-    return tuple(
-        token
-        for token, text in zip(tokens, texts, strict=True)
-        if text.startswith(alone) and text[len(alone) : len(alone) + 1] in digits
-    )

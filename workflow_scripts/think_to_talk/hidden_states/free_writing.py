@@ -26,15 +26,22 @@ class Run:
     row: of the context that it follows.
     given: ids [tokens] behind the context.
     draft: ids [tokens] of the chain that it may write.
+    further: tokens that it may write beyond as many as the draft has, where numbers may be longer.
     replaced: {layer: (positions in `given` [n], states [n, hidden])}.
-    written: ids that the model writes, up to what ends the generation, or as many as the draft has.
+    written: ids that the model writes, up to what ends the generation, or `limit`.
     """
 
     row: int
     given: Tensor
     draft: Tensor
     replaced: Mapping[int, tuple[Tensor, Tensor]]
+    further: int = 0
     written: list[int] = field(default_factory=list)
+
+    @property
+    def limit(self) -> int:
+        """Tokens at which its generation is cut."""
+        return len(self.draft) + self.further
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class FreeWriter:
 
     def _ended(self, run: Run) -> bool:
         """Whether a run's generation has come to its end."""
-        return run.written[-1] in self.stop_ids or len(run.written) >= len(run.draft)
+        return run.written[-1] in self.stop_ids or len(run.written) >= run.limit
 
     def _decode(self, context: Context, runs: Sequence[Run]) -> None:
         """Decode runs token by token, from where the shortest of them has come to.
@@ -127,7 +134,7 @@ class FreeWriter:
                     changed[i, positions.to(hidden.device)] = states.to(hidden)
             return changed
 
-        room = tokens.shape[1] + len(runs[0].draft)
+        room = tokens.shape[1] + runs[0].limit
         of_runs = context.repeated(1, room).select([run.row for run in runs])
         return self.passes.forward(
             tokens, read, of_runs, keep_cache=keep_cache, layers=layers, hook=replace

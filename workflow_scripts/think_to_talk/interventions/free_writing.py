@@ -27,10 +27,17 @@ from think_to_talk.hidden_states.free_writing import FreeWriter, Run
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec, SpecSettings, of_the_problem
-from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import (
+    RUNS,
+    PairAxis,
+    Rows,
+    TokenizedPairs,
+    kept_numbers,
+)
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -69,26 +76,31 @@ def free_writing_rows(
     n_layers = model.config.get_text_config().num_hidden_layers
     stops = frozenset(stop_ids(tokenizer, end_ids, chat))
     description = f"free writing {identity['model']}, seed {identity['seed']}, {identity['task']}"
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
             if all(pair["target"] == pair["base_target"] for pair in pairs):
                 bar.update(len(pairs))
                 continue
-            tokens = TokenizedPairs.of(
-                tokenizer, pairs, shots, bos, chat, switch="interventions.free_writing"
-            )
-            specs = of_the_problem(settings.all_specs(tokens.layout, n_layers), tokens.layout)
-            passes = Passes(model, facts, tokens.prefix, batch_size)
-            patcher = FreePatcher(FreeWriter(passes, stops), tokens)
-            keys: list[Key] = [*RUNS, *specs]
-            written: dict[Key, list[list[int]]] = {key: [] for key in keys}
-            write = partial(patcher.written, specs=specs)
-            for batch, found in passes.in_batches(list(range(len(pairs))), write):
-                for key, ids in found.items():
-                    written[key] += ids
-                bar.update(len(batch))
-            texts = {key: written_texts(tokenizer, ids, stops) for key, ids in written.items()}
-            for row in _rows_of_edit(pairs, tokens, specs, texts):
+            groups = axis.groups(pairs)
+            numbers = kept_numbers(groups, range(len(pairs)), f"{description}, edit {edit}")
+            bar.update(len(pairs) - len(numbers))
+            if not groups:
+                continue
+            specs = settings.all_specs(axis.layout, n_layers, axis.number_tokens)
+            specs = of_the_problem(specs, axis.layout)
+            passes = Passes(model, facts, groups[0].prefix, batch_size)
+            texts: dict[Key, dict[int, str]] = {key: {} for key in (*RUNS, *specs)}
+            for group in groups:
+                patcher = FreePatcher(FreeWriter(passes, stops), group, axis.further_tokens)
+                write = partial(patcher.written, specs=specs)
+                for batch, found in passes.in_batches(list(range(len(group.kept))), write):
+                    for key, ids in found.items():
+                        written = written_texts(tokenizer, ids, stops)
+                        places = (group.kept[place] for place in batch)
+                        texts[key] |= dict(zip(places, written, strict=True))
+                    bar.update(len(batch))
+            for row in _rows_of_edit({n: pairs[n] for n in numbers}, axis.layout, specs, texts):
                 yield {**identity, "edit": edit, **row}
 
 
@@ -97,16 +109,18 @@ class FreePatcher:
 
     writer: writes on.
     tokens: the pairs.
+    further: tokens that a chain may be longer than the gold one.
     """
 
-    def __init__(self, writer: FreeWriter, tokens: TokenizedPairs) -> None:
+    def __init__(self, writer: FreeWriter, tokens: TokenizedPairs, further: int = 0) -> None:
         self.writer = writer
         self.tokens = tokens
+        self.further = further
 
     @torch.inference_mode()
     def written(self, pairs: list[int], specs: Sequence[Spec]) -> dict[Key, list[list[int]]]:
         """{run, unpatched, or spec: ids that the model writes for each of the pairs}."""
-        n_problem, passes = self.tokens.layout.n_problem, self.writer.passes
+        n_problem, passes = self.tokens.n_problem, self.writer.passes
         ids = {run: self.tokens.runs[run][pairs] for run in RUNS}
         found: dict[Key, list[list[int]]] = {
             run: self._write(passes.prefix(*ids[run].shape), ids[run], [None], 0, {})[0]
@@ -125,7 +139,7 @@ class FreePatcher:
                 )
 
         def beginning(spec: Spec) -> int:
-            return min(spec.positions)
+            return min(self.tokens.tokens_of(spec.positions))
 
         for source in RUNS:
             of_source = sorted((spec for spec in specs if spec.source == source), key=beginning)
@@ -154,13 +168,14 @@ class FreePatcher:
         ids: [pairs, positions] of the run that is patched.
         states: {layer: [pairs, positions of the problem, hidden]} of the other run.
         """
-        n_problem = self.tokens.layout.n_problem
+        n_problem, tokens = self.tokens.n_problem, self.tokens
         runs = [
             Run(
                 row,
                 ids[row, start:n_problem],
                 ids[row, n_problem:],
-                _replaced(spec, row, start, states) if spec else {},
+                _replaced(spec, tokens, row, start, states) if spec else {},
+                self.further,
             )
             for spec in specs
             for row in range(len(ids))
@@ -171,33 +186,31 @@ class FreePatcher:
 
 
 def _replaced(
-    spec: Spec, row: int, start: int, states: Mapping[int, Tensor]
+    spec: Spec, pairs: TokenizedPairs, row: int, start: int, states: Mapping[int, Tensor]
 ) -> dict[int, tuple[Tensor, Tensor]]:
-    """{layer: (positions behind `start`, states)} that a spec replaces in a pair's run."""
-    positions = list(spec.positions)
-    at = torch.tensor(positions) - start
-    return {layer: (at, states[layer][row, positions]) for layer in spec.layers}
+    """{layer: (tokens behind `start`, states)} that a spec replaces in a pair's run."""
+    tokens = list(pairs.tokens_of(spec.positions))
+    at = torch.tensor(tokens) - start
+    return {layer: (at, states[layer][row, tokens]) for layer in spec.layers}
 
 
 def _rows_of_edit(
-    pairs: Rows,
-    tokens: TokenizedPairs,
+    pairs: Mapping[int, Mapping[str, Any]],
+    layout: Layout,
     specs: Sequence[Spec],
-    texts: Mapping[Key, Sequence[str]],
+    texts: Mapping[Key, Mapping[int, str]],
 ) -> Iterator[dict[str, Any]]:
     """Rows of one edit, without their names: per spec and choice of pairs.
 
-    texts: {run, unpatched, or spec: the chain that is written for each pair}.
+    pairs: by their numbers.
+    texts: {run, unpatched, or spec: {number of a pair: the chain that is written}}.
     """
-    gold: dict[str, Rows] = {"base": [base_row(pair) for pair in pairs], "edited": list(pairs)}
-    solved = [
-        all(is_correct(texts[run][i], gold[run][i]) for run in RUNS) for i in range(len(pairs))
-    ]
+    gold = {i: {"base": base_row(pair), "edited": pair} for i, pair in pairs.items()}
+    solved = [i for i in pairs if all(is_correct(texts[run][i], gold[i][run]) for run in RUNS)]
     for spec in specs:
-        described = spec.described(tokens.layout)
-        for which in ("solved", "all"):
-            numbers = [i for i in range(len(pairs)) if solved[i] or which == "all"]
-            found = [(texts[spec][i], gold[spec.source][i], gold[spec.target][i]) for i in numbers]
+        described = spec.described(layout)
+        for which, numbers in (("solved", solved), ("all", list(pairs))):
+            found = [(texts[spec][i], gold[i][spec.source], gold[i][spec.target]) for i in numbers]
             success = sum(is_correct(text, source) for text, source, _ in found)
             unchanged = sum(is_correct(text, target) for text, _, target in found)
             answered = sum(

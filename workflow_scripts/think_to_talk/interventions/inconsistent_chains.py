@@ -6,11 +6,14 @@ overview figure.
 Method: the model is given a problem and its chain of thought up to a result that has been made
 wrong, and writes the rest by greedy decoding (the chain is corrupted as in Lanham et al.,
 arXiv:2307.13702). A final answer that follows from the wrong result shows that the model computes
-from its chain; one that fits the problem, that it does not need the chain.
+from its chain; one that fits the problem, that it does not need the chain. Where numbers take
+one token or several, the model is also given what stands behind the wrong result and ends it: it
+could else make a right 12 of a wrong 1.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +25,11 @@ from think_to_talk.hidden_states.decoding import VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
-from think_to_talk.interventions.tokenized_pairs import Rows, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import PairAxis, Rows
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
+from think_to_talk.tokens.prompts import TokenizedRow
 from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
 
@@ -60,20 +64,22 @@ def inconsistent_chain_rows(
     variables = sorted({pair["altered_variable"] for pair in altered})
     description = f"wrong results {identity['model']}, seed {identity['seed']}, {identity['task']}"
     stops = stop_ids(tokenizer, end_ids, chat)
+    axis = PairAxis.of(tokenizer, [altered], shots, bos, chat)
     with progress(len(altered), description, "pairs") as bar:
         for variable in variables:
             pairs = [pair for pair in altered if pair["altered_variable"] == variable]
-            tokens = TokenizedPairs.of(
-                tokenizer, pairs, shots, bos, chat, switch="interventions.inconsistent_chains"
-            )
-            passes = Passes(model, facts, tokens.prefix, batch_size)
+            base, edited = zip(*axis.tokenized(pairs), strict=True)
+            passes = Passes(model, facts, base[0].prefix, batch_size)
             decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
-            result = Result.of(variable, tokens.layout)
+            result = Result.of(variable, axis.layout)
             assert result is not None, f"the chain has no result for variable {variable}"
-            start = tokens.layout.n_problem
-            forced = result.number + 1 - start
-            written = _write(decoder, tokenizer, tokens.runs["edited"], start + forced)
-            unaltered = _write(decoder, tokenizer, tokens.runs["base"], start)
+            # What stands behind a number ends it: a model may go on from 1 to 12.
+            last = result.number + (len(axis.lengths) > 1)
+            given = [
+                last + 1 if ends is None else ends[last] + 1 for ends in map(axis.ends, edited)
+            ]
+            written = _write(decoder, tokenizer, edited, given)
+            unaltered = _write(decoder, tokenizer, base, [len(row.problem) for row in base])
             solved = [
                 is_correct(text, base_row(pair))
                 for text, pair in zip(unaltered, pairs, strict=True)
@@ -86,7 +92,7 @@ def inconsistent_chain_rows(
                     **identity,
                     "variable": variable,
                     "equation": result.equation,
-                    "forced": forced,
+                    "forced": last + 1 - axis.layout.n_problem,
                     "rows": which,
                     "n": len(numbers),
                     **_followed([finals[i] for i in numbers], [pairs[i] for i in numbers]),
@@ -96,17 +102,27 @@ def inconsistent_chain_rows(
 
 
 def _write(
-    decoder: VerifiedDecoder, tokenizer: PreTrainedTokenizerBase, ids: torch.Tensor, given: int
+    decoder: VerifiedDecoder,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[TokenizedRow],
+    given: Sequence[int],
 ) -> list[str]:
-    """The text that the model writes after the first `given` tokens of each row, to its end.
+    """The text that the model writes after the first tokens of each row, to its end.
 
-    ids: [rows, tokens] of problem and chain; the chain is the draft that decoding verifies.
+    rows: problem and chain; the chain is the draft that decoding verifies.
+    given: tokens of each that the model is given. Rows of one length are decoded together.
     """
-    texts = [""] * len(ids)
-    for batch in decoder.decode(ids[:, :given], ids[:, given:]):
-        written = written_texts(tokenizer, batch.generated, decoder.stop_ids)
-        for row, text in zip(batch.rows, written, strict=True):
-            texts[row] = text
+    of_length: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    ids = [(*row.problem, *row.gold) for row in rows]
+    for number, (n, of_row) in enumerate(zip(given, ids, strict=True)):
+        of_length[n, len(of_row)].append(number)
+    texts = [""] * len(rows)
+    for (n, _), numbers in sorted(of_length.items()):
+        tokens = torch.tensor([ids[number] for number in numbers])
+        for batch in decoder.decode(tokens[:, :n], tokens[:, n:]):
+            written = written_texts(tokenizer, batch.generated, decoder.stop_ids)
+            for row, text in zip(batch.rows, written, strict=True):
+                texts[numbers[row]] = text
     return texts
 
 

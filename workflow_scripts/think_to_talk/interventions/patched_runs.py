@@ -30,8 +30,10 @@ from think_to_talk.interventions.tokenized_pairs import RUNS
 class Answers:
     """What a run of each pair says next, in some places.
 
-    tokens: [pairs, places] ids of the most likely tokens.
-    differences: [pairs, places] of the logits of the two runs' gold tokens there, base less edited.
+    tokens: [pairs, places] ids of the most likely tokens, or codes of whole numbers
+        (`interventions.whole_numbers`).
+    differences: [pairs, places] of the logits of the two runs' gold tokens there, base less edited,
+        or of the log-probabilities of the two numbers.
     """
 
     tokens: torch.Tensor
@@ -58,6 +60,10 @@ class Answers:
         """A copy of those in some of the places."""
         return Answers(self.tokens[:, list(places)], self.differences[:, list(places)])
 
+    def ordered(self, order: torch.Tensor) -> Answers:
+        """Those of the pairs in another order."""
+        return Answers(self.tokens[order], self.differences[order])
+
     def put(self, place: int, other: Answers, other_place: int) -> None:
         """Replace those in a place by others."""
         self.tokens[:, place] = other.tokens[:, other_place]
@@ -68,7 +74,7 @@ class Answers:
 class Outputs:
     """What the runs of some pairs say.
 
-    unpatched: {run: answers in place of each token of the chain}.
+    unpatched: {run: answers in place of each position of the chain}.
     patched: for each spec, after each forced length.
     """
 
@@ -87,6 +93,11 @@ class Outputs:
             {run: Answers.joined(part.unpatched[run] for part in parts) for run in RUNS},
             [Answers.joined(spec) for spec in zip(*(part.patched for part in parts), strict=True)],
         )
+
+    def ordered(self, order: torch.Tensor) -> Outputs:
+        """Those of the pairs in another order."""
+        unpatched = {run: answers.ordered(order) for run, answers in self.unpatched.items()}
+        return Outputs(unpatched, [answers.ordered(order) for answers in self.patched])
 
 
 class Patcher:

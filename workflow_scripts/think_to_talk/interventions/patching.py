@@ -7,7 +7,7 @@ Method: hidden states of the base problem's run replace those of the edited prob
 other way round), at the layers and positions of a spec. An answer then becomes the source's
 (success), stays the patched run's (unchanged), or becomes something else; rates come with Wilson
 95 % intervals. As in the paper (Kudo et al., arXiv:2412.01113), extended by a grid over all layers
-and equations.
+and equations. A number of several tokens is read as a whole (`interventions.whole_numbers`).
 
 Beside the rates, the normalised logit difference (Zhang and Nanda, arXiv:2309.16042) says how far a
 patch moves the model, also where its answer does not change: 0 as unpatched, 1 as the source's run.
@@ -27,12 +27,12 @@ import torch
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.formulas.symbols import sentences, text_symbols
 from think_to_talk.hidden_states.facts import ModelFacts
-from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
-from think_to_talk.interventions.donors import donors
-from think_to_talk.interventions.patched_runs import Answers, Outputs, Patcher
+from think_to_talk.interventions.donors import Fits, donors
+from think_to_talk.interventions.patched_runs import Answers
+from think_to_talk.interventions.said import Said, said
 from think_to_talk.interventions.specs import Answer, Spec, SpecSettings, answers
-from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import RUNS, PairAxis, Rows, kept_numbers
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
 
@@ -76,51 +76,50 @@ def patching_rows(
     identity: model, seed and task.
     """
     n_layers = model.config.get_text_config().num_hidden_layers
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
     tried = [
         (edit, donor, pairs)
         for edit, numbered in edits.items()
-        for donor, pairs in donors(numbered, settings.random_donor)
+        for donor, pairs in donors(numbered, settings.random_donor, _fitting(axis, numbered))
     ]
-    description = f"patching {identity['model']}, seed {identity['seed']}, {identity['task']}"
-    with progress(sum(len(pairs) for *_, pairs in tried), description, "pairs") as bar:
+    name = f"{identity['model']}, seed {identity['seed']}, {identity['task']}"
+    with progress(sum(len(pairs) for *_, pairs in tried), f"patching {name}", "pairs") as bar:
         for edit, donor, pairs in tried:
-            tokens = TokenizedPairs.of(tokenizer, list(pairs.values()), shots, bos, chat)
-            specs = settings.all_specs(tokens.layout, n_layers)
+            groups = axis.groups(list(pairs.values()))
+            numbers = kept_numbers(groups, list(pairs), f"patching {name}, edit {edit}")
+            bar.update(len(pairs) - len(numbers))
+            if not groups:
+                continue
+            specs = settings.all_specs(axis.layout, n_layers, axis.number_tokens)
             if donor == "random":
                 specs = [spec for spec in specs if spec.source == "base"]
-            patcher = Patcher(Passes(model, facts, tokens.prefix, batch_size))
-            batches = []
-            for batch in patcher.outputs(tokens.runs, tokens.layout.n_problem, specs):
-                batches.append(batch)
-                bar.update(len(batch))
-            outputs = Outputs.joined(batches)
-            for row in _rows_of_edit(pairs, tokens, specs, outputs, tokenizer):
+            found = said(model, facts, axis, groups, specs, batch_size, bar.update)
+            for row in _rows_of_edit({n: pairs[n] for n in numbers}, axis, specs, found):
                 yield {**identity, "edit": edit, "donor": donor, **row}
 
 
+def _fitting(axis: PairAxis, pairs: Rows) -> Fits:
+    """Whether hidden states of one pair's base problem fit into another's edited run."""
+    shapes = axis.shapes(pairs)
+    return lambda edited, base: shapes[edited][1] == shapes[base][0]
+
+
 def _rows_of_edit(
-    numbered: Mapping[int, Mapping[str, Any]],
-    tokens: TokenizedPairs,
-    specs: Sequence[Spec],
-    outputs: Outputs,
-    tokenizer: PreTrainedTokenizerBase,
+    numbered: Mapping[int, Mapping[str, Any]], axis: PairAxis, specs: Sequence[Spec], found: Said
 ) -> Iterator[dict[str, Any]]:
     """Rows of one edit and donor, without their names: per spec, answer and choice of pairs.
 
-    numbered: {number: pair}. tokens, outputs: of the same pairs of problems.
+    numbered: {number: pair}. found: what the runs of the same pairs say.
     """
     numbers, pairs = torch.tensor(list(numbered)), list(numbered.values())
-    answer_at = {answer.forced: answer for answer in answers(tokens.layout)}
+    answer_at = {answer.forced: answer for answer in answers(axis.layout, axis.number_tokens)}
     variables = {forced: answered_variable(pairs, answer) for forced, answer in answer_at.items()}
-    gold = tokens.chains
+    gold, outputs = found.gold, found.outputs
     unpatched = {run: answers.tokens for run, answers in outputs.unpatched.items()}
-    said = (*(answers.tokens for answers in outputs.patched), *unpatched.values())
-    ids = torch.cat([part.unique() for part in said]).unique()
-    text = dict(zip(ids.tolist(), tokenizer.batch_decode(ids[:, None]), strict=True))
     # An edit of a distractor changes no number of the chain.
-    distractor = torch.equal(gold["base"], gold["edited"])
+    distractor = all(pair["target"] == pair["base_target"] for pair in pairs)
     for spec, patched in zip(specs, outputs.patched, strict=True):
-        described = spec.described(tokens.layout)
+        described = spec.described(axis.layout)
         for column, t in enumerate(spec.forced):
             differs = (gold["base"][:, t] != gold["edited"][:, t]) | distractor
             solved = differs.clone()
@@ -130,21 +129,21 @@ def _rows_of_edit(
                 continue
             moved = [] if distractor else _moved(patched, outputs.unpatched, spec, column, solved)
             for which, mask in (("solved", solved), ("all", differs)):
-                found = patched.tokens[mask, column]
-                rates = _rates(found, gold[spec.source][mask, t], gold[spec.target][mask, t])
+                codes = patched.tokens[mask, column]
+                rates = _rates(codes, gold[spec.source][mask, t], gold[spec.target][mask, t])
                 yield {
                     **described,
                     "answer_equation": answer_at[t].equation if t in answer_at else None,
                     "forced": t,
                     "variable": variables.get(t),
                     "rows": which,
-                    "n": len(found),
+                    "n": len(codes),
                     **(_without_success(rates) if distractor else rates),
                     # Of all pairs, some have no distance between the runs to divide by.
                     **mean("logit_difference", moved if which == "solved" else [], (-inf, inf)),
                     **_accuracies(unpatched, gold, mask, t),
                     "pairs": numbers[mask].tolist(),
-                    "outputs": [text[token].strip() for token in found.tolist()],
+                    "outputs": [found.texts[code] for code in codes.tolist()],
                 }
 
 
@@ -153,8 +152,8 @@ def _rates(
 ) -> dict[str, float | None]:
     """Shares of answers that are the source's, the target's or neither.
 
-    found: [pairs] ids of the patched run's answers.
-    of_source, of_target: [pairs] ids of the two runs' gold answers.
+    found: [pairs] codes of the patched run's answers.
+    of_source, of_target: [pairs] codes of the two runs' gold answers.
     """
     n, success, unchanged = len(found), found == of_source, found == of_target
     return {
@@ -180,14 +179,14 @@ def _moved(
 
     patched, unpatched: of the pairs. column: of the spec's forced lengths. solved: [pairs] which
     pairs both runs solve: there the logit of a run's own number is the highest. Of these, pairs
-    whose differences are all 0 (ties in a coarse dtype) are left out.
+    whose differences are all 0 (ties in a coarse dtype) are left out, and those of which a run
+    finds the other's number of several tokens more probable, though it writes its own.
     """
-    source, target = (
-        unpatched[run].differences[solved, spec.forced[column]]
-        for run in (spec.source, spec.target)
-    )
+    differences = {run: unpatched[run].differences[solved, spec.forced[column]] for run in RUNS}
+    source, target = differences[spec.source], differences[spec.target]
     moved = (patched.differences[solved, column] - target) / (source - target)
-    return moved[source != target].tolist()
+    own = (differences["base"] >= 0) & (differences["edited"] <= 0)
+    return moved[own & (source != target)].tolist()
 
 
 def _accuracies(
@@ -196,9 +195,9 @@ def _accuracies(
     mask: torch.Tensor,
     t: int,
 ) -> dict[str, float | None]:
-    """The accuracy of both runs without patching, at token t of the chain.
+    """The accuracy of both runs without patching, at position t of the chain.
 
-    unpatched, gold: {run: [pairs, chain tokens]}.
+    unpatched, gold: {run: [pairs, places]}.
     mask: [pairs] which pairs are counted.
     """
     shares: dict[str, float | None] = {}

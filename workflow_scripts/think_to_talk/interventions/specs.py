@@ -1,7 +1,8 @@
 """Patching specs: which hidden states of one run replace those of another, as data.
 
 Made from a task's layout and the config; `interventions/patched_runs.py` carries them out. All rows
-of a task have the same layout, so a spec's positions are the same for all pairs. Three kinds: the
+of a task have the same positions, so a spec is the same for all pairs: where positions are symbols,
+all tokens of a symbol are replaced (`interventions.tokenized_pairs`). Three kinds: the
 sliding grid (windows of layers × equations), directed specs (whole parts of problem or chain in all
 layers) and those that the config adds.
 """
@@ -10,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import NUMBER, TEMPLATE_EQUATION
 from think_to_talk.interventions.tokenized_pairs import RUNS
 from think_to_talk.tokens.layout import Layout
+
+#: Tokens of the numbers that take several, where positions are tokens: of none.
+ONE_TOKEN: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class Spec:
     source: the run (`base` or `edited`) whose hidden states replace those of the other run.
     layers: 0 is the embedding output, l the output of block l.
     positions: counted from the problem's first token.
-    forced: numbers of tokens of its own gold chain that the patched run is given before its next
-        token is read; one pass serves all of them.
+    forced: numbers of positions of its own gold chain that the patched run is given before what
+        comes next is read; one pass serves all of them.
     """
 
     name: str
@@ -69,12 +74,17 @@ class SpecSettings:
     stride: int
     specs: Mapping[str, Mapping[str, Any]]
 
-    def all_specs(self, layout: Layout, n_layers: int) -> list[Spec]:
-        """The sliding grid, the directed specs and the study's additional ones."""
+    def all_specs(
+        self, layout: Layout, n_layers: int, number_tokens: Mapping[int, int] = ONE_TOKEN
+    ) -> list[Spec]:
+        """The sliding grid, the directed specs and the study's additional ones.
+
+        number_tokens: as of `answers`.
+        """
         return [
-            *sliding(layout, n_layers, self.window, self.stride),
-            *directed(layout, n_layers),
-            *from_config(self.specs, layout, n_layers),
+            *sliding(layout, n_layers, self.window, self.stride, number_tokens),
+            *directed(layout, n_layers, number_tokens),
+            *from_config(self.specs, layout, n_layers, number_tokens),
         ]
 
 
@@ -88,16 +98,17 @@ class Answer:
     """A number of the chain of thought that is read from a patched run.
 
     equation: its equation, of which it is the last number.
-    forced: tokens of the chain before it.
+    forced: positions of the chain before it.
     """
 
     equation: int
     forced: int
 
 
-def answers(layout: Layout) -> list[Answer]:
+def answers(layout: Layout, number_tokens: Mapping[int, int] = ONE_TOKEN) -> list[Answer]:
     """The last number of each equation of the chain, where a token of its own completes it.
 
+    number_tokens: {symbol: tokens of the number there}, of those that take several positions.
     Raises InputError if the final answer is not among them.
     """
     equations = layout.equations()
@@ -112,7 +123,7 @@ def answers(layout: Layout) -> list[Answer]:
         if layout.completes[position]
     }
     found = [
-        Answer(equation, position_of[symbol] - layout.n_problem)
+        Answer(equation, position_of[symbol] + 1 - number_tokens.get(symbol, 1) - layout.n_problem)
         for equation, symbol in last_numbers.items()
         if symbol in position_of
     ]
@@ -146,7 +157,13 @@ def positions_of(span: Mapping[str, Sequence[float]], layout: Layout) -> tuple[i
     return inside
 
 
-def sliding(layout: Layout, n_layers: int, window: int, stride: int) -> Iterator[Spec]:
+def sliding(
+    layout: Layout,
+    n_layers: int,
+    window: int,
+    stride: int,
+    number_tokens: Mapping[int, int] = ONE_TOKEN,
+) -> Iterator[Spec]:
     """The grid of windows of layers × equations, and a chat template: a spec for each.
 
     The base run's hidden states replace the edited run's, whose answers are read in the patched
@@ -155,9 +172,10 @@ def sliding(layout: Layout, n_layers: int, window: int, stride: int) -> Iterator
     n_layers: number of the model's blocks.
     window: layers per window.
     stride: layers between windows.
+    number_tokens: as of `answers`.
     """
     window = min(window, n_layers + 1)
-    wanted = answers(layout)
+    wanted = answers(layout, number_tokens)
     for equation in dict.fromkeys(map(layout.equation_at, range(layout.n_positions))):
         forced = tuple(answer.forced for answer in wanted if answer.equation >= equation)
         if not forced:
@@ -174,14 +192,18 @@ def sliding(layout: Layout, n_layers: int, window: int, stride: int) -> Iterator
 DIRECTED = ("problem", "earlier chain", "last equation", "chain", "everything before")
 
 
-def directed(layout: Layout, n_layers: int) -> Iterator[Spec]:
+def directed(
+    layout: Layout, n_layers: int, number_tokens: Mapping[int, int] = ONE_TOKEN
+) -> Iterator[Spec]:
     """All layers of the problem, of the chain or of its parts; the final answer is read.
 
     The position that the answer is read from is left out: with the last layer patched there, the
     output would be the source's by construction. `last equation` is the last whole equation and
     the part of the answer's equation before that position; `earlier chain` is the chain before it.
+
+    number_tokens: as of `answers`.
     """
-    final = answers(layout)[-1]
+    final = answers(layout, number_tokens)[-1]
     reading = layout.n_problem + final.forced - 1
     last = positions_of({"equations": [final.equation - 1, final.equation]}, layout)[0]
     begin = layout.n_problem
@@ -198,17 +220,22 @@ def directed(layout: Layout, n_layers: int) -> Iterator[Spec]:
 
 
 def from_config(
-    entries: Mapping[str, Mapping[str, Any]], layout: Layout, n_layers: int
+    entries: Mapping[str, Mapping[str, Any]],
+    layout: Layout,
+    n_layers: int,
+    number_tokens: Mapping[int, int] = ONE_TOKEN,
 ) -> Iterator[Spec]:
     """The specs of the config.
 
     entries: {name: {source, layers, span, forced}}; without `forced`, the final answer is read.
     n_layers: number of the model's blocks.
+    number_tokens: as of `answers`.
     Raises InputError for layers or positions that the model or task does not have.
     """
+    final = answers(layout, number_tokens)[-1].forced if entries else 0
     for name, entry in entries.items():
         try:
-            yield _spec_from_config(name, entry, layout, n_layers)
+            yield _spec_from_config(name, {"forced": final, **entry}, layout, n_layers)
         except InputError as error:
             raise InputError(f"interventions.specs.{name}.{error}") from None
 
@@ -218,10 +245,12 @@ def _spec_from_config(name: str, entry: Mapping[str, Any], layout: Layout, n_lay
     missing = [layer for layer in layers if layer > n_layers]
     if missing:
         raise InputError(f"layers: {missing} do not exist; the model has layers 0 to {n_layers}")
-    forced = entry.get("forced", answers(layout)[-1].forced)
+    forced = entry["forced"]
     n_chain = layout.n_positions - layout.n_problem
     if forced >= n_chain:
-        raise InputError(f"forced: {forced} leaves nothing to read; the chain has {n_chain} tokens")
+        raise InputError(
+            f"forced: {forced} leaves nothing to read; the chain has {n_chain} positions"
+        )
     positions = positions_of(entry["span"], layout)
     return Spec(name, "own", entry["source"], tuple(layers), positions, (forced,))
 

@@ -26,7 +26,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
 from think_to_talk.interventions.specs import Spec, directed, from_config
-from think_to_talk.interventions.tokenized_pairs import RUNS, Rows, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import RUNS, PairAxis, Rows, kept_numbers
 from think_to_talk.patched_probes.runs import PatchedReader, Readings
 from think_to_talk.probes.stored import StoredProbes
 from think_to_talk.progress import progress
@@ -73,28 +73,31 @@ def patched_probe_rows(
     """
     n_layers = model.config.get_text_config().num_hidden_layers
     description = "probes on patched runs of {model}, seed {seed}, {task}".format(**identity)
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
-            tokens = TokenizedPairs.of(
-                tokenizer, pairs, shots, bos, chat, switch="interventions.probes"
-            )
             try:
-                _check_layout(probes, tokens.layout)
+                _check_layout(probes, axis.layout)
             except InputError as error:
                 raise InputError(f"tasks.{identity['task']}.edits.{edit}: {error}") from None
+            groups = axis.groups(pairs)
+            numbers = kept_numbers(groups, range(len(pairs)), f"{description}, edit {edit}")
+            bar.update(len(pairs) - len(numbers))
+            if not groups:
+                continue
             tried = [
                 spec
                 for spec in (
-                    *directed(tokens.layout, n_layers),
-                    *from_config(specs, tokens.layout, n_layers),
+                    *directed(axis.layout, n_layers, axis.number_tokens),
+                    *from_config(specs, axis.layout, n_layers, axis.number_tokens),
                 )
                 # A short chain has no earlier part.
                 if spec.positions
             ]
-            passes = Passes(model, facts, tokens.prefix, batch_size, last_layer)
+            passes = Passes(model, facts, groups[0].prefix, batch_size, last_layer)
             reader = PatchedReader(passes, probes)
             batches = []
-            for batch in reader.readings(tokens.runs, tokens.layout.n_problem, tried):
+            for batch in (batch for group in groups for batch in reader.readings(group, tried)):
                 batches.append(batch)
                 bar.update(len(batch.solved))
             readings = Readings.joined(batches)
@@ -104,7 +107,8 @@ def patched_probe_rows(
                     + f", edit {edit}: of no pair the model writes both chains; it has no rows",
                     stacklevel=2,
                 )
-            for row in rows_of_edit(pairs, tried, probes, readings):
+            read = [pairs[place] for group in groups for place in group.kept]
+            for row in rows_of_edit(read, tried, probes, readings):
                 yield {**identity, "edit": edit, **row}
 
 
@@ -113,7 +117,7 @@ def _check_layout(probes: StoredProbes, layout: Layout) -> None:
     found = [layout.place(position) for position in range(layout.n_positions)]
     if _compared(found) != _compared(probes.places):
         raise InputError(
-            f"its problems and chains take {len(found)} tokens, those that the probes read "
+            f"its problems and chains have {len(found)} positions, those that the probes read "
             f"{len(probes.places)}, or other symbols end at them; expected the same: set "
             "interventions.probes: false"
         )

@@ -17,7 +17,7 @@ import torch
 
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.interventions.specs import Spec
-from think_to_talk.interventions.tokenized_pairs import RUNS
+from think_to_talk.interventions.tokenized_pairs import RUNS, TokenizedPairs
 from think_to_talk.probes.stored import StoredProbes
 
 
@@ -60,47 +60,48 @@ class PatchedReader:
         self.passes = passes
         self.probes = probes
 
-    def readings(
-        self, runs: Mapping[str, torch.Tensor], n_problem: int, specs: Sequence[Spec]
-    ) -> Iterator[Readings]:
+    def readings(self, pairs: TokenizedPairs, specs: Sequence[Spec]) -> Iterator[Readings]:
         """The readings of all pairs; batches of pairs, in order.
 
-        runs: `base` and `edited`, token ids [pairs, positions] of problem and gold chain.
-        n_problem: positions before the chain.
+        pairs: `base` and `edited`, token ids [pairs, tokens] of problem and gold chain.
         specs: which hidden states are replaced, of one position and layer or more.
         """
 
         def read(rows: list[int]) -> Readings:
-            return self._read({run: ids[rows] for run, ids in runs.items()}, n_problem, specs)
+            return self._read({run: ids[rows] for run, ids in pairs.runs.items()}, pairs, specs)
 
-        for _, batch in self.passes.in_batches(list(range(len(runs["base"]))), read):
+        for _, batch in self.passes.in_batches(list(range(len(pairs.runs["base"]))), read):
             yield batch
 
     @torch.inference_mode()
     def _read(
-        self, runs: dict[str, torch.Tensor], n_problem: int, specs: Sequence[Spec]
+        self, runs: dict[str, torch.Tensor], pairs: TokenizedPairs, specs: Sequence[Spec]
     ) -> Readings:
-        """The readings of one batch of pairs; arguments as of `readings`."""
+        """The readings of one batch of pairs; arguments as of `readings`.
+
+        runs: of the batch.
+        """
         solved = torch.ones(len(runs["base"]), dtype=torch.bool)
         states: dict[str, dict[int, torch.Tensor]] = {}
         unpatched = {}
         for run, ids in runs.items():
             copied = {layer for spec in specs if spec.source == run for layer in spec.layers}
-            states[run], unpatched[run], right = self._unpatched(ids, n_problem, copied)
+            states[run], unpatched[run], right = self._unpatched(ids, pairs, copied)
             solved &= right
         patched: dict[int, torch.Tensor] = {}
         for source in RUNS:
             numbered = [(i, spec) for i, spec in enumerate(specs) if spec.source == source]
-            patched |= self._patched(states[source], runs, numbered)
+            patched |= self._patched(states[source], runs, pairs, numbered)
         return Readings(solved, unpatched, [patched[i] for i in range(len(specs))])
 
     def _unpatched(
-        self, ids: torch.Tensor, n_problem: int, copied: set[int]
+        self, ids: torch.Tensor, pairs: TokenizedPairs, copied: set[int]
     ) -> tuple[dict[int, torch.Tensor], torch.Tensor, torch.Tensor]:
         """Of one run of each pair: states, what probes read, and whether the chain is written.
 
-        copied: layers whose states [pairs, positions, hidden] are returned.
+        copied: layers whose states [pairs, tokens, hidden] are returned.
         """
+        n_problem, ends = pairs.n_problem, pairs.ends
         states: dict[int, torch.Tensor] = {}
         read: dict[int, torch.Tensor] = {}
 
@@ -108,7 +109,8 @@ class PatchedReader:
             if layer in copied:
                 states[layer] = hidden
             if layer in self.probes.layers:
-                read[layer] = self.probes.predict(layer, hidden, 0)
+                at = hidden if ends is None else hidden[:, list(ends)]
+                read[layer] = self.probes.predict(layer, at, 0)
 
         logits, _ = self.passes.forward(
             ids,
@@ -124,11 +126,12 @@ class PatchedReader:
         self,
         source: Mapping[int, torch.Tensor],
         runs: Mapping[str, torch.Tensor],
+        pairs: TokenizedPairs,
         specs: Sequence[tuple[int, Spec]],
     ) -> dict[int, torch.Tensor]:
         """{number of a spec: what probes read in the patched runs}, of specs with one source.
 
-        source: {layer: [pairs, positions, hidden]} of the source's unpatched runs.
+        source: {layer: [pairs, tokens, hidden]} of the source's unpatched runs.
         """
         found: dict[int, torch.Tensor] = {}
         if not specs:
@@ -136,11 +139,11 @@ class PatchedReader:
         ids = runs[specs[0][1].target]
         context, reached = self.passes.prefix(len(ids), ids.shape[1]), 0
         for number, spec in sorted(specs, key=lambda item: min(item[1].positions)):
-            start = min(spec.positions)
+            start = min(pairs.tokens_of(spec.positions))
             context = self.passes.continued(context, ids[:, reached:start])
             reached = start
             behind = context.repeated(1, ids.shape[1] - start)
-            found[number] = self._patched_pass(source, ids[:, start:], behind, spec, start)
+            found[number] = self._patched_pass(source, ids[:, start:], behind, pairs, spec)
         return found
 
     def _patched_pass(
@@ -148,17 +151,19 @@ class PatchedReader:
         source: Mapping[int, torch.Tensor],
         ids: torch.Tensor,
         context: Context,
+        pairs: TokenizedPairs,
         spec: Spec,
-        start: int,
     ) -> torch.Tensor:
-        """What probes read [layers, positions, variables, pairs] from position `start` on.
+        """What probes read [layers, positions, variables, pairs] from the first patched one on.
 
         source: as of `_patched`.
-        ids: [pairs, positions from `start` on] of the target.
+        ids: [pairs, tokens from the first patched one on] of the target.
         context: what precedes.
         """
         read: dict[int, torch.Tensor] = {}
-        places = torch.tensor(spec.positions)
+        places = torch.tensor(pairs.tokens_of(spec.positions))
+        start, first = int(places.min()), min(spec.positions)
+        ends = None if pairs.ends is None else [end - start for end in pairs.ends[first:]]
 
         def replace(layer: int, hidden: torch.Tensor) -> torch.Tensor | None:
             replaced = None
@@ -166,7 +171,8 @@ class PatchedReader:
                 hidden = replaced = hidden.clone()
                 replaced[:, places - start] = source[layer][:, places].to(hidden.device)
             if layer in self.probes.layers:
-                read[layer] = self.probes.predict(layer, hidden, start)
+                at = hidden if ends is None else hidden[:, ends]
+                read[layer] = self.probes.predict(layer, at, first)
             return replaced
 
         layers = sorted({*spec.layers, *self.probes.layers})

@@ -71,7 +71,7 @@ class TaskLayout:
                 "tokens, and prompt: chat needs rows that do: set prompt: raw, or names and values "
                 "of one token each"
             )
-        completing = [_completing(row.layout) for row in tokenized]
+        completing = [completing_tokens(row.layout) for row in tokenized]
         common = sorted(set.intersection(*map(set, completing)))
         layout = Layout(
             symbols=merged_symbols(tokenized),
@@ -100,7 +100,7 @@ class TaskLayout:
         n = len(first.layout.symbols)
         layout = replace(first.layout, position_symbol=tuple(range(n)), completes=(True,) * n)
         layout = replace(layout, n_problem=layout.n_problem_symbols)
-        completing = [_completing(row.layout) for row in tokenized]
+        completing = [completing_tokens(row.layout) for row in tokenized]
         tokens = [[of_row[span] for span in range(n)] for of_row in completing]
         return cls(layout, tokens, span_texts(rows[0]))
 
@@ -117,7 +117,7 @@ class TaskLayout:
         return ["".join(tokens[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _completing(layout: Layout) -> dict[int, int]:
+def completing_tokens(layout: Layout) -> dict[int, int]:
     """{symbol: the token that completes it and no later one}."""
     tokens = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
     return {s: token for token, (s, completes) in tokens if completes and s is not None}

@@ -1,0 +1,342 @@
+"""Activation patching where numbers take several tokens: what number a patched run says.
+
+A run says the number that greedy decoding writes where an answer stands: each token after those
+before it that the run itself has said, not after those of the gold chain. Digits that would be
+added are part of it, `42` is not `4`; the longest numbers of a task need not end. A patch reaches
+only what precedes a number: at the number's own tokens the states stay the run's own, which would
+else be shown the source's first digits.
+
+How far a patch moves a run is told by the log-probabilities of both whole numbers, the base's less
+the edited one's: the sum over their tokens, each after those before it, and over what ends them
+where they must end. For numbers of one token this is the difference of their logits.
+
+Method: behind the patched beginning of a run, kept in its key-value cache, both gold numbers are
+passed at once, which shows whether either is said. Runs that say another number are decoded on,
+token by token. `interventions/patched_runs.py` is the faster way for numbers of one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from think_to_talk.hidden_states.hooks import Hook
+from think_to_talk.hidden_states.passes import Context, Passes
+from think_to_talk.interventions.patched_runs import Answers, Outputs
+from think_to_talk.interventions.specs import Spec
+from think_to_talk.interventions.tokenized_pairs import RUNS, Reading, TokenizedPairs
+
+#: Copies of a row's cache that are held at once.
+CACHES = 3
+
+Number = tuple[int, ...]
+
+
+@dataclass
+class Numbers:
+    """What is said, as codes: whole numbers of several tokens, compared as single tokens are.
+
+    going_on: the tokens that add a digit to a number.
+    codes: {tokens that are said: their code}.
+    """
+
+    going_on: Tensor
+    codes: dict[Number, int] = field(default_factory=dict)
+
+    def coded(self, said: Sequence[Number]) -> Tensor:
+        """The codes of what is said."""
+        return torch.tensor([self.codes.setdefault(tokens, len(self.codes)) for tokens in said])
+
+    def gold(self, ids: Tensor, reading: Reading) -> Tensor:
+        """The codes [rows] of what gold chains [rows, tokens of problem and chain] say."""
+        tokens = ids[:, reading.first : reading.first + reading.n]
+        return self.coded([tuple(row) for row in tokens.tolist()])
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """Hidden states that replace those of runs; each run is of a pair, under a spec.
+
+    states: {layer: [pairs, tokens, hidden]} of the source's runs.
+    replaced: {layer: [specs, tokens] whether the state is replaced}.
+    """
+
+    states: Mapping[int, Tensor]
+    replaced: Mapping[int, Tensor]
+
+    def hook(self, pairs: Tensor, specs: Tensor, first: int, end: int) -> Hook:
+        """What replaces the states of a pass.
+
+        pairs, specs: [rows] of the pass.
+        first: token at which it begins. end: from which on no state is replaced.
+        """
+
+        def replace(layer: int, hidden: Tensor) -> Tensor | None:
+            chosen = self.replaced[layer][specs, first:end]
+            if not chosen.any():
+                return None
+            changed = hidden.clone()
+            taken = self.states[layer][pairs, first:end].to(hidden.device)
+            here = changed[:, : end - first]
+            here[:] = torch.where(chosen.to(hidden.device)[..., None], taken, here)
+            return changed
+
+        return replace
+
+
+class NumberPatcher:
+    """Patched runs of pairs that share a prefix, and the whole numbers that they say.
+
+    passes: a model's passes behind the few-shot examples, in batches.
+    numbers: what is said, as codes.
+    longest: tokens of the longest numbers.
+    """
+
+    def __init__(self, passes: Passes, numbers: Numbers, longest: int) -> None:
+        self.passes = passes
+        self.numbers = numbers
+        self.longest = longest
+
+    def outputs(
+        self,
+        pairs: TokenizedPairs,
+        specs: Sequence[Spec],
+        readings: Sequence[Mapping[int, Reading]],
+    ) -> Iterator[Outputs]:
+        """What all pairs say, unpatched and under each spec; batches of pairs, in order.
+
+        specs: which hidden states are replaced; positions are tokens.
+        readings: of each spec, {forced: what is read there}.
+        """
+
+        def patch(rows: list[int]) -> Outputs:
+            runs = {run: ids[rows] for run, ids in pairs.runs.items()}
+            return self._patch(runs, pairs.layout.n_positions, specs, readings)
+
+        for _, batch in self.passes.in_batches(list(range(len(pairs.kept))), patch):
+            yield batch
+
+    @torch.inference_mode()
+    def _patch(
+        self,
+        runs: Mapping[str, Tensor],
+        n_positions: int,
+        specs: Sequence[Spec],
+        readings: Sequence[Mapping[int, Reading]],
+    ) -> Outputs:
+        """The outputs of one batch of pairs; arguments as of `outputs`.
+
+        n_positions: columns of the unpatched answers, which are there for what is read.
+        """
+        every = {forced: reading for of_spec in readings for forced, reading in of_spec.items()}
+        states: dict[str, dict[int, Tensor]] = {run: {} for run in RUNS}
+        unpatched = {}
+        for run, ids in runs.items():
+            layers = sorted({at for spec in specs if spec.source == run for at in spec.layers})
+            if layers:
+                context = self.passes.prefix(*ids.shape)
+                self.passes.forward(ids, 1, context, layers=layers, hook=states[run].__setitem__)
+            context = self.passes.prefix(*ids.shape)
+            said = self._read(context, 0, runs, run, every, _Patch({}, {}), 1)
+            empty = torch.full((len(ids), n_positions), -1)
+            unpatched[run] = Answers(empty, torch.full(empty.shape, torch.nan))
+            for column, (forced, _) in enumerate(every.items()):
+                unpatched[run].put(forced, said, column)
+        # Answers before the patched positions are the unpatched ones; passes replace the others.
+        patched = [unpatched[spec.target].at(spec.forced) for spec in specs]
+        for source in RUNS:
+            active = [
+                i
+                for i, spec in enumerate(specs)
+                if spec.source == source and spec.layers and spec.positions
+            ]
+            self._patch_from(
+                states[source], runs, [(specs[i], readings[i], patched[i]) for i in active]
+            )
+        return Outputs(unpatched, patched)
+
+    def _patch_from(
+        self,
+        states: Mapping[int, Tensor],
+        runs: Mapping[str, Tensor],
+        active: list[tuple[Spec, Mapping[int, Reading], Answers]],
+    ) -> None:
+        """Compute the results of specs with the same source, which are written in place.
+
+        states: {layer: [pairs, tokens, hidden]} of the source's unpatched runs.
+        active: specs, what is read under them, and their results.
+        """
+        if not active:
+            return
+        target = active[0][0].target
+        ids = runs[target]
+        context, reached = self.passes.prefix(*ids.shape), 0
+        together = max(1, self.passes.batch_size // len(ids))
+
+        def beginning(
+            item: tuple[Spec, Mapping[int, Reading], Answers],
+        ) -> tuple[int, tuple[int, ...]]:
+            return min(item[0].positions), item[0].forced
+
+        for (start, _), group in groupby(sorted(active, key=beginning), key=beginning):
+            context = self.passes.continued(context, ids[:, reached:start])
+            reached, waiting = start, list(group)
+            behind = {f: r for f, r in waiting[0][1].items() if r.first > start}
+            while waiting:
+                some, waiting = waiting[:together], waiting[together:]
+                patch = _Patch(states, _replaced_tokens([spec for spec, *_ in some], ids.shape[1]))
+                copy = context.repeated(len(some), ids.shape[1] - start)
+                found = self._read(copy, start, runs, target, behind, patch, len(some))
+                for i, (spec, _, result) in enumerate(some):
+                    for column, forced in enumerate(behind):
+                        said = Answers(
+                            found.tokens.unflatten(0, (-1, len(some)))[:, i],
+                            found.differences.unflatten(0, (-1, len(some)))[:, i],
+                        )
+                        result.put(spec.forced.index(forced), said, column)
+
+    def _read(
+        self,
+        context: Context,
+        start: int,
+        runs: Mapping[str, Tensor],
+        target: str,
+        readings: Mapping[int, Reading],
+        patch: _Patch,
+        n_specs: int,
+    ) -> Answers:
+        """What the runs of pairs times specs say in some places [rows, places].
+
+        context: the tokens before `start`; it is used up.
+        runs: {run: ids [pairs, tokens]}.
+        target: the run that is patched.
+        readings: places behind `start`.
+        """
+        pairs = torch.arange(len(runs[target])).repeat_interleave(n_specs)
+        specs = torch.arange(n_specs).repeat(len(runs[target]))
+        ids, layers = runs[target][pairs], sorted(patch.replaced)
+        forward = partial(self.passes.forward, layers=layers)
+        columns: dict[int, tuple[Tensor, Tensor]] = {}
+        for forced, reading in sorted(readings.items()):
+            first = reading.first
+            if self.passes.facts.continues_cache and first - 1 > start:
+                hook = patch.hook(pairs, specs, start, first - 1)
+                fed = ids[:, start : first - 1]
+                context = forward(fed, 1, context, hook=hook, keep_cache=True)[1]
+                start = first - 1
+            begun = _Begun(context, ids[:, start:first], pairs, specs, patch, start, first)
+            gold = {run: of_run[pairs, first : first + reading.n] for run, of_run in runs.items()}
+            columns[forced] = self._say(begun, gold, reading)
+        said, differences = zip(*(columns[forced] for forced in readings), strict=True)
+        return Answers(torch.stack(said, dim=1), torch.stack(differences, dim=1))
+
+    def _say(
+        self, begun: _Begun, gold: Mapping[str, Tensor], reading: Reading
+    ) -> tuple[Tensor, Tensor]:
+        """The codes [rows] of what is said, and differences [rows] of log-probabilities.
+
+        gold: {run: [rows, tokens]} of the two numbers.
+        """
+        n_rows, n = len(begun.ids), reading.n
+        n_fed = n if reading.ends else n - 1
+        both = torch.stack([gold[run] for run in RUNS], dim=1).flatten(0, 1)
+        logits = self._behind(begun, torch.arange(n_rows).repeat_interleave(2), both[:, :n_fed])
+        log_p = logits.float().log_softmax(dim=-1)
+        best = log_p.argmax(dim=-1).cpu()
+        total = log_p[:, :n].gather(-1, both.to(log_p.device)[..., None])[..., 0].sum(dim=1)
+        is_said = (best[:, :n] == both).all(dim=1)
+        going_on = self.numbers.going_on
+        if reading.ends:
+            ended = log_p[:, n].index_fill(1, going_on.to(log_p.device), -torch.inf)
+            total = total + ended.logsumexp(dim=1)
+            is_said &= ~torch.isin(best[:, n], going_on)
+        of_runs = total.cpu().unflatten(0, (n_rows, 2))
+        said: list[Number] = [()] * n_rows
+        for i, (run, ids) in enumerate(gold.items()):
+            assert run == RUNS[i]
+            for row in is_said.unflatten(0, (n_rows, 2))[:, i].nonzero().flatten().tolist():
+                said[row] = tuple(ids[row].tolist())
+        others = [row for row in range(n_rows) if not said[row]]
+        if others:
+            firsts = best.unflatten(0, (n_rows, 2))[others, 0, 0].tolist()
+            for row, tokens in zip(
+                others, self._decoded(begun, others, firsts, reading), strict=True
+            ):
+                said[row] = tokens
+        return self.numbers.coded(said), of_runs[:, 0] - of_runs[:, 1]
+
+    def _decoded(
+        self, begun: _Begun, rows: list[int], firsts: list[int], reading: Reading
+    ) -> list[Number]:
+        """What some rows say by greedy decoding, up to its end.
+
+        firsts: the first token of each.
+        """
+        said = [[token] for token in firsts]
+        going_on = set(self.numbers.going_on.tolist())
+        most = self.longest if reading.ends else reading.n
+        is_open = list(range(len(rows)))
+        for n in range(1, most):
+            known = torch.tensor([said[i] for i in is_open])
+            logits = self._behind(begun, torch.tensor([rows[i] for i in is_open]), known)
+            following = logits[:, -1].argmax(dim=-1).tolist()
+            for i, token in zip(is_open, following, strict=True):
+                # Within a number, what is no digit ends it.
+                if token in going_on or not reading.is_number:
+                    said[i].append(token)
+            is_open = [i for i in is_open if len(said[i]) > n]
+            if not is_open:
+                break
+        return [tuple(tokens) for tokens in said]
+
+    def _behind(self, begun: _Begun, rows: Tensor, ids: Tensor) -> Tensor:
+        """Logits [rows, tokens + 1, vocabulary] of what follows, from the end of the beginning on.
+
+        rows: of the beginning, each any number of times.
+        ids: [rows, tokens] behind it.
+        """
+        tokens = torch.cat([begun.ids[rows], ids], dim=1)
+        logits, _ = self.passes.forward(
+            tokens,
+            ids.shape[1] + 1,
+            begun.context.repeated(1, tokens.shape[1]).select(rows.tolist()),
+            layers=sorted(begun.patch.replaced),
+            hook=begun.patch.hook(begun.pairs[rows], begun.specs[rows], begun.start, begun.end),
+        )
+        return logits
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Runs up to what is read.
+
+    context: the tokens before `start`.
+    ids: [rows, tokens] from `start` to `end`.
+    pairs, specs: [rows] of each run.
+    patch: what is replaced in them.
+    """
+
+    context: Context
+    ids: Tensor
+    pairs: Tensor
+    specs: Tensor
+    patch: _Patch
+    start: int
+    end: int
+
+
+def _replaced_tokens(specs: Sequence[Spec], n_tokens: int) -> dict[int, Tensor]:
+    """{layer: [specs, tokens] whether the state is replaced}."""
+    replaced = {
+        layer: torch.zeros(len(specs), n_tokens, dtype=torch.bool)
+        for layer in sorted({layer for spec in specs for layer in spec.layers})
+    }
+    for i, spec in enumerate(specs):
+        for layer in spec.layers:
+            replaced[layer][i, list(spec.positions)] = True
+    return replaced
