@@ -15,7 +15,7 @@ from think_to_talk.hidden_states.model_check import check_model
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.interventions.patched_runs import Outputs, Patcher
 from think_to_talk.interventions.specs import sliding
-from think_to_talk.interventions.tokenized_pairs import RUNS, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import RUNS, PairAxis
 from think_to_talk.models.loading import Checkpoint
 
 _BATCH = 64
@@ -29,7 +29,7 @@ def patching(bench: Bench) -> list[Row]:
     task = default_config()["tasks"][bench.level]
     edit = Edit.from_config(task["edits"]["random"], Template.from_config(task))
     pairs = list(draw_pairs(edit, 8 if bench.tiny else 200, 42, []))
-    tokens = TokenizedPairs.of(tokenizer, pairs, 0)
+    (tokens,) = PairAxis.of(tokenizer, [pairs], 0).groups(pairs)
     n_problem = tokens.layout.n_problem
     specs = list(sliding(tokens.layout, model.config.num_hidden_layers, 1, 1))
     patcher = Patcher(Passes(model, check_model(model).facts, tokens.prefix, _BATCH))

@@ -16,7 +16,7 @@ with job.running(globals()) as this:
             read_probe_rows(probes),
             read_jsonl(timing),
             read_any(forced[task]) if task in forced else [],
-            read_jsonl(patched[task]) if task in patched else [],
+            read_any(patched[task]) if task in patched else [],
             this.params.threshold,
         )
     write_jsonl(this.output.rows, rows)

@@ -5,7 +5,7 @@ import json
 import job
 from think_to_talk.files.atomic import write_text
 from think_to_talk.files.jsonl import read_all, read_jsonl, read_probe_rows
-from think_to_talk.files.possibly_empty import read_any
+from think_to_talk.files.possibly_empty import read_any_of
 from think_to_talk.run.packages import package_versions
 from think_to_talk.run.wandb_runs import PROBE_COLUMNS, Table, record, summary
 from think_to_talk.timing import clocks, table
@@ -32,7 +32,7 @@ with job.running(globals()) as this:
         ),
     }
     for name in ("forced_answers", "patching", "free_writing", "inconsistent_chains", "steering"):
-        if rows := [row for path in getattr(this.input, name) for row in read_any(path)]:
+        if rows := read_any_of(getattr(this.input, name)):
             tables[name] = Table.of_all(rows)
     run = record(
         this.output.folder,

@@ -138,7 +138,7 @@ def test_an_edit_none_of_whose_pairs_fit_has_no_rows(trained, tmp_path):
     pairs = [pair for of_edit in edits.values() for pair in of_edit]
     none = [p for p in pairs if not Plain(model, tokenizer, p, by_symbol, 2).take_as_many()]
     rows = patching_rows(model, facts_of(model), tokenizer, {"e": none}, SETTINGS, **OPTIONS)
-    with pytest.warns(UserWarning, match="pairs are left out .*; it has no rows") as told:
+    with pytest.warns(UserWarning, match="pairs are left out.*; it has no rows") as told:
         write_jsonl(tmp_path / "rows.jsonl", rows)
     assert len([w for w in told if "left out" in str(w.message)]) == 1
     assert read_any(tmp_path / "rows.jsonl") == []

@@ -20,9 +20,14 @@ RAGGED = {
     "controls": {"labels": True, "thresholds": [0.5, 0.9]},
     "logit_lens": True,
     "forced_answers": True,
-    "interventions": {"patching": False, "inconsistent_chains": False},
+    "interventions": {"pairs": 24, "free_writing": True, "probes": True},
     "tasks": {
-        "level-1": {"names": WORDS, "values": [0, 30], "operators": ["+"], "edits": None},
+        "level-1": {
+            "names": WORDS,
+            "values": [0, 30],
+            "operators": ["+"],
+            "edits": {"both": ["v0.1", "v1.1"]},
+        },
         **{f"level-{i}": None for i in range(2, 6)},
     },
     "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32, cut=0.3)},

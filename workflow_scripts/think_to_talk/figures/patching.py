@@ -73,7 +73,7 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
     ]
     names = equation_names(probes)
     equations = list(names)
-    n_layers = max(row["layers"][-1] for row in sliding)
+    n_layers = max((row["layers"][-1] for row in sliding), default=0)
     shown = [
         *_readable(probes, sliding, equations),
         *_changed(sliding, equations, names),
@@ -103,9 +103,10 @@ def draw_patching(patching: Rows, probes: Rows) -> Figure:
                 heat, ax=panels[: len(shown)], location="top", aspect=70, pad=0.02
             )
             bar.set_label("probe accuracy, or share of pairs whose number is switched")
-        first = patching[0]
-        title = f"What is readable, and what patches change: {first['task']}, {first['model']}"
-        describe(figure, f"{title}, seed {first['seed']}", _NOTES)
+        of = "no pair takes as many tokens in both problems"
+        if patching:
+            of = "{task}, {model}, seed {seed}".format(**patching[0])
+        describe(figure, f"What is readable, and what patches change: {of}", _NOTES)
     return figure
 
 

@@ -3,7 +3,8 @@
 A stage that cannot read a task of a model writes an empty file, so that the run goes on: how a
 pretrained model's tokenizer writes numbers is known once it is loaded, when hours may have gone
 into what the stage reads. The log says why; figures, tables and clocks have nothing there. What is
-known at planning is in `study.unread_tasks`.
+known at planning is in `study.unread_tasks`. Where the two problems of no pair take as many tokens,
+patching has nothing to write either (`interventions.tokenized_pairs`).
 
 A module of its own, so that it is hashed only with scripts that read or write such files.
 """
@@ -49,3 +50,11 @@ def unless_unread(
         where = f"tasks.{identity['task']} of models.{identity['model']}"
         warnings.warn(f"{stage} leaves out {where}: {error}", stacklevel=2)
         return []
+
+
+def read_any_of(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """The rows of several files, any of which may be empty, in the order of the files.
+
+    Raises InputError as `read_any` does.
+    """
+    return [row for path in paths for row in read_any(path)]

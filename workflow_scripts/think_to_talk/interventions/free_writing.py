@@ -90,7 +90,8 @@ def free_writing_rows(
             specs = settings.all_specs(axis.layout, n_layers, axis.number_tokens)
             specs = of_the_problem(specs, axis.layout)
             passes = Passes(model, facts, groups[0].prefix, batch_size)
-            texts: dict[Key, dict[int, str]] = {key: {} for key in (*RUNS, *specs)}
+            keys: list[Key] = [*RUNS, *specs]
+            texts: dict[Key, dict[int, str]] = {key: {} for key in keys}
             for group in groups:
                 patcher = FreePatcher(FreeWriter(passes, stops), group, axis.further_tokens)
                 write = partial(patcher.written, specs=specs)

@@ -17,7 +17,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.interventions.patched_runs import Answers, Outputs, Patcher
 from think_to_talk.interventions.specs import Spec
 from think_to_talk.interventions.tokenized_pairs import RUNS, PairAxis, Reading, TokenizedPairs
-from think_to_talk.interventions.whole_numbers import CACHES, NumberPatcher, Numbers
+from think_to_talk.interventions.whole_numbers import CACHES, Number, NumberPatcher, Numbers
 from think_to_talk.tokens.further_digits import further_digits
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def said(
             for pairs, of in zip(groups, in_tokens, strict=True)
         ]
         codes = [part.tokens.unique() for _, outputs in parts for part in _every(outputs)]
-        spelled = {(code,): code for code in torch.cat(codes).unique().tolist()}
+        spelled: dict[Number, int] = {(code,): code for code in torch.cat(codes).unique().tolist()}
     else:
         passes = Passes(model, facts, groups[0].prefix, max(1, batch_size // CACHES))
         numbers = Numbers(torch.tensor(further_digits(axis.tokenizer, axis.number)))

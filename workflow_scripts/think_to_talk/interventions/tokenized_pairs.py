@@ -222,7 +222,7 @@ class PairAxis:
             return self._number(position, digits) if digits else Reading(position)
         first, *others = pairs.tokens_of([position])
         symbol = self.layout.position_symbol[position]
-        if symbol not in self.numbers:
+        if symbol is None or symbol not in self.numbers:
             return Reading(first, 1 + len(others))
         lead = self.numbers[symbol]
         return self._number(first + lead, 1 + len(others) - lead)

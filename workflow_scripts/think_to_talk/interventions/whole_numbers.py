@@ -25,8 +25,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from think_to_talk.hidden_states.hooks import Hook
 from think_to_talk.hidden_states.passes import Context, Passes
+from think_to_talk.interventions.patched_beginnings import Begun, Patch
 from think_to_talk.interventions.patched_runs import Answers, Outputs
 from think_to_talk.interventions.specs import Spec
 from think_to_talk.interventions.tokenized_pairs import RUNS, Reading, TokenizedPairs
@@ -56,37 +56,6 @@ class Numbers:
         """The codes [rows] of what gold chains [rows, tokens of problem and chain] say."""
         tokens = ids[:, reading.first : reading.first + reading.n]
         return self.coded([tuple(row) for row in tokens.tolist()])
-
-
-@dataclass(frozen=True)
-class _Patch:
-    """Hidden states that replace those of runs; each run is of a pair, under a spec.
-
-    states: {layer: [pairs, tokens, hidden]} of the source's runs.
-    replaced: {layer: [specs, tokens] whether the state is replaced}.
-    """
-
-    states: Mapping[int, Tensor]
-    replaced: Mapping[int, Tensor]
-
-    def hook(self, pairs: Tensor, specs: Tensor, first: int, end: int) -> Hook:
-        """What replaces the states of a pass.
-
-        pairs, specs: [rows] of the pass.
-        first: token at which it begins. end: from which on no state is replaced.
-        """
-
-        def replace(layer: int, hidden: Tensor) -> Tensor | None:
-            chosen = self.replaced[layer][specs, first:end]
-            if not chosen.any():
-                return None
-            changed = hidden.clone()
-            taken = self.states[layer][pairs, first:end].to(hidden.device)
-            here = changed[:, : end - first]
-            here[:] = torch.where(chosen.to(hidden.device)[..., None], taken, here)
-            return changed
-
-        return replace
 
 
 class NumberPatcher:
@@ -142,7 +111,7 @@ class NumberPatcher:
                 context = self.passes.prefix(*ids.shape)
                 self.passes.forward(ids, 1, context, layers=layers, hook=states[run].__setitem__)
             context = self.passes.prefix(*ids.shape)
-            said = self._read(context, 0, runs, run, every, _Patch({}, {}), 1)
+            said = self._read(context, 0, runs, run, every, Patch({}, {}), 1)
             empty = torch.full((len(ids), n_positions), -1)
             unpatched[run] = Answers(empty, torch.full(empty.shape, torch.nan))
             for column, (forced, _) in enumerate(every.items()):
@@ -189,7 +158,7 @@ class NumberPatcher:
             behind = {f: r for f, r in waiting[0][1].items() if r.first > start}
             while waiting:
                 some, waiting = waiting[:together], waiting[together:]
-                patch = _Patch(states, _replaced_tokens([spec for spec, *_ in some], ids.shape[1]))
+                patch = Patch.of(states, [spec for spec, *_ in some], ids.shape[1])
                 copy = context.repeated(len(some), ids.shape[1] - start)
                 found = self._read(copy, start, runs, target, behind, patch, len(some))
                 for i, (spec, _, result) in enumerate(some):
@@ -207,7 +176,7 @@ class NumberPatcher:
         runs: Mapping[str, Tensor],
         target: str,
         readings: Mapping[int, Reading],
-        patch: _Patch,
+        patch: Patch,
         n_specs: int,
     ) -> Answers:
         """What the runs of pairs times specs say in some places [rows, places].
@@ -219,7 +188,7 @@ class NumberPatcher:
         """
         pairs = torch.arange(len(runs[target])).repeat_interleave(n_specs)
         specs = torch.arange(n_specs).repeat(len(runs[target]))
-        ids, layers = runs[target][pairs], sorted(patch.replaced)
+        ids, layers = runs[target][pairs], patch.layers
         forward = partial(self.passes.forward, layers=layers)
         columns: dict[int, tuple[Tensor, Tensor]] = {}
         for forced, reading in sorted(readings.items()):
@@ -229,14 +198,14 @@ class NumberPatcher:
                 fed = ids[:, start : first - 1]
                 context = forward(fed, 1, context, hook=hook, keep_cache=True)[1]
                 start = first - 1
-            begun = _Begun(context, ids[:, start:first], pairs, specs, patch, start, first)
+            begun = Begun(context, ids[:, start:first], pairs, specs, patch, start, first)
             gold = {run: of_run[pairs, first : first + reading.n] for run, of_run in runs.items()}
             columns[forced] = self._say(begun, gold, reading)
         said, differences = zip(*(columns[forced] for forced in readings), strict=True)
         return Answers(torch.stack(said, dim=1), torch.stack(differences, dim=1))
 
     def _say(
-        self, begun: _Begun, gold: Mapping[str, Tensor], reading: Reading
+        self, begun: Begun, gold: Mapping[str, Tensor], reading: Reading
     ) -> tuple[Tensor, Tensor]:
         """The codes [rows] of what is said, and differences [rows] of log-probabilities.
 
@@ -245,7 +214,8 @@ class NumberPatcher:
         n_rows, n = len(begun.ids), reading.n
         n_fed = n if reading.ends else n - 1
         both = torch.stack([gold[run] for run in RUNS], dim=1).flatten(0, 1)
-        logits = self._behind(begun, torch.arange(n_rows).repeat_interleave(2), both[:, :n_fed])
+        twice = torch.arange(n_rows).repeat_interleave(2)
+        logits = begun.followed_by(self.passes, twice, both[:, :n_fed])
         log_p = logits.float().log_softmax(dim=-1)
         best = log_p.argmax(dim=-1).cpu()
         total = log_p[:, :n].gather(-1, both.to(log_p.device)[..., None])[..., 0].sum(dim=1)
@@ -271,7 +241,7 @@ class NumberPatcher:
         return self.numbers.coded(said), of_runs[:, 0] - of_runs[:, 1]
 
     def _decoded(
-        self, begun: _Begun, rows: list[int], firsts: list[int], reading: Reading
+        self, begun: Begun, rows: list[int], firsts: list[int], reading: Reading
     ) -> list[Number]:
         """What some rows say by greedy decoding, up to its end.
 
@@ -283,7 +253,7 @@ class NumberPatcher:
         is_open = list(range(len(rows)))
         for n in range(1, most):
             known = torch.tensor([said[i] for i in is_open])
-            logits = self._behind(begun, torch.tensor([rows[i] for i in is_open]), known)
+            logits = begun.followed_by(self.passes, torch.tensor([rows[i] for i in is_open]), known)
             following = logits[:, -1].argmax(dim=-1).tolist()
             for i, token in zip(is_open, following, strict=True):
                 # Within a number, what is no digit ends it.
@@ -293,50 +263,3 @@ class NumberPatcher:
             if not is_open:
                 break
         return [tuple(tokens) for tokens in said]
-
-    def _behind(self, begun: _Begun, rows: Tensor, ids: Tensor) -> Tensor:
-        """Logits [rows, tokens + 1, vocabulary] of what follows, from the end of the beginning on.
-
-        rows: of the beginning, each any number of times.
-        ids: [rows, tokens] behind it.
-        """
-        tokens = torch.cat([begun.ids[rows], ids], dim=1)
-        logits, _ = self.passes.forward(
-            tokens,
-            ids.shape[1] + 1,
-            begun.context.repeated(1, tokens.shape[1]).select(rows.tolist()),
-            layers=sorted(begun.patch.replaced),
-            hook=begun.patch.hook(begun.pairs[rows], begun.specs[rows], begun.start, begun.end),
-        )
-        return logits
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """Runs up to what is read.
-
-    context: the tokens before `start`.
-    ids: [rows, tokens] from `start` to `end`.
-    pairs, specs: [rows] of each run.
-    patch: what is replaced in them.
-    """
-
-    context: Context
-    ids: Tensor
-    pairs: Tensor
-    specs: Tensor
-    patch: _Patch
-    start: int
-    end: int
-
-
-def _replaced_tokens(specs: Sequence[Spec], n_tokens: int) -> dict[int, Tensor]:
-    """{layer: [specs, tokens] whether the state is replaced}."""
-    replaced = {
-        layer: torch.zeros(len(specs), n_tokens, dtype=torch.bool)
-        for layer in sorted({layer for spec in specs for layer in spec.layers})
-    }
-    for i, spec in enumerate(specs):
-        for layer in spec.layers:
-            replaced[layer][i, list(spec.positions)] = True
-    return replaced

@@ -19,7 +19,7 @@ from think_to_talk.models.checkpoints import checkpoint_files
 from think_to_talk.models.layers import saved_layers
 from think_to_talk.study.entries import ModelEntry, TrainingEntry, model_entries, published_entries
 from think_to_talk.study.free_text_tasks import free_text_contradictions
-from think_to_talk.study.single_tokens import single_token_contradictions
+from think_to_talk.study.published_tasks import published_contradictions
 from think_to_talk.study.task_entries import TaskEntry, task_entries
 from think_to_talk.study.transfers import transfer_entries
 from think_to_talk.study.worded_tasks import check_wording, worded_contradictions
@@ -104,7 +104,7 @@ def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"tasks.{name}: {error}"
     yield from worded_contradictions(tasks, models)
     yield from free_text_contradictions(tasks, models)
-    yield from single_token_contradictions(config, tasks, models)
+    yield from published_contradictions(config, tasks)
     for name, model in models.items():
         where = f"models.{name}"
         yield from _reserved_name(name, where)

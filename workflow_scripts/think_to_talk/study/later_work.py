@@ -54,7 +54,14 @@ class LaterWork:
         windows = 1 + self._needs.sizes(model).num_hidden_layers // interventions.stride
         donors = 1 + interventions.random_donor
         runs = interventions.pairs * donors * len(entry.edits) * equations * windows
-        return self._needs.work(model, task, runs).without_divergence()
+        return work_.with_whole_numbers(
+            self._needs.work(model, task, runs).without_divergence(),
+            self._needs.sizes(model),
+            runs,
+            target.count(",") + 1,
+            entry.n_classes - 1,
+            self._needs.placement(model),
+        )
 
     def free_writing(self, model: str, task: str) -> Work:
         """Free writing on a task: windows of the grid in the problem, and each run unpatched."""

@@ -88,6 +88,29 @@ def lens_work(sizes: Sizes, prompt: Prompt, rows: int, layers: int, placement: P
     )
 
 
+def with_whole_numbers(
+    work: Work, sizes: Sizes, rows: int, answers: int, largest: int, placement: Placement
+) -> Work:
+    """Patching of so many rows, in the worst case with numbers of a token per digit.
+
+    At each answer both numbers of a pair are then passed, and a number that is neither is decoded,
+    digit by digit; a third of a batch is run at a time (`interventions.whole_numbers`).
+
+    work: with numbers of one token. answers: that are read of a row. largest: number.
+    """
+    digits = len(str(largest))
+    if digits == 1:
+        return work
+    tokens = rows * answers * (2 * (digits + 1) + sum(range(1, digits + 1)))
+    batches = math.ceil(rows / max(1, placement.batch_size // 3))
+    rate, _ = _speed(placement)
+    return replace(
+        work,
+        worst_passes=work.worst_passes + batches * answers * (2 + digits),
+        worst_seconds=work.worst_seconds + sizes.flops_per_token * tokens / rate,
+    )
+
+
 #: Tokens that force an answer, ` ; z =`, where a tokenizer splits spaces from them.
 _FORCING_TOKENS = 6
 

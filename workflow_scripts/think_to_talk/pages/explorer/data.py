@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from think_to_talk.files.jsonl import read_jsonl, read_probe_rows
+from think_to_talk.files.possibly_empty import read_any
 from think_to_talk.formulas.symbols import variable_symbol
 from think_to_talk.pages.explorer.examples import (
     N_EXAMPLES,
@@ -215,7 +216,7 @@ def read_results(
             result,
             read_probe_rows(probe_file),
             read_jsonl(timing_file),
-            read_jsonl(patching_file) if patching_file else [],
+            read_any(patching_file) if patching_file else [],
             ceilings.get(result["task"], ()),
             [row for row in read_jsonl(clocks_file) if row["task"] == result["task"]],
             read_jsonl(written_file) if written_file else [],
