@@ -6,7 +6,7 @@ import pytest
 from support.checkpoints import train_small
 from support.facts import SLOWER_WAYS, facts_of, slower
 from support.templates import template
-from support.whole_numbers import Plain, pairs_of
+from support.whole_numbers import N, Plain, pairs_of
 
 from think_to_talk.files.jsonl import write_jsonl
 from think_to_talk.files.possibly_empty import read_any
@@ -16,10 +16,6 @@ from think_to_talk.interventions.tokenized_pairs import RUNS
 from think_to_talk.models.loading import Checkpoint
 
 IDENTITY = {"model": "m", "seed": 1, "task": "t"}
-N = 20
-LEVEL_1 = ["v0 = num", "v1 = num ± v0"]
-#: Numbers of one token or two, so that positions are symbols; and numbers that all have two.
-VALUES = {"ragged": [0, 14], "alike": [10, 29]}
 OWN = {
     "all of it": {"source": "edited", "layers": "all", "span": {"positions": [0, 99]}},
     # A number that no equation ends with, and what is no number.
@@ -35,27 +31,16 @@ SETTINGS = PatchingSettings(window=2, stride=2, specs=OWN, random_donor=True)
 OPTIONS = {"shots": "all", "batch_size": 16, "identity": IDENTITY}
 
 
-@pytest.fixture(scope="module", params=VALUES)
-def trained(request, tmp_path_factory):
-    """A model in float64, its tokenizer, pairs, and whether positions are symbols."""
-    task = template(LEVEL_1, values=VALUES[request.param], shots=1)
-    folder = tmp_path_factory.mktemp(request.param)
-    train_small(folder, task, steps=250)
-    model, tokenizer = Checkpoint(folder).model().double(), Checkpoint(folder).tokenizer()
-    pairs = {"first": pairs_of(task, ["v1.1"], N), "both": pairs_of(task, ["v0.1", "v1.1"], N)}
-    return model, tokenizer, pairs, request.param == "ragged"
-
-
 @pytest.fixture(scope="module")
-def rows(trained):
-    model, tokenizer, pairs, _ = trained
+def rows(several_tokens):
+    model, tokenizer, pairs, *_ = several_tokens
     return list(patching_rows(model, facts_of(model), tokenizer, pairs, SETTINGS, **OPTIONS))
 
 
 @pytest.fixture(scope="module")
-def plain(trained):
+def plain(several_tokens):
     """{(edit, donor): {number: a pair, run in plain passes}} of pairs with as many tokens."""
-    model, tokenizer, edits, by_symbol = trained
+    model, tokenizer, edits, by_symbol, _ = several_tokens
 
     def runs(pairs):
         every = {i: Plain(model, tokenizer, pair, by_symbol, 2) for i, pair in pairs.items()}
@@ -117,8 +102,10 @@ def kind_of(text, gold, source, target):
     return "success" if text == gold[source] else "unchanged" if text == gold[target] else "other"
 
 
-def test_pairs_that_do_not_take_as_many_tokens_are_left_out_in_one_line(trained, plain, recwarn):
-    model, tokenizer, edits, by_symbol = trained
+def test_pairs_that_do_not_take_as_many_tokens_are_left_out_in_one_line(
+    several_tokens, plain, recwarn
+):
+    model, tokenizer, edits, by_symbol, _ = several_tokens
     settings = PatchingSettings(window=3, stride=3, specs={})
     rows = list(patching_rows(model, facts_of(model), tokenizer, edits, settings, **OPTIONS))
     told = [str(w.message) for w in recwarn if "pairs are left out" in str(w.message)]
@@ -131,8 +118,8 @@ def test_pairs_that_do_not_take_as_many_tokens_are_left_out_in_one_line(trained,
         assert set(row["pairs"]) <= set(plain[row["edit"], "paired"])
 
 
-def test_an_edit_none_of_whose_pairs_fit_has_no_rows(trained, tmp_path):
-    model, tokenizer, edits, by_symbol = trained
+def test_an_edit_none_of_whose_pairs_fit_has_no_rows(several_tokens, tmp_path):
+    model, tokenizer, edits, by_symbol, _ = several_tokens
     if not by_symbol:
         return
     pairs = [pair for of_edit in edits.values() for pair in of_edit]
@@ -145,8 +132,8 @@ def test_an_edit_none_of_whose_pairs_fit_has_no_rows(trained, tmp_path):
 
 
 @pytest.mark.parametrize("without", [None, *SLOWER_WAYS])
-def test_neither_a_slower_way_nor_the_batch_size_changes_a_row(trained, rows, without):
-    model, tokenizer, edits, _ = trained
+def test_neither_a_slower_way_nor_the_batch_size_changes_a_row(several_tokens, rows, without):
+    model, tokenizer, edits, *_ = several_tokens
     facts = slower(facts_of(model), without) if without else facts_of(model)
     few, options = {"first": edits["first"]}, {**OPTIONS, "batch_size": 7}
     found = list(patching_rows(model, facts, tokenizer, few, SETTINGS, **options))

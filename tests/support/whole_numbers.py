@@ -13,6 +13,12 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.templates import Template
 
+#: Pairs of an edit.
+N = 20
+
+#: Numbers of one token or two, so that positions are symbols; and numbers that all have two.
+VALUES = {"ragged": [0, 14], "alike": [10, 29]}
+
 SIZES = {"train": 5, "valid": 1, "test": 5, "probing_train": 1}
 
 
@@ -32,7 +38,7 @@ class Run:
         self.tokenizer, self.by_symbol = tokenizer, by_symbol
         context = row.get(f"{prefix}few_shot_context", "")
         problem, chain = row[f"{prefix}source"], row[f"{prefix}target"]
-        self.text = context + problem + chain
+        self.text, self.chain = context + problem + chain, chain
         encoded = tokenizer(self.text, return_offsets_mapping=True)
         self.ids, self.spans = encoded["input_ids"], encoded["offset_mapping"]
         self.symbols = [
@@ -119,6 +125,24 @@ class Plain:
         scores = {name: self._score(one, given, row, places) for name, one in self.runs.items()}
         text = target.tokenizer.decode(said).strip()
         return text, scores["base"] - scores["edited"]
+
+    @torch.inference_mode()
+    def writes(self, row):
+        """The chain that is written after a patch of the problem, as text.
+
+        row: of free writing.
+        """
+        target = self.runs[{"base": "edited", "edited": "base"}[row["source"]]]
+        given = target.ids[: target.tokens(target.n_problem)[0]]
+        places = [t for p in row["positions"] for t in target.tokens(p)]
+        # A chain may have longer numbers than the gold one.
+        further = len(re.findall("[0-9]+", target.chain)) if target.by_symbol else 0
+        written = []
+        while len(written) < len(target.ids) - len(given) + further:
+            written.append(int(self._logits([*given, *written], row, places)[-1].argmax()))
+            if target.tokenizer.decode(written[-1:]) == "\n":
+                break
+        return target.tokenizer.decode(written).split("\n")[0].strip()
 
     def _score(self, run, given, row, places):
         """The log-probability of a run's number, which must end where there are longer ones."""
