@@ -52,12 +52,6 @@ CHANGES = {
         0,
         "models.tiny.training.cut: 0, but forced answers ask for the answer of level-1 in the ",
     ),
-    "numbers of two tokens": (
-        ("tasks", "level-2", "values"),
-        [0, 99],
-        "interventions.patching: reads numbers of one token, but models.tiny writes a token per "
-        "digit and tasks.level-2.values go up to 99: set interventions.patching: false",
-    ),
     "no such layer": (("models", "tiny", "layers"), [9], "models.tiny: layers: [9] do not exist"),
 }
 

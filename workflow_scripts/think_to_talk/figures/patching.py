@@ -31,6 +31,9 @@ _MIN_PAIRS = 10
 #: Panels side by side, and the most equations that have room for their names below one.
 _COLUMNS, _MOST_LABELS = 3, 15
 
+#: Letters of an equation and an edit that have room above a panel.
+_MOST_TITLE = 30
+
 _HEAT: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": "cividis"}
 
 _NOTES = (
@@ -133,9 +136,15 @@ def _changed(sliding: Rows, equations: Sequence[float], names: Mapping[float, st
                 continue
             cells = _grid(found, equations, _middle, _rate)
             changed = all(row["success"] is None for row in found)
-            title = f"{answer + 1}. {names[answer]}: {edit}"
+            title = f"{answer + 1}. {_shortened(names[answer], edit)}: {edit}"
             shown.append(_Cells(f"{title}, any change" if changed else title, *cells, answer))
     return shown
+
+
+def _shortened(name: str, edit: str) -> str:
+    """The name of an equation, of a long sentence its beginning, that fits beside an edit."""
+    most = max(4, _MOST_TITLE - len(edit))
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
 
 
 def _grid(
