@@ -103,6 +103,7 @@ class Plain:
     def _logits(self, ids, row, places):
         """Logits [tokens, vocabulary]; row: whose spec is applied, none without places."""
         other = self.states[row["source"]] if places else None
+        places = [place for place in places if place < len(ids)]
         with replaced(self.model, other, row["layers"] if places else [], places):
             return self.model(torch.tensor([ids])).logits[0].double()
 
@@ -114,7 +115,7 @@ class Plain:
         target = self.runs[run or {"base": "edited", "edited": "base"}[row["source"]]]
         read, is_number = target.read_at(row["forced"])
         given = target.ids[: read[0]]
-        places = [t for p in row["positions"] for t in target.tokens(p) if t < read[0]]
+        places = [t for p in row["positions"] for t in target.tokens(p) if t <= read[-1]]
         places = [] if run else places
         said = []
         while len(said) < (self.longest if is_number else len(read)):

@@ -42,7 +42,7 @@ def draw_free_writing(rows: Rows, probes: Mapping[str, Rows], title: str) -> Fig
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.1 + 0.95 * len(tasks)), layout="constrained")
         # Where the problems of no pair take as many tokens, there is nothing to draw.
-        grid = figure.subplots(len(tasks), len(edits), squeeze=False) if drawn else []
+        grid: Any = figure.subplots(len(tasks), len(edits), squeeze=False) if drawn else []
         mappable = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), "cividis")
         for panels, task in zip(grid, tasks, strict=True):
             names = equation_names(probes[task])

@@ -67,9 +67,10 @@ class Begun:
     """Runs up to what is read.
 
     context: the tokens before `start`.
-    ids: [rows, tokens] from `start` to `end`.
+    ids: [rows, tokens] from `start` on.
     pairs, specs: [rows] of each run.
     patch: what is replaced in them.
+    end: token from which on nothing is replaced, also of what follows.
     """
 
     context: Context
@@ -87,11 +88,12 @@ class Begun:
         ids: [rows, tokens] behind it.
         """
         tokens = torch.cat([self.ids[rows], ids], dim=1)
+        end = min(self.end, self.start + tokens.shape[1])
         logits, _ = passes.forward(
             tokens,
             ids.shape[1] + 1,
             self.context.repeated(1, tokens.shape[1]).select(rows.tolist()),
             layers=self.patch.layers,
-            hook=self.patch.hook(self.pairs[rows], self.specs[rows], self.start, self.end),
+            hook=self.patch.hook(self.pairs[rows], self.specs[rows], self.start, end),
         )
         return logits

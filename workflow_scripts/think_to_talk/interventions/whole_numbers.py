@@ -2,9 +2,9 @@
 
 A run says the number that greedy decoding writes where an answer stands: each token after those
 before it that the run itself has said, not after those of the gold chain. Digits that would be
-added are part of it, `42` is not `4`; the longest numbers of a task need not end. A patch reaches
-only what precedes a number: at the number's own tokens the states stay the run's own, which would
-else be shown the source's first digits.
+added are part of it, `42` is not `4`; the longest numbers of a task need not end. A patch of the
+equation that is read acts on the number's tokens, too, whatever the run has said there, as it acts
+on the token before: else no patch of a layer could switch more than the first digit.
 
 How far a patch moves a run is told by the log-probabilities of both whole numbers, the base's less
 the edited one's: the sum over their tokens, each after those before it, and over what ends them
@@ -56,6 +56,10 @@ class Numbers:
         """The codes [rows] of what gold chains [rows, tokens of problem and chain] say."""
         tokens = ids[:, reading.first : reading.first + reading.n]
         return self.coded([tuple(row) for row in tokens.tolist()])
+
+
+#: A spec, what is read under it, and what is said.
+_Item = tuple[Spec, Mapping[int, Reading], Answers]
 
 
 class NumberPatcher:
@@ -133,7 +137,7 @@ class NumberPatcher:
         self,
         states: Mapping[int, Tensor],
         runs: Mapping[str, Tensor],
-        active: list[tuple[Spec, Mapping[int, Reading], Answers]],
+        active: list[_Item],
     ) -> None:
         """Compute the results of specs with the same source, which are written in place.
 
@@ -147,15 +151,22 @@ class NumberPatcher:
         context, reached = self.passes.prefix(*ids.shape), 0
         together = max(1, self.passes.batch_size // len(ids))
 
-        def beginning(
-            item: tuple[Spec, Mapping[int, Reading], Answers],
-        ) -> tuple[int, tuple[int, ...]]:
-            return min(item[0].positions), item[0].forced
+        def affected(spec: Spec, readings: Mapping[int, Reading]) -> dict[int, Reading]:
+            """What is read behind the first replaced state; of a number, its later tokens count."""
+            first = min(spec.positions)
+            return {f: read for f, read in readings.items() if read.first + read.n > first}
 
-        for (start, _), group in groupby(sorted(active, key=beginning), key=beginning):
+        def beginning(item: _Item) -> tuple[int, tuple[int, ...]]:
+            read = affected(*item[:2])
+            start = min((reading.first - 1 for reading in read.values()), default=0)
+            return min(start, *item[0].positions), tuple(read)
+
+        for (start, forced), group in groupby(sorted(active, key=beginning), key=beginning):
+            if not forced:
+                continue
             context = self.passes.continued(context, ids[:, reached:start])
             reached, waiting = start, list(group)
-            behind = {f: r for f, r in waiting[0][1].items() if r.first > start}
+            behind = affected(*waiting[0][:2])
             while waiting:
                 some, waiting = waiting[:together], waiting[together:]
                 patch = Patch.of(states, [spec for spec, *_ in some], ids.shape[1])
@@ -198,7 +209,8 @@ class NumberPatcher:
                 fed = ids[:, start : first - 1]
                 context = forward(fed, 1, context, hook=hook, keep_cache=True)[1]
                 start = first - 1
-            begun = Begun(context, ids[:, start:first], pairs, specs, patch, start, first)
+            end = first + reading.n
+            begun = Begun(context, ids[:, start:first], pairs, specs, patch, start, end)
             gold = {run: of_run[pairs, first : first + reading.n] for run, of_run in runs.items()}
             columns[forced] = self._say(begun, gold, reading)
         said, differences = zip(*(columns[forced] for forced in readings), strict=True)
