@@ -4,6 +4,8 @@ Tokens are found by the characters of a text, apart from the layouts of the pack
 """
 
 import re
+import string
+from functools import cached_property
 
 import torch
 
@@ -75,12 +77,17 @@ class Run:
             digits.append(digits[-1] + 1)
         return digits, True
 
+    @cached_property
+    def digits(self):
+        """The tokens that go on with a number."""
+        texts = self.tokenizer.get_vocab()
+        # Of the study's own models, a first digit is another token than a further one.
+        begin = "##" if "##1" in texts else ""
+        return {texts[f"{begin}{digit}"] for digit in string.digits}
+
     def adds_a_digit(self, token):
         """Whether a token goes on with a number."""
-        return self.tokenizer.convert_ids_to_tokens(token).removeprefix("##").isdigit() and (
-            not self.tokenizer.convert_ids_to_tokens(0).startswith("<unk")
-            or self.tokenizer.convert_ids_to_tokens(token).startswith("##")
-        )
+        return token in self.digits
 
 
 class Plain:
