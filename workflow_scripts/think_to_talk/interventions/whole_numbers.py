@@ -173,12 +173,12 @@ class NumberPatcher:
                 copy = context.repeated(len(some), ids.shape[1] - start)
                 found = self._read(copy, start, runs, target, behind, patch, len(some))
                 for i, (spec, _, result) in enumerate(some):
-                    for column, forced in enumerate(behind):
+                    for column, place in enumerate(behind):
                         said = Answers(
                             found.tokens.unflatten(0, (-1, len(some)))[:, i],
                             found.differences.unflatten(0, (-1, len(some)))[:, i],
                         )
-                        result.put(spec.forced.index(forced), said, column)
+                        result.put(spec.forced.index(place), said, column)
 
     def _read(
         self,
