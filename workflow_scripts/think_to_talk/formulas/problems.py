@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from think_to_talk.formulas.templates import Form
@@ -44,7 +45,7 @@ class Problem:
         operands = [next(fresh) if name is None else written[name] for name in form.operands]
         return Statement(self.names[variable], tuple(operands), form.operator)
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The problem as the model reads it."""
         statements = (self.statement(variable) for variable in self.order)

@@ -43,7 +43,7 @@ class Statement:
 
     def kind(self, *, in_chain: bool) -> str:
         """The kind of sentence that says so, in a chain of thought or in a problem."""
-        has_names = any(isinstance(operand, str) for operand in self.operands)
+        has_names = str in map(type, self.operands)
         if self.operator:
             return EQUATION if has_names else STEP
         if has_names:
@@ -82,9 +82,13 @@ class Sentence:
 
     def write(self, values: Mapping[str, object]) -> str:
         """The text; values: of the placeholders."""
-        return "".join(
-            str(values[part]) if place % 2 else part for place, part in enumerate(self.parts)
-        )
+        return self._format.format_map(values)
+
+    @cached_property
+    def _format(self) -> str:
+        texts = [text.replace("{", "{{").replace("}", "}}") for text in self.parts]
+        texts[1::2] = [f"{{{name}}}" for name in self.placeholders]
+        return "".join(texts)
 
     def read(self, text: str) -> dict[str, str] | None:
         """The values of the placeholders; None if the text is another one. Spaces are ignored."""
@@ -120,7 +124,7 @@ class Wording:
     def _sentence_of(self) -> dict[tuple[str, str], Sentence]:
         return dict(self.sentences)
 
-    @property
+    @cached_property
     def is_symbolic(self) -> bool:
         """Whether it is the default."""
         return self == SYMBOLIC
