@@ -144,7 +144,9 @@ INSTALL = "pip install nnsight==0.8.1 transformer-lens==4.3.0"
 
 
 @pytest.mark.thorough
-@pytest.mark.documented("pip install nnsight==0.8.1 transformer-lens==4.3.0")
+@pytest.mark.documented(
+    "pip install nnsight==0.8.1", "pip install nnsight==0.8.1 transformer-lens==4.3.0"
+)
 def test_other_tools_give_the_stored_states(finished_mini, tmp_path):
     """In an environment of its own, which also has what is installed here."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
