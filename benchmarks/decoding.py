@@ -42,7 +42,7 @@ def hidden_states_tiny(bench: Bench) -> list[Row]:
         batch_size=64,
         rows=(40, 8) if bench.tiny else (4000, 160),
         rounds=1 if bench.tiny else 3,
-        target=15,
+        target=20,
     )
 
 
@@ -72,7 +72,7 @@ def hidden_states_smollm2(bench: Bench) -> list[Row]:
         batch_size=64,
         rows=(n, 8) if bench.tiny else (n, 16),
         rounds=1,
-        target=4,
+        target=6,
     )
 
 

@@ -194,8 +194,8 @@ def paper_size(bench: Bench, details: dict[str, Any]) -> list[Row]:
             f"{found['seconds']:.0f} s, {gigabytes:.1f} GB",
             "",
             None,
-            "≤ 12 GB",
-            gigabytes <= 12,
+            "≤ 120 s, ≤ 4 GB",
+            found["seconds"] <= 120 and gigabytes <= 4,
         )
     ]
 

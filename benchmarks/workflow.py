@@ -35,15 +35,15 @@ def study(bench: Bench) -> list[Row]:
     ]
     outside = 1 - (worked - lazily * len(jobs)) / (2 * wall)
     return [
-        Row("study", "default study, wall time", f"{wall:.0f} s", "", None, "≤ 300 s", wall <= 300),
+        Row("study", "default study, wall time", f"{wall:.0f} s", "", None, "≤ 180 s", wall <= 180),
         Row(
             "study",
             "core time outside of our own computation: starting, imports, planning, idling",
             f"{outside:.0%}",
             "",
             None,
-            "≤ 35 %",
-            outside <= 0.35,
+            "≤ 20 %",
+            outside <= 0.2,
         ),
     ]
 
@@ -62,12 +62,12 @@ def no_op(bench: Bench) -> list[Row]:
     )
     return [
         Row(
-            "no-op", "snakemake -n, finished study", f"{finished:.1f} s", "", None, "≤ 3 s",
-            finished <= 3,
+            "no-op", "snakemake -n, finished study", f"{finished:.1f} s", "", None, "≤ 1.5 s",
+            finished <= 1.5,
         ),
         Row(
-            "no-op", "snakemake -n, paper's study", f"{paper:.1f} s", "", None, "≤ 15 s",
-            paper <= 15,
+            "no-op", "snakemake -n, paper's study", f"{paper:.1f} s", "", None, "≤ 4 s",
+            paper <= 4,
         ),
     ]  # fmt: skip
 

@@ -152,17 +152,23 @@ SYMBOL_TEMPLATE = (
 )
 
 
-def symbol_chat_tokenizer():
-    """The tokenizer of one token per symbol, with a chat template."""
-    tokenizer = symbol_tokenizer()
+def symbol_chat_tokenizer(largest=9):
+    """The tokenizer of one token per symbol, with a chat template.
+
+    largest: number; of larger ones than 9, each digit has a token.
+    """
+    tokenizer = symbol_tokenizer(largest=largest)
     names = [f"<|{name}|>" for name in ("system", "user", "assistant", "end")]
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     tokenizer.chat_template = SYMBOL_TEMPLATE
     return tokenizer
 
 
-def trained_chat_model(folder, task, *, steps, rows=3000):
-    """Train a small model to answer problems of one task in a chat, without examples; save it."""
+def trained_chat_model(folder, task, *, steps, rows=3000, largest=9):
+    """Train a small model to answer problems of one task in a chat, without examples; save it.
+
+    largest: as of `symbol_chat_tokenizer`.
+    """
     entry = {
         "cut": 0,
         "steps": steps,
@@ -174,7 +180,7 @@ def trained_chat_model(folder, task, *, steps, rows=3000):
         "layers": 2,
         "heads": 2,
     }
-    tokenizer = symbol_chat_tokenizer()
+    tokenizer = symbol_chat_tokenizer(largest)
     drawn = draw_rows(Template.from_config(task), rows, 0, set())
     tokenized = list(tokenize(tokenizer, drawn, 0, chat=Chat()))
     ids = torch.tensor([[*row.prefix, *row.problem, *row.gold] for row in tokenized])

@@ -13,8 +13,9 @@ from think_to_talk.formulas.symbols import text_symbols
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.generations import generated_symbol_tokens
 from think_to_talk.tokens.prompts import align, tokenize
-from think_to_talk.tokens.ragged import TaskLayout, align_whole
+from think_to_talk.tokens.ragged import TaskLayout
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+from think_to_talk.tokens.whole import whole_layout
 
 SIZES = {"train": 4, "valid": 1, "test": 40, "probing_train": 1}
 WORDS = ["pear", "kiwi", "plum"]
@@ -83,7 +84,7 @@ def test_larger_numbers_of_one_token_are_read_as_digits_are():
     rows = rows_of(values=[0, 99])
     tokenizer = byte_level([row["source"] + row["target"] for row in rows], vocabulary_size=600)
     tokenized = list(tokenize(tokenizer, rows, 0))
-    layout = align_whole(tokenizer, rows, tokenized, "x.y")
+    layout = whole_layout(tokenizer, rows, tokenized)
     gold = torch.tensor([row.gold for row in tokenized])
     texts = tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])
     found = DigitTokens.of(gold, layout, rows, texts, 100)
@@ -99,21 +100,6 @@ def test_rows_of_other_symbols_are_refused_as_before():
     tokenizer = symbol_tokenizer((), 99)
     with pytest.raises(InputError, match="rows of one task must tokenize alike"):
         laid_out(tokenizer, rows)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [([0, 99], "takes 1 or 2 tokens; x.y reads"), ([10, 99], "a number takes several tokens; x.y")],
-)
-def test_who_needs_numbers_of_one_token_refuses_others_and_names_its_switch(values, message):
-    rows, tokenizer = rows_of(values=values), symbol_tokenizer((), 99)
-    tokenized = list(tokenize(tokenizer, rows, 0))
-    with pytest.raises(InputError, match=f"{message}.*set x.y: false"):
-        align_whole(tokenizer, rows, tokenized, "x.y")
-    single = rows_of(values=[0, 9], names=WORDS)
-    known = symbol_tokenizer(WORDS)
-    alike = list(tokenize(known, single, 0))
-    assert align_whole(known, single, alike, "x.y") == align(known, single, alike)
 
 
 def test_the_tokens_of_a_generation_are_found_by_its_own_symbols():

@@ -9,7 +9,7 @@ from support.studies import Study, copied_repository
 
 from think_to_talk.files.jsonl import read_jsonl
 
-#: All that the default leaves off is on; level 1 alone, without examples in the prompt.
+#: All that the default leaves off is on; level 1, and with larger numbers, without examples.
 CHAT = {
     "seeds": [1],
     "splits": {"train": 30, "valid": 10, "test": 40, "probing_train": 80},
@@ -19,7 +19,13 @@ CHAT = {
     "controls": {"thresholds": [0.5]},
     "interventions": {"pairs": 12, "free_writing": True, "random_donor": True, "probes": True},
     "steering": {"enabled": True},
-    "tasks": {f"level-{i}": None for i in range(2, 6)},
+    "tasks": {
+        **{f"level-{i}": None for i in range(2, 6)},
+        "numbers": {
+            **{"equations": ["v0 = num", "v1 = num ± v0"], "order": "reversed"},
+            **{"values": [0, 30], "edits": {"first-formula": ["v1.1"], "random": None}},
+        },
+    },
     "models": {
         "tiny": None,
         "chat": {
@@ -48,18 +54,18 @@ TEMPLATE = [13, 14]
 def study(tmp_path_factory, tasks):
     folder = copied_repository(tmp_path_factory.mktemp("chat") / "study")
     (folder / "chat.yaml").write_text(yaml.safe_dump(CHAT))
-    trained_chat_model(folder / "checkpoints/chat", tasks["level-1"], steps=110)
+    trained_chat_model(folder / "checkpoints/chat", tasks["level-1"], steps=110, largest=30)
     study = Study(folder, "chat.yaml")
     study.snakemake()
     return study
 
 
-def rows_of(study, kind):
-    return read_jsonl(study.folder / f"results/chat/seed-1/{kind}/level-1.jsonl")
+def rows_of(study, kind, task="level-1"):
+    return read_jsonl(study.folder / f"results/chat/seed-1/{kind}/{task}.jsonl")
 
 
 def test_the_model_writes_chains_and_ends_its_turn(study):
-    tokenizer = symbol_chat_tokenizer()
+    tokenizer = symbol_chat_tokenizer(30)
     shards = study.folder / "results/chat/seed-1/tokens/level-1/test/00000.safetensors"
     from think_to_talk.tokens.shards import TokenShard
 
@@ -121,6 +127,30 @@ def test_the_template_is_patched_and_steered(study):
     assert {row["position"] for row in steered} <= set(TEMPLATE)
     moved = {row["position"] for row in rows_of(study, "patched_probes")}
     assert moved >= set(TEMPLATE)
+
+
+#: What cannot read numbers of several tokens, and what reads pairs that the model solves: it has
+#: not learned these.
+LEFT_OUT = ("logit_lens", "steering", "patched_probes")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if kind not in LEFT_OUT])
+def test_numbers_of_several_tokens_are_read_behind_the_template(study, kind):
+    """Positions are symbols, and the template's tokens keep theirs."""
+    rows = rows_of(study, kind, "numbers")
+    schema = REPOSITORY / f"schemas/{ROWS[kind]}.schema.yaml"
+    check = Draft202012Validator(yaml.safe_load(schema.read_text()))
+    for row in rows:
+        check.validate(row)
+    if kind == "probes":
+        symbols = {row["position"]: row["symbol"] for row in rows}
+        assert "".join(symbols[p] for p in range(15)) == "B=#±A,A=#;B=?▪▪"
+    if kind == "patching":
+        grid = [row for row in rows if row["kind"] == "sliding" and row["equation"] == -0.5]
+        assert grid
+        assert all(row["positions"] == TEMPLATE for row in grid)
+    if kind == "forced_answers":
+        assert (rows[0]["relative_position"], rows[0]["equation"]) == (-1, -0.5)
 
 
 def test_whole_problems_that_are_patched_give_the_other_s_chain(study):

@@ -24,7 +24,7 @@ from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
-from think_to_talk.tokens.ragged import TaskLayout, completing_tokens
+from think_to_talk.tokens.ragged import TaskLayout, completing_tokens, position_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -212,8 +212,7 @@ class PairAxis:
         """[positions] the token of a row that completes each; None where positions are tokens."""
         if not self.has_symbol_positions:
             return None
-        completing = completing_tokens(row.layout)
-        return tuple(completing[s] for s in self.layout.position_symbol if s is not None)
+        return tuple(position_tokens(self.layout, row.layout))
 
     def reading(self, pairs: TokenizedPairs, position: int) -> Reading:
         """What is read at a position of a group of pairs: a whole number where there is one."""

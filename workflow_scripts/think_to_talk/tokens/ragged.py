@@ -2,10 +2,11 @@
 
 A word or a number may take one token in one row and two in another. Then a position of the task is
 a symbol, and its hidden state is that of the token that completes it, row by row. A symbol that
-shares its last token with a later one in some row has no position. Tasks whose rows all tokenize
-alike have a position per token (`tokens.prompts.align`). The positions of free text are its spans
-(`tokens.spans`). `tokens.write_shards` stores the tokens of a symbol, and `hidden_states.ragged`
-picks the hidden states.
+shares its last token with a later one in some row has no position. The tokens of a chat template
+between problem and chain of thought have positions of their own, as ever. Tasks whose rows all
+tokenize alike have a position per token (`tokens.prompts.align`). The positions of free text are
+its spans (`tokens.spans`). `tokens.write_shards` stores the tokens of a symbol, and
+`hidden_states.ragged` picks the hidden states.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class TaskLayout:
     """The layout of a task, and where its positions are in each row.
 
     layout: of tokens, or of symbols where rows do not tokenize alike.
-    symbol_token: [rows][positions] the token that completes each position's symbol, counted from
-        the problem's first token; None if rows tokenize alike: a position is a token.
+    symbol_token: [rows][positions] the token that completes each position's symbol, or that of the
+        chat template, counted from the problem's first token; None if rows tokenize alike: a
+        position is a token.
     marked: of free text, the spans of the first row; None of other tasks.
     """
 
@@ -65,21 +67,23 @@ class TaskLayout:
         )
         if same_tokens or not same_symbols:
             return cls(align(tokenizer, rows, tokenized))
-        if None in first.layout.position_symbol:
+        n_template = {row.layout.position_symbol.count(None) for row in tokenized}
+        if len(n_template) > 1:
+            counts = " or ".join(map(str, sorted(n_template)))
             raise InputError(
-                f"rows do not tokenize alike: a name or a number takes {_n_tokens(tokenized)} "
-                "tokens, and prompt: chat needs rows that do: set prompt: raw, or names and values "
-                "of one token each"
+                f"the chat template writes {counts} tokens between a problem and its chain of "
+                "thought, expected as many in all rows of a task; set prompt: raw"
             )
-        completing = [completing_tokens(row.layout) for row in tokenized]
-        common = sorted(set.intersection(*map(set, completing)))
+        common = sorted(set.intersection(*(set(completing_tokens(r.layout)) for r in tokenized)))
+        n_problem = sum(symbol < first.layout.n_problem_symbols for symbol in common)
+        positions = [*common[:n_problem], *[None] * n_template.pop(), *common[n_problem:]]
         layout = Layout(
             symbols=merged_symbols(tokenized),
-            position_symbol=tuple(common),
-            completes=(True,) * len(common),
-            n_problem=sum(symbol < first.layout.n_problem_symbols for symbol in common),
+            position_symbol=tuple(positions),
+            completes=tuple(symbol is not None for symbol in positions),
+            n_problem=n_problem + positions.count(None),
         )
-        return cls(layout, [[of_row[symbol] for symbol in common] for of_row in completing])
+        return cls(layout, [position_tokens(layout, row.layout) for row in tokenized])
 
     @classmethod
     def _of_spans(cls, rows: Rows, tokenized: Sequence[TokenizedRow]) -> TaskLayout:
@@ -100,8 +104,7 @@ class TaskLayout:
         n = len(first.layout.symbols)
         layout = replace(first.layout, position_symbol=tuple(range(n)), completes=(True,) * n)
         layout = replace(layout, n_problem=layout.n_problem_symbols)
-        completing = [completing_tokens(row.layout) for row in tokenized]
-        tokens = [[of_row[span] for span in range(n)] for of_row in completing]
+        tokens = [position_tokens(layout, row.layout) for row in tokenized]
         return cls(layout, tokens, span_texts(rows[0]))
 
     def texts(self, tokens: Sequence[str]) -> list[str]:
@@ -123,36 +126,17 @@ def completing_tokens(layout: Layout) -> dict[int, int]:
     return {s: token for token, (s, completes) in tokens if completes and s is not None}
 
 
-def align_whole(
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Rows,
-    tokenized: Sequence[TokenizedRow],
-    switch: str,
-) -> Layout:
-    """The layout of rows that tokenize alike, token by token, with numbers of one token each.
+def position_tokens(layout: Layout, row: Layout) -> list[int]:
+    """[positions] the token of a row at each position of its task.
 
-    switch: the config's key that asks for such rows, for messages.
-    Raises InputError, without the model's name, if they do not tokenize so.
+    It is the one that completes the position's symbol, or the next one of the chat template.
+
+    layout: of the task, whose positions are symbols.
+    row: the layout of the row's tokens.
     """
-    layouts = TaskLayout.of(tokenizer, rows, tokenized)
-    if layouts.symbol_token is not None:
-        raise InputError(
-            f"rows do not tokenize alike: a name or a number takes {_n_tokens(tokenized)} tokens; "
-            f"{switch} reads tokens at the same place in all rows: set {switch}: false, or study "
-            "the task in a run of its own"
-        )
-    check_whole_numbers(tokenizer, tokenized[0], switch)
-    return layouts.layout
-
-
-def check_whole_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow, switch: str) -> None:
-    """Raise InputError if a number takes several tokens; switch: as of `align_whole`."""
-    if splits_numbers(tokenizer, row):
-        raise InputError(
-            "a number takes several tokens; "
-            f"{switch} reads numbers of one token: set {switch}: false, or study the task in "
-            "a run of its own"
-        )
+    completing = completing_tokens(row)
+    template = (token for token, symbol in enumerate(row.position_symbol) if symbol is None)
+    return [next(template) if s is None else completing[s] for s in layout.position_symbol]
 
 
 def splits_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> bool:
@@ -166,12 +150,3 @@ def splits_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> boo
         and str(tokenizer.decode([token])).strip().isdigit()
         for token, symbol, completes in tokens
     )
-
-
-def _n_tokens(tokenized: Sequence[TokenizedRow]) -> str:
-    """The numbers of tokens that the first symbol takes at which rows differ, as text."""
-    for symbol in range(len(tokenized[0].layout.symbols)):
-        counts = {row.layout.position_symbol.count(symbol) for row in tokenized}
-        if len(counts) > 1:
-            return " or ".join(map(str, sorted(counts)))
-    return "several"
