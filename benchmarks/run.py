@@ -3,7 +3,7 @@
 Prints a table in Markdown, and writes it with all that was measured to `runs/bench/`: table.md,
 table.json and growth.png.
 
-    python benchmarks/run.py               # everything, in less than 15 minutes on two cores
+    python benchmarks/run.py               # everything: 15 minutes or more on two cores
     python benchmarks/run.py probes sgd    # some parts; those that need the study run it once
     python benchmarks/run.py --tiny        # to see that it runs, in a minute; figures mean little
 """
