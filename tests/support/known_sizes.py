@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 
 from support.repository import REPOSITORY
 from think_to_talk.files.atomic import write_text
-from think_to_talk.models.sizes import KNOWN
+from think_to_talk.models.sizes import KNOWN, run_program
 from think_to_talk.study.configuration import complete, load_schema
 from think_to_talk.study.needs import Needs
 from think_to_talk.study.plan import StudyPlan
@@ -31,8 +31,6 @@ def requests():
 
 
 if __name__ == "__main__":
-    from think_to_talk.models.sizes import run_program
-
     asked = requests()
     answers = run_program([request.as_json() for request in asked.values()])
     content = dict(sorted(zip(asked, answers, strict=True)))

@@ -164,8 +164,7 @@ def split_at_answer(row: TokenizedRow) -> tuple[Beginning, Beginning]:
     """
     layout, ids = row.layout, (*row.problem, *row.gold)
     answer = max(s for s, symbol in enumerate(layout.symbols) if symbol == NUMBER)
-    places = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
-    completing = {s: position for position, (s, completes) in places if completes}
+    completing = layout.completing_tokens()
     if not {answer - 1, answer} <= set(completing):
         raise UnreadError(
             "a token of the chain of thought holds more than the answer's number, expected tokens "

@@ -24,7 +24,7 @@ from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
-from think_to_talk.tokens.ragged import TaskLayout, completing_tokens, position_tokens
+from think_to_talk.tokens.ragged import TaskLayout, position_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -163,7 +163,7 @@ class PairAxis:
     @cached_property
     def _first_digits(self) -> dict[int, int]:
         """{position of a number's first token: its tokens}, where positions are tokens."""
-        completing = completing_tokens(self.layout)
+        completing = self.layout.completing_tokens()
         return {completing[s] + 1 - n: n for s, n in self.number_tokens.items() if s in completing}
 
     def groups(self, pairs: Rows) -> list[TokenizedPairs]:
@@ -258,7 +258,7 @@ def _spelled_numbers(
     layout = layouts.layout
     places = {
         symbol: position
-        for symbol, position in completing_tokens(layout).items()
+        for symbol, position in layout.completing_tokens().items()
         if layout.symbols[symbol] == NUMBER
     }
     found: dict[int, set[tuple[int, ...]]] = {symbol: set() for symbol in places}

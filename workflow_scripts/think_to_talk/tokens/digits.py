@@ -112,11 +112,7 @@ class DigitTokens:
 def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
     """The positions of the chain's digits. Raises UnreadError if one shares its token."""
     _check_whole(layout, tokens)
-    completing = {
-        symbol: position
-        for position, symbol in enumerate(layout.position_symbol)
-        if layout.completes[position]
-    }
+    completing = layout.completing_tokens()
     places = []
     for symbol in range(layout.n_problem_symbols, len(layout.symbols)):
         if layout.symbols[symbol] != NUMBER:

@@ -67,6 +67,11 @@ class Layout:
         symbol = self.position_symbol[position]
         return TEMPLATE_EQUATION if symbol is None else self.equations()[symbol]
 
+    def completing_tokens(self) -> dict[int, int]:
+        """{symbol: the token that completes it and no later one}."""
+        tokens = enumerate(zip(self.position_symbol, self.completes, strict=True))
+        return {s: token for token, (s, completes) in tokens if completes and s is not None}
+
     def position_of(self, symbol: int) -> int:
         """The position whose token completes a symbol, which may complete what follows, too."""
         tokens = enumerate(zip(self.position_symbol, self.completes, strict=True))

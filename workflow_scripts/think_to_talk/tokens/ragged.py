@@ -74,7 +74,9 @@ class TaskLayout:
                 f"the chat template writes {counts} tokens between a problem and its chain of "
                 "thought, expected as many in all rows of a task; set prompt: raw"
             )
-        common = sorted(set.intersection(*(set(completing_tokens(r.layout)) for r in tokenized)))
+        common = sorted(
+            set.intersection(*(set(row.layout.completing_tokens()) for row in tokenized))
+        )
         n_problem = sum(symbol < first.layout.n_problem_symbols for symbol in common)
         positions = [*common[:n_problem], *[None] * n_template.pop(), *common[n_problem:]]
         layout = Layout(
@@ -120,12 +122,6 @@ class TaskLayout:
         return ["".join(tokens[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def completing_tokens(layout: Layout) -> dict[int, int]:
-    """{symbol: the token that completes it and no later one}."""
-    tokens = enumerate(zip(layout.position_symbol, layout.completes, strict=True))
-    return {s: token for token, (s, completes) in tokens if completes and s is not None}
-
-
 def position_tokens(layout: Layout, row: Layout) -> list[int]:
     """[positions] the token of a row at each position of its task.
 
@@ -134,7 +130,7 @@ def position_tokens(layout: Layout, row: Layout) -> list[int]:
     layout: of the task, whose positions are symbols.
     row: the layout of the row's tokens.
     """
-    completing = completing_tokens(row)
+    completing = row.completing_tokens()
     template = (token for token, symbol in enumerate(row.position_symbol) if symbol is None)
     return [next(template) if s is None else completing[s] for s in layout.position_symbol]
 
