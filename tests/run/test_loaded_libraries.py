@@ -84,12 +84,34 @@ def test_a_job_that_has_ended_can_be_looked_up_until_it_is_waited_for(loader, sc
     assert not psutil.pid_exists(job.process)
 
 
-def test_what_is_registered_for_the_end_is_run(loader, script, tmp_path):
+@pytest.mark.parametrize("ending", ["", "; import sys; sys.exit()", "; raise SystemExit(0)"])
+def test_what_is_left_for_the_end_is_done(loader, script, tmp_path, ending):
+    """Functions that are registered, threads that still run, and what waits to be written."""
     job = script(
-        f"import atexit, pathlib; atexit.register(pathlib.Path({str(tmp_path / 'end')!r}).touch)"
+        "import atexit, os, sys, threading, time\n"
+        f"os.dup2(os.open({str(tmp_path / 'said')!r}, os.O_WRONLY | os.O_CREAT), 1)\n"
+        "def slowly():\n"
+        "    time.sleep(0.2)\n"
+        "    print('thread', end=' ')\n"
+        "atexit.register(lambda: print('registered'))\n"
+        "threading.Thread(target=slowly).start()\n"
+        f"print('script', end=' '){ending}\n"
     )
     assert run(loader, job) == 0
-    assert (tmp_path / "end").exists()
+    assert (tmp_path / "said").read_text() == "script thread registered\n"
+
+
+def test_nothing_is_freed_at_the_end_of_a_job(loader, script, tmp_path):
+    """It would take longer than a small job."""
+    job = script(
+        "from pathlib import Path\n"
+        "class Freed:\n"
+        "    def __del__(self, write=Path.touch):\n"
+        f"        write(Path({str(tmp_path / 'freed')!r}))\n"
+        "freed = Freed()\n"
+    )
+    assert run(loader, job) == 0
+    assert not (tmp_path / "freed").exists()
 
 
 def test_several_run_at_once(loader, script, tmp_path):
