@@ -9,7 +9,6 @@ import torch
 import yaml
 from support import outcomes
 from support.repository import REPOSITORY
-from support.shared import shared
 
 from think_to_talk.pages.tables import markdown_table
 from think_to_talk.study import configuration
@@ -54,14 +53,9 @@ def trained_on_level_1(tasks):
     """
 
     def trained(steps):
-        from support.checkpoints import train_small
+        from support.checkpoints import trained_once
 
-        with shared(f"level-1-{steps}-steps") as folder:
-            if not folder.exists():
-                training = folder.with_suffix(".part")
-                train_small(training, tasks["level-1"], steps=steps)
-                training.rename(folder)
-        return folder
+        return trained_once("level-1", tasks["level-1"], steps=steps)
 
     return trained
 

@@ -14,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from support.shared import shared
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models import training
 from think_to_talk.models.training_examples import training_examples
@@ -88,6 +89,19 @@ def train_small(folder, task, *, steps, layers=2, width=64, seed=0, cut=0, threa
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
+
+
+def trained_once(name, task, *, steps):
+    """The folder of what `train_small` makes; it is trained once for all processes of tests.
+
+    name: says what it is trained on. The folder is not to be changed.
+    """
+    with shared(f"{name}-{steps}-steps") as folder:
+        if not folder.exists():
+            training = folder.with_suffix(".part")
+            train_small(training, task, steps=steps)
+            training.rename(folder)
+    return folder
 
 
 def random_gpt2(folder, *, layers=4):

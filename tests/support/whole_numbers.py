@@ -15,6 +15,9 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.edits import Edit
 from think_to_talk.formulas.templates import Template
 
+#: What the models are trained on, for 250 steps.
+EQUATIONS = ["v0 = num", "v1 = num ± v0"]
+
 #: Pairs of an edit.
 N = 20
 
