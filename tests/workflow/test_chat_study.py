@@ -15,7 +15,7 @@ CHAT = {
     "splits": {"train": 30, "valid": 10, "test": 40, "probing_train": 80},
     "hidden_states": {"shard_rows": 80, "dtype": "model"},
     "keep_hidden_states": True,
-    # Held-out probes take twice the others' time, and see nothing of the chat.
+    # Held-out probes take twice the others' time; SmolLM2 has them, below.
     "probes": {"train_on": "all", "min_train_rows": 20, "folds": 0},
     "controls": {"thresholds": [0.5]},
     "interventions": {"pairs": 12, "free_writing": True, "random_donor": True, "probes": True},
