@@ -20,6 +20,7 @@ with job.running(globals()) as this:
         lens_rows,
         checkpoint.model(getattr(this.resources, "gpu", 0)),
         ModelFacts.read(this.input.model_check),
+        checkpoint.tokenizer(),
         this.input.hidden,
         this.input.tokens,
         this.input.dataset,

@@ -95,6 +95,16 @@ def symbol_ends(tokenizer, prompt, generated, context):
     return ends
 
 
+def read_at(tokenizer, layout, position, ids, ends):
+    """The token whose hidden state a position has: the one before a number, for a lone space."""
+    symbol = layout.position_symbol[position]
+    if layout.completes[position]:
+        return ends[symbol]
+    behind = range(ends[symbol - 1] + 1, len(ids))
+    visible = (token for token in behind if tokenizer.decode(ids[token : token + 1]).strip())
+    return next(visible, len(ids)) - 1
+
+
 @torch.inference_mode()
 def check(folder, checkpoint, rows, shots, max_new_tokens=30):
     shard, generations, tokens, model, tokenizer = written(
@@ -118,7 +128,7 @@ def check(folder, checkpoint, rows, shots, max_new_tokens=30):
         ).hidden_states
         assert lengths[number] >= layout.n_problem
         for position in range(lengths[number]):
-            token = ends[layout.position_symbol[position]]
+            token = read_at(tokenizer, layout, position, [*prompt, *expected], ends)
             assert ids[number][position] == [*prompt, *expected][token]
             for layer in (0, 1):
                 stored = shard.read(f"layer.{layer}")[number, position].float()
@@ -133,6 +143,13 @@ def test_smollm2_reads_words_and_numbers_of_several_tokens_as_alone(tmp_path, sh
     sizes = {"train": 4, "valid": 1, "test": 4, "probing_train": 1}
     rows = generate_splits(entry(names=WORDS, values=[0, 120]), sizes, 42)["test"]
     check(tmp_path, smollm2_folder(), rows, shots, max_new_tokens=12)
+    # It has a token for the space before each number, and must say the number there.
+    layout = TokenShard.open(tmp_path / "t.safetensors", IDENTITY).layout
+    assert [
+        symbol
+        for symbol, done in zip(layout.position_symbol, layout.completes, strict=True)
+        if not done
+    ] == [place for place, symbol in enumerate(layout.symbols) if symbol == "#"]
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,8 @@ def test_a_pretrained_model_with_a_token_per_digit_says_what_greedy_decoding_wri
     model, tokenizer = Checkpoint(folder).model(), Checkpoint(folder).tokenizer()
     pairs = {"edit": pairs_of(task, ["v0.1"], 6)}
     # The model copies numbers of the chain that it is shown; at the first result it is asked, too.
-    result = {"source": "base", "layers": [0, 10], "span": {"equations": [-2, -2]}, "forced": 8}
+    # A position is a symbol, or the space before a number.
+    result = {"source": "base", "layers": [0, 10], "span": {"equations": [-2, -2]}, "forced": 10}
     settings = PatchingSettings(window=31, stride=31, specs={"result": result})
     given = model, facts_of(model), tokenizer, pairs, settings
     rows = list(patching_rows(*given, **{**OPTIONS, "batch_size": 6}))

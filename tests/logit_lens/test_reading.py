@@ -8,7 +8,8 @@ from support.checkpoints import byte_level
 from support.facts import facts_of
 from support.probes import IDENTITY, LAYOUT, N_POSITIONS, TOKENS, write_split
 from support.repository import REPOSITORY
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from think_to_talk.errors import UnreadError
 from think_to_talk.files.jsonl import write_jsonl
@@ -46,6 +47,15 @@ def transparent():
     return model
 
 
+def number_tokenizer():
+    """A tokenizer whose digits are those of the hand-made chains."""
+    names = {str(digit): token for digit, token in enumerate(DIGIT_IDS)}
+    rest = {f"<{token}>": token for token in set(range(WIDTH)) - {*DIGIT_IDS}}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({**names, **rest}, unk_token="<0>"))
+    )
+
+
 def token_shard(folder, digits):
     """A token shard of the hand-made layout, whose chains have these digits."""
     gold = torch.tensor([[1, 2, 3, DIGIT_IDS[digit], 4] for digit in digits], dtype=torch.int32)
@@ -70,6 +80,7 @@ def hand_made(folder, model, states, answers, *, length=None, batch_size=7):
     return lens_rows(
         model,
         facts_of(model),
+        number_tokenizer(),
         paths,
         [token_shard(folder, answers)],
         dataset,
@@ -168,7 +179,7 @@ def test_batches_and_chunks_change_nothing(
 
 
 def test_digits_that_no_chain_has_are_said_to_be_unknown(transparent, tmp_path):
-    with pytest.warns(UserWarning, match=r"test rows of t has the digits \[0, 1, 3, 4, 5, 6"):
+    with pytest.warns(UserWarning, match=r"test rows of t has the numbers \[0, 1, 3, 4, 5, 6"):
         rows = hand_made(tmp_path, transparent, {1: saying([3, 2, 7])}, [2, 2, 7])
     # 3 cannot be read: the first of the known digits is as likely as any other.
     assert rows[0]["predictions"] == [2, 2, 7]
@@ -238,7 +249,9 @@ def test_the_last_layer_reads_the_digits_that_the_model_itself_would_say(
         hidden_path=hidden,
         generations_path=tmp_path / "generations.jsonl",
     )
-    rows = lens_rows(model, facts, [hidden], [tokens], dataset, batch_size=32, identity=ABOUT)
+    rows = lens_rows(
+        model, facts, tokenizer, [hidden], [tokens], dataset, batch_size=32, identity=ABOUT
+    )
     ids = Shards.open([hidden], identity).read("input_ids").long()
     prefix = torch.tensor(shard.prefix).expand(len(ids), -1)
     with torch.inference_mode():

@@ -36,7 +36,8 @@ def pairs_of(task, places, n):
 class Run:
     """One problem and its gold chain behind their examples, as tokens.
 
-    by_symbol: whether a position is a symbol; else it is a token.
+    by_symbol: whether a position is a symbol, or a token that is the space before one; else it is a
+        token.
     """
 
     def __init__(self, tokenizer, row, prefix, by_symbol):
@@ -52,18 +53,26 @@ class Run:
             if match.end() > len(context)
         ]
         self.first_token = sum(end <= len(context) for _, end in self.spans)
-        self.n_problem = sum(end <= len(context + problem) for _, end in self.symbols)
-        if not by_symbol:
-            before = [end <= len(context + problem) for _, end in self.spans]
-            self.n_problem = sum(before) - self.first_token
+        given = len(context + problem)
+        if by_symbol:
+            self.places = [
+                place for symbol in range(len(self.symbols)) for place in self._of(symbol)
+            ]
+        else:
+            self.places = [[token] for token in range(self.first_token, len(self.ids))]
+        self.n_problem = sum(self.spans[place[-1]][1] <= given for place in self.places)
+
+    def _of(self, symbol):
+        """The places of a symbol, as tokens: the spaces before it, and what it is written with."""
+        start = self.symbols[symbol - 1][1] if symbol else self.spans[self.first_token][0]
+        end = self.symbols[symbol][1]
+        tokens = [t for t, (_, e) in enumerate(self.spans) if start < e <= end]
+        spaces = [t for t in tokens if not self.text[slice(*self.spans[t])].strip(" ")]
+        return [*([t] for t in spaces), tokens[len(spaces) :]]
 
     def tokens(self, position):
         """The tokens of a position."""
-        if not self.by_symbol:
-            return [self.first_token + position]
-        start = self.symbols[position - 1][1] if position else self.spans[self.first_token][0]
-        end = self.symbols[position][1]
-        return [t for t, (_, e) in enumerate(self.spans) if start < e <= end]
+        return self.places[position]
 
     def read_at(self, forced):
         """(tokens that are read after so many positions of the chain, whether a number is)."""
@@ -178,5 +187,5 @@ class Plain:
         base, edited = self.runs.values()
         if not base.by_symbol:
             return True
-        counts = [[len(run.tokens(p)) for p in range(len(run.symbols))] for run in (base, edited)]
+        counts = [list(map(len, run.places)) for run in (base, edited)]
         return counts[0] == counts[1]

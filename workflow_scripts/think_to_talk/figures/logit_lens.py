@@ -2,7 +2,8 @@
 
 At each symbol it draws the best layer's accuracy (`timing.best_probes`) of both, with Wilson
 intervals, so one sees where a value is linearly readable but not yet in the directions that the
-model itself reads out. The rows come from `logit_lens.reading` and `probes.fitting`.
+model itself reads out. A number of several tokens is read by its first one, which the panel says,
+and probes by its value. The rows come from `logit_lens.reading` and `probes.fitting`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from think_to_talk.timing.symbol_axis import on_symbol_axis
 #: How lines of the logit lens are drawn, beside solid ones of probes.
 _DOTTED = {"linestyle": (0, (1, 1)), "linewidth": 1.4}
 
-_LINES = "Solid: probes; dotted: logit lens, the model's own final norm and head on the ten digits"
+_LINES = "Solid: probes; dotted: logit lens, the model's own final norm and head on numbers"
+
+_FIRST_TOKEN = "dotted: the number's first token alone"
 
 
 def draw_logit_lens(
@@ -63,4 +66,6 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None
         marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         draw_accuracy(panel, probes, cot_start, style.colour, marked)
         draw_accuracy(panel, lens, cot_start, style.colour, _DOTTED, alpha=0.1)
+    if lens_rows[0]["reads"] != "number":
+        panel.text(0.01, 0.5, _FIRST_TOKEN, transform=panel.transAxes, color="0.4", fontsize=6)
     legend_above(panel)

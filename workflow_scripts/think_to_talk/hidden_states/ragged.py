@@ -65,11 +65,13 @@ class SymbolStates:
         self._tokenizer, self._tokens, self._ragged = tokenizer, tokens, ragged
         layout = tokens.layout
         self._n_problem = layout.n_problem
-        # Of each position of the chain, its symbol, counted from the chain's first.
-        self._chain_symbols = [
-            symbol - layout.n_problem_symbols
-            for symbol in layout.position_symbol[layout.n_problem :]
-            if symbol is not None
+        # Of each position of the chain, its symbol, counted from the chain's first, and how many
+        # positions before that of the symbol's last token it is: none but for a lone space.
+        at = layout.position_symbol
+        self._chain = [
+            (symbol - layout.n_problem_symbols, at[position:].count(symbol) - 1)
+            for position, symbol in enumerate(at)
+            if position >= layout.n_problem and symbol is not None
         ]
 
     def places(self, row: int, generated: list[int]) -> tuple[list[int], bool]:
@@ -77,6 +79,8 @@ class SymbolStates:
 
         Positions after the end of a generation are left out. A chain of thought in other tokens
         than the gold one is read symbol by symbol, too; that of free text up to where it departs.
+        Where the gold chain has a lone space, the token before the symbol's first is read: the
+        generation's own lone space, or the end of the symbol before.
 
         row: of the shard.
         generated: ids of its generation, of which hidden states are kept.
@@ -96,12 +100,26 @@ class SymbolStates:
             n_same = len(list(takewhile(bool, same)))
             return [token for token in tokens if token < n_problem + n_same], False
         written = generated_symbol_tokens(self._tokenizer, generated, self._tokens.stop_ids)
-        chain = [symbol for symbol in self._chain_symbols if symbol < len(written)]
+        chain = [(symbol, before) for symbol, before in self._chain if symbol < len(written)]
         alone = all(
-            symbol + 1 >= len(written) or written[symbol] < written[symbol + 1] for symbol in chain
+            symbol + 1 >= len(written) or written[symbol] < written[symbol + 1]
+            for symbol, _ in chain
         )
-        in_problem = tokens[: self._n_problem]
-        return [*in_problem, *(n_problem + written[symbol] for symbol in chain)], alone
+        starts = [0, *(end + 1 for end in written)]
+        found = []
+        for symbol, before in chain:
+            at = written[symbol]
+            if before:
+                # An earlier symbol may end with the same token: then there is nothing before it.
+                ids = generated[starts[symbol] : at]
+                at = min(at, starts[symbol] + self._n_blank(ids)) - before
+            found.append(max(0, n_problem + at))
+        return [*tokens[: self._n_problem], *found], alone
+
+    def _n_blank(self, ids: list[int]) -> int:
+        """How many tokens at the beginning of some ids are spaces alone."""
+        texts = self._tokenizer.batch_decode([[token] for token in ids])
+        return len([*takewhile(lambda text: not text.strip(), texts)])
 
     def store(
         self, stored: Mapping[str, torch.Tensor], batch: Decoded

@@ -95,7 +95,8 @@ class PairAxis:
     layout: of tokens, or of symbols where rows do not tokenize alike.
     has_symbol_positions: whether positions are symbols.
     numbers: where positions are tokens, {symbol: tokens of the number there}; where they are
-        symbols, {symbol: tokens before the number, such as a lone space, at its position}.
+        symbols, {symbol: tokens before the number at its position, such as a lone space that
+        other rows do not have}.
     number: the tokens of one of the longest numbers.
     lengths: the numbers of tokens that numbers take.
     """
@@ -221,7 +222,8 @@ class PairAxis:
             return self._number(position, digits) if digits else Reading(position)
         first, *others = pairs.tokens_of([position])
         symbol = self.layout.position_symbol[position]
-        if symbol is None or symbol not in self.numbers:
+        is_number = self.layout.completes[position] and symbol in self.numbers
+        if symbol is None or not is_number:
             return Reading(first, 1 + len(others))
         lead = self.numbers[symbol]
         return self._number(first + lead, 1 + len(others) - lead)

@@ -1,8 +1,9 @@
-"""The logit lens on a task: which digit the model's own head reads at each layer and position.
+"""The logit lens on a task: which number the model's own head reads at each layer and position.
 
 The rows are those of `probes.fitting`, of the same test rows; but nothing is trained, so accuracy
-cannot come from memorised values. The digits' tokens come from `tokens.digits`, the logits from
-`logit_lens.head`; `figures` and `timing` read the rows as they read those of probes.
+cannot come from memorised values. A head reads one token: numbers of several tokens are read, and
+scored, by their first one (`tokens.number_beginnings`). The logits come from `logit_lens.head`;
+`figures` and `timing` read the rows as they read those of probes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from think_to_talk.errors import UnreadError, located
+import torch
+
+from think_to_talk.errors import located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.symbols import N_CLASSES
 from think_to_talk.hidden_states.facts import ModelFacts
@@ -20,11 +23,10 @@ from think_to_talk.logit_lens.head import Head
 from think_to_talk.probes.accuracy import NO_PREDICTION, chance, describe, scored
 from think_to_talk.probes.splits import Split
 from think_to_talk.progress import progress
-from think_to_talk.tokens.digits import DigitTokens
-from think_to_talk.tokens.shards import has_symbol_positions
+from think_to_talk.tokens.number_beginnings import NumberBeginnings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 #: Bytes of hidden states, about, up to which positions are read together.
 _CHUNK_BYTES = 64 * 2**20
@@ -33,6 +35,7 @@ _CHUNK_BYTES = 64 * 2**20
 def lens_rows(
     model: PreTrainedModel,
     facts: ModelFacts,
+    tokenizer: PreTrainedTokenizerBase,
     hidden_paths: Sequence[str | Path],
     token_paths: Sequence[str | Path],
     dataset: str | Path,
@@ -47,31 +50,27 @@ def lens_rows(
 
     model: the causal language model that the hidden states are of.
     facts: how it may be run.
+    tokenizer: the model's.
     hidden_paths, token_paths: hidden-state and token shards of the split test.
     dataset: of that split, with the labels.
     batch_size: rows at a time.
     n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task, as in the rows of tables.
-    Raises InputError if shards and dataset do not fit together, UnreadError if rows do not tokenize
-    alike, digits have no tokens of their own, or the lens cannot be applied to the model.
+    Raises InputError if shards and dataset do not fit together, UnreadError if numbers have no
+    tokens of their own, or the lens cannot be applied to the model.
     """
     expected = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     test = Split.open(hidden_paths, dataset, expected, only_correct=False, labels="answers")
     layers, last = test.shards.layers, model.config.get_text_config().num_hidden_layers
-    if has_symbol_positions(test.shards):
-        raise UnreadError(
-            "rows do not tokenize alike, so the states before numbers are not stored, expected one "
-            "at the same place in all rows"
-        )
     stored = dict.fromkeys(layers, "before_norm")
     if last in stored:
         stored[last] = test.shards.metadata["last_layer"]
-    gold = Shards.open(token_paths, expected).read("gold_ids")
+    tokens = Shards.open(token_paths, expected)
     texts = json.loads(test.shards.metadata["tokens"])
-    digits = DigitTokens.of(gold, test.layout, test.problems, texts, n_classes)
+    numbers = NumberBeginnings.of(tokenizer, tokens, test.layout, test.problems, texts, n_classes)
     with located(f"models.{identity['model']}"):
         heads = {kind: Head(model, facts, batch_size, kind) for kind in set(stored.values())}
-    digits.warn_of_missing(identity["task"])
+    numbers.warn_of_missing(identity["task"], set(test.labels.flatten().tolist()))
     n_positions = test.layout.n_positions
     row_bytes = len(test.rows) * test.hidden_size * model.dtype.itemsize
     # Not more logits than decoding has had room for: those of the chain, and of the token before.
@@ -83,13 +82,14 @@ def lens_rows(
         for layer in layers:
             for start in range(0, n_positions, chunk):
                 positions = range(start, min(start + chunk, n_positions))
-                for position, read in _read(heads[stored[layer]], digits, test, layer, positions):
+                for position, read in _read(heads[stored[layer]], numbers, test, layer, positions):
                     rows.append(
                         {
                             **identity,
                             "layer": layer,
                             **describe(test, position),
                             **read,
+                            "reads": numbers.reads,
                             "n_test": len(test.rows),
                             "sample_ids": sample_ids,
                         }
@@ -99,19 +99,20 @@ def lens_rows(
 
 
 def _read(
-    head: Head, digits: DigitTokens, test: Split, layer: int, positions: range
+    head: Head, numbers: NumberBeginnings, test: Split, layer: int, positions: range
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """(position, what is read there of a variable) for some positions of a layer."""
     states = test.shards.read(f"layer.{layer}", slice(positions.start, positions.stop))
-    log_probabilities = head.read(states, digits.log_probabilities).transpose(0, 1)
+    log_probabilities = head.read(states, numbers.first.log_probabilities).transpose(0, 1)
     # Sums of rounded shares may exceed one.
     mass = log_probabilities.exp().sum(dim=-1).clamp(max=1)
     predictions = log_probabilities.argmax(dim=-1)
     reached = test.reaches(positions)
     predictions[~reached] = NO_PREDICTION
+    labels = torch.tensor(numbers.stands_for)[test.labels]
     for i, position in enumerate(positions):
         here = mass[i][reached[i]]
-        for variable, answers in enumerate(test.labels):
+        for variable, answers in enumerate(labels):
             yield (
                 position,
                 {

@@ -48,7 +48,7 @@ def _uncounted(task: TaskEntry, _model: ModelEntry) -> str | None:
 
 #: {the config's key of a stage: why it may be unable to read a task, in the order of saying}.
 UNREAD: Mapping[str, tuple[Reason, ...]] = {
-    "logit_lens": (_free_text, _several_tokens),
+    "logit_lens": (_free_text,),
     "forced_answers": (_free_text, _uncut),
     "steering.enabled": (_free_text, _no_whole_chains, _several_tokens, _uncounted),
 }

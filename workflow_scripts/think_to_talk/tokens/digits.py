@@ -1,9 +1,9 @@
 """The tokens of digits, or other numbers of one token, as they stand in the gold chains of thought.
 
 A tokenizer may have several tokens for a digit, such as `4` and ` 4`. Those that a chain has are
-found in the chains, by the layout of the task's tokens (`tokens.layout`). The logit lens and forced
-answers read digits with them. Numbers up to 199 that are single tokens are read in the same way,
-and called digits here, too.
+found in the chains, by the layout of the task's tokens (`tokens.layout`). Forced answers read
+digits with them. Numbers up to 199 that are single tokens are read in the same way, and called
+digits here, too. `tokens.number_beginnings` finds what numbers of several tokens begin with.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class DigitTokens:
         Raises UnreadError if a digit of a chain shares its token with another symbol, or if a token
         stands for two digits.
         """
-        places = _digit_places(layout, tokens)
+        _check_whole(layout, tokens)
+        places = number_places(layout, tokens)
         texts = [text_symbols(row["source"] + row["target"]) for row in problems]
-        symbols = [s for place in places if (s := layout.position_symbol[place]) is not None]
-        digits = torch.tensor([[int(text[symbol]) for symbol in symbols] for text in texts])
-        ids = gold[:, [place - layout.n_problem for place in places]]
+        digits = torch.tensor([[int(text[symbol]) for symbol in places] for text in texts])
+        ids = gold[:, [place - layout.n_problem for place in places.values()]]
         pairs = torch.stack([digits.flatten(), ids.flatten().long()], dim=1).unique(dim=0).tolist()
         found = tuple(
             tuple(token for digit, token in pairs if digit == wanted) for wanted in range(n_classes)
@@ -109,28 +109,26 @@ class DigitTokens:
         return torch.cat(of_digits, dim=-1) - total
 
 
-def _digit_places(layout: Layout, tokens: Sequence[str]) -> list[int]:
-    """The positions of the chain's digits. Raises UnreadError if one shares its token."""
-    _check_whole(layout, tokens)
+def number_places(layout: Layout, tokens: Sequence[str]) -> dict[int, int]:
+    """{symbol: the position that completes it} of the numbers of the chain.
+
+    layout: of the task.
+    tokens: [positions] the tokens of one row, as text, for messages.
+    Raises UnreadError if a number shares a token with what stands beside it.
+    """
     completing = layout.completing_tokens()
-    places = []
+    places = {}
     for symbol in range(layout.n_problem_symbols, len(layout.symbols)):
         if layout.symbols[symbol] != NUMBER:
             continue
         # A token that completes two symbols stands in the layout as the second of them.
         if symbol not in completing or symbol - 1 not in completing:
-            shared = next(
-                token
-                for token, last, completes in zip(
-                    tokens, layout.position_symbol, layout.completes, strict=True
-                )
-                if completes and last is not None and last >= symbol
-            )
+            shared = tokens[layout.position_of(symbol)]
             raise UnreadError(
                 f"the token {shared!r} of the chain of thought holds more than a digit, expected a "
                 "token of its own for each digit"
             )
-        places.append(completing[symbol])
+        places[symbol] = completing[symbol]
     return places
 
 

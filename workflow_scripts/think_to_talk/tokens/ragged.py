@@ -2,16 +2,19 @@
 
 A word or a number may take one token in one row and two in another. Then a position of the task is
 a symbol, and its hidden state is that of the token that completes it, row by row. A symbol that
-shares its last token with a later one in some row has no position. The tokens of a chat template
-between problem and chain of thought have positions of their own, as ever. Tasks whose rows all
-tokenize alike have a position per token (`tokens.prompts.align`). The positions of free text are
-its spans (`tokens.spans`). `tokens.write_shards` stores the tokens of a symbol, and
+shares its last token with a later one in some row has no position. Most tokenizers write a lone
+space before a number: the model produces the number's first digit there, so the space has a
+position before the number's, if all rows have it. The tokens of a chat template between problem and
+chain of thought have positions of their own, as ever. Tasks whose rows all tokenize alike have a
+position per token (`tokens.prompts.align`). The positions of free text are its spans
+(`tokens.spans`). `tokens.write_shards` stores the tokens of the positions, and
 `hidden_states.ragged` picks the hidden states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +37,8 @@ class TaskLayout:
 
     layout: of tokens, or of symbols where rows do not tokenize alike.
     symbol_token: [rows][positions] the token that completes each position's symbol, or that of the
-        chat template, counted from the problem's first token; None if rows tokenize alike: a
-        position is a token.
+        lone space or of the chat template there, counted from the problem's first token; None if
+        rows tokenize alike: a position is a token.
     marked: of free text, the spans of the first row; None of other tasks.
     """
 
@@ -77,13 +80,19 @@ class TaskLayout:
         common = sorted(
             set.intersection(*(set(row.layout.completing_tokens()) for row in tokenized))
         )
-        n_problem = sum(symbol < first.layout.n_problem_symbols for symbol in common)
-        positions = [*common[:n_problem], *[None] * n_template.pop(), *common[n_problem:]]
+        spaces = _lone_spaces(tokenizer, tokenized, common)
+        n_symbols = first.layout.n_problem_symbols
+        of_symbols = [s for symbol in common for s in [symbol] * (spaces[symbol] + 1)]
+        in_problem = [symbol for symbol in of_symbols if symbol < n_symbols]
+        positions = [*in_problem, *[None] * n_template.pop(), *of_symbols[len(in_problem) :]]
         layout = Layout(
             symbols=merged_symbols(tokenized),
             position_symbol=tuple(positions),
-            completes=tuple(symbol is not None for symbol in positions),
-            n_problem=n_problem + positions.count(None),
+            completes=tuple(
+                symbol is not None and symbol != later
+                for symbol, later in zip(positions, [*positions[1:], None], strict=True)
+            ),
+            n_problem=len(positions) - len(of_symbols) + len(in_problem),
         )
         return cls(layout, [position_tokens(layout, row.layout) for row in tokenized])
 
@@ -122,17 +131,54 @@ class TaskLayout:
         return ["".join(tokens[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
+def _lone_spaces(
+    tokenizer: PreTrainedTokenizerBase, tokenized: Sequence[TokenizedRow], symbols: Sequence[int]
+) -> dict[int, int]:
+    """{symbol: tokens at its beginning that are spaces alone}; none where rows differ in them.
+
+    tokenized: the rows.
+    symbols: those that have a position.
+    """
+    parts = {
+        token
+        for row in tokenized
+        for token, completes in zip((*row.problem, *row.gold), row.layout.completes, strict=True)
+        if not completes
+    }
+    texts = tokenizer.batch_decode([[token] for token in sorted(parts)])
+    blank = {token for token, text in zip(sorted(parts), texts, strict=True) if not text.strip()}
+    counts: defaultdict[int, set[int]] = defaultdict(set)
+    for row in tokenized:
+        ids = (*row.problem, *row.gold)
+        of_row: defaultdict[int | None, int] = defaultdict(int)
+        for token, symbol, completes in zip(
+            ids, row.layout.position_symbol, row.layout.completes, strict=True
+        ):
+            of_row[symbol] += not completes and token in blank
+        for symbol in symbols:
+            counts[symbol].add(of_row[symbol])
+    return {symbol: n.pop() if len(n) == 1 else 0 for symbol, n in counts.items()}
+
+
 def position_tokens(layout: Layout, row: Layout) -> list[int]:
     """[positions] the token of a row at each position of its task.
 
-    It is the one that completes the position's symbol, or the next one of the chat template.
+    It is the one that completes the position's symbol, or the next lone space before it, or the
+    next token of the chat template.
 
     layout: of the task, whose positions are symbols.
     row: the layout of the row's tokens.
     """
     completing = row.completing_tokens()
-    template = (token for token, symbol in enumerate(row.position_symbol) if symbol is None)
-    return [next(template) if s is None else completing[s] for s in layout.position_symbol]
+    tokens_at: defaultdict[int | None, list[int]] = defaultdict(list)
+    for token, symbol in enumerate(row.position_symbol):
+        tokens_at[symbol].append(token)
+    following: dict[int | None, Iterator[int]] = {s: iter(at) for s, at in tokens_at.items()}
+    positions = zip(layout.position_symbol, layout.completes, strict=True)
+    return [
+        completing[symbol] if completes and symbol is not None else next(following[symbol])
+        for symbol, completes in positions
+    ]
 
 
 def splits_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> bool:

@@ -21,8 +21,8 @@ class RaggedTokens:
     """The tokens of rows that do not tokenize alike, and whose positions are symbols.
 
     problem_length, gold_length: [rows] tokens of each row; zeros follow a shorter one's.
-    symbol_token: [rows, positions] the token that completes a position's symbol, counted from the
-        problem's first token.
+    symbol_token: [rows, positions] the token of each position, which completes its symbol or is the
+        lone space before it, counted from the problem's first token.
     """
 
     problem_length: torch.Tensor
