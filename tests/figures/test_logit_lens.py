@@ -72,3 +72,11 @@ def test_a_task_that_cannot_be_read_has_a_panel_that_says_so_and_no_line(probe_r
     assert first.lines
     assert not second.lines
     assert [text.get_text()[:8] for text in second.texts] == ["left out"]
+
+
+def test_a_panel_says_where_the_lens_reads_the_first_token_of_numbers_alone(probe_rows, lens_rows):
+    tasks = {"a": probe_rows, "b": probe_rows}
+    first_tokens = [{**row, "reads": "first token"} for row in lens_rows]
+    panels = draw_logit_lens(tasks, {"a": lens_rows, "b": first_tokens}, 0.9, "tiny").axes
+    said = [[text.get_text() for text in panel.texts] for panel in panels]
+    assert ["first token" in " ".join(texts) for texts in said] == [False, True]

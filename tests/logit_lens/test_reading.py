@@ -115,7 +115,7 @@ def test_rows_are_those_of_probes_and_fit_their_schema(read):
     validator = Draft202012Validator(schema)
     for row in read:
         validator.validate(row)
-        assert set(row) == set(schema["properties"])
+        assert set(row) == set(schema["required"]) == {*schema["properties"]} - {"reads"}
         assert row.items() >= {**ABOUT, "n_test": N, "sample_ids": list(range(N))}.items()
         assert row["token"] == TOKENS[row["position"]]
         assert row["relative_position"] == row["position"] - LAYOUT.n_problem

@@ -88,11 +88,8 @@ def test_what_is_known_at_planning_is_said_where_a_run_begins(finished):
     lines = [
         "forced_answers leaves out tasks.apples of models.tiny: it cuts chains of thought, and the "
         "wording does not say how these answer (wording.cut)",
-        *(
-            f"{stage} leaves out tasks.large of models.tiny: it reads numbers of one token, and "
-            "the model writes a token per digit"
-            for stage in ("logit_lens", "steering")
-        ),
+        "steering leaves out tasks.large of models.tiny: it reads numbers of one token, and the "
+        "model writes a token per digit",
     ]
     page = (finished.folder / "results/summary/study.html").read_text()
     for line in lines:
@@ -101,10 +98,10 @@ def test_what_is_known_at_planning_is_said_where_a_run_begins(finished):
     plan = finished.snakemake("--dry-run", "--forceall").stdout
     assert "results/tiny/seed-1/forced_answers/large.jsonl" in plan
     assert "results/tiny/seed-1/forced_answers/apples.jsonl" not in plan
-    assert "results/tiny/seed-1/logit_lens/large.jsonl" not in plan
+    assert "results/tiny/seed-1/logit_lens/large.jsonl" in plan
     own = finished.folder / "results/tiny/seed-1"
     for stage, tasks in {
-        "logit_lens": {"level-1", "apples"},
+        "logit_lens": {"level-1", "apples", "large"},
         "forced_answers": {"level-1", "large"},
         "steering": {"level-1", "apples"},
     }.items():

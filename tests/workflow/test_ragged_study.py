@@ -109,9 +109,16 @@ def test_forced_answers_are_whole_numbers_at_the_places_of_symbols(finished):
     assert (results / "summary/figures/tiny/seed-1/forced_answers.png").is_file()
 
 
-def test_what_reads_single_tokens_leaves_the_task_out(finished):
-    said = finished.output.stdout + finished.output.stderr
-    assert said.count("logit_lens leaves out tasks.level-1 of models.tiny: it reads numb") == 1
-    assert "; it has no other task, and does nothing" in said
-    assert not (finished.folder / "results/tiny/seed-1/logit_lens").exists()
-    assert not (finished.folder / "results/summary/figures/tiny/seed-1/logit_lens.png").exists()
+def test_the_logit_lens_reads_the_first_token_of_numbers(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "tiny/seed-1/logit_lens/level-1.jsonl")
+    probes = read_jsonl(results / "tiny/seed-1/probes/level-1.jsonl")
+    problems = read_jsonl(results / "formulas/seed-1/level-1/test.jsonl")
+    assert {row["position"] for row in rows} == {row["position"] for row in probes}
+    for row in rows:
+        assert row["reads"] == "first token"
+        values = [str(problem["intermediate_answers"][row["variable"]]) for problem in problems]
+        assert [str(n)[0] for n in row["answer"]] == [value[0] for value in values]
+    # The last layer says the first digit of the number that it copies, and not of another one.
+    assert max(row["score"] for row in rows if row["position"] >= len("B=#+A,A=#;B=?")) > 0.6
+    assert (results / "summary/figures/tiny/seed-1/logit_lens.png").is_file()

@@ -66,6 +66,6 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None
         marked = {"marker": style.marker, "markersize": 2, "label": style.label}
         draw_accuracy(panel, probes, cot_start, style.colour, marked)
         draw_accuracy(panel, lens, cot_start, style.colour, _DOTTED, alpha=0.1)
-    if lens_rows[0]["reads"] != "number":
+    if "reads" in lens_rows[0]:
         panel.text(0.01, 0.5, _FIRST_TOKEN, transform=panel.transAxes, color="0.4", fontsize=6)
     legend_above(panel)

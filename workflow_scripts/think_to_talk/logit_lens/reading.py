@@ -89,7 +89,7 @@ def lens_rows(
                             "layer": layer,
                             **describe(test, position),
                             **read,
-                            "reads": numbers.reads,
+                            **({} if numbers.are_whole else {"reads": "first token"}),
                             "n_test": len(test.rows),
                             "sample_ids": sample_ids,
                         }

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from think_to_talk.files.shards import Shards
 
-#: What is read of a number, as in rows of the logit lens.
-WHOLE, FIRST_TOKEN = "number", "first token"
-
 
 @dataclass(frozen=True)
 class NumberBeginnings:
@@ -39,13 +36,13 @@ class NumberBeginnings:
         smallest one's.
     stands_for: [numbers] the smallest number that begins with the same token.
     missing: the numbers that no chain has, and whose tokens are unknown.
-    reads: `WHOLE` if all numbers are single tokens, else `FIRST_TOKEN`.
+    are_whole: whether all numbers of the chains are single tokens.
     """
 
     first: DigitTokens
     stands_for: tuple[int, ...]
     missing: tuple[int, ...]
-    reads: str
+    are_whole: bool
 
     @classmethod
     def of(
@@ -68,10 +65,10 @@ class NumberBeginnings:
         begin with the same token.
         """
         begins: defaultdict[int, set[int]] = defaultdict(set)
-        reads = WHOLE
+        are_whole = True
         for number, ids in _spelled(tokenizer, shards, layout, problems, tokens):
             begins[ids[0]].add(number)
-            reads = WHOLE if reads == WHOLE and len(ids) == 1 else FIRST_TOKEN
+            are_whole &= len(ids) == 1
         stands_for = list(range(n_classes))
         for numbers in begins.values():
             same = {stands_for[number] for number in numbers}
@@ -87,14 +84,14 @@ class NumberBeginnings:
             for number in range(n_classes)
         ]
         missing = tuple(number for number in range(n_classes) if number not in known)
-        return cls(DigitTokens(tuple(ids)), tuple(stands_for), missing, reads)
+        return cls(DigitTokens(tuple(ids)), tuple(stands_for), missing, are_whole)
 
     def warn_of_missing(self, task: str, values: Collection[int]) -> None:
         """Warn of numbers that are never read, as no chain of the task has them.
 
         values: of the task's variables. Where first tokens are read, other numbers do not matter.
         """
-        missing = [n for n in self.missing if self.reads == WHOLE or n in values]
+        missing = [n for n in self.missing if self.are_whole or n in values]
         if missing:
             warnings.warn(
                 f"no chain of thought of the test rows of {task} has the numbers {missing}: their "
