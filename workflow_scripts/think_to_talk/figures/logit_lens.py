@@ -32,8 +32,6 @@ _DOTTED = {"linestyle": (0, (1, 1)), "linewidth": 1.4}
 
 _LINES = "Solid: probes; dotted: logit lens, the model's own final norm and head on numbers"
 
-_FIRST_TOKEN = "dotted: the number's first token alone"
-
 
 def draw_logit_lens(
     probes: Mapping[str, ProbeRows], lens: Mapping[str, ProbeRows], threshold: float, title: str
@@ -67,5 +65,6 @@ def _draw_task(panel: Axes, probe_rows: ProbeRows, lens_rows: ProbeRows) -> None
         draw_accuracy(panel, probes, cot_start, style.colour, marked)
         draw_accuracy(panel, lens, cot_start, style.colour, _DOTTED, alpha=0.1)
     if "reads" in lens_rows[0]:
-        panel.text(0.01, 0.5, _FIRST_TOKEN, transform=panel.transAxes, color="0.4", fontsize=6)
+        task = panel.get_title(loc="left")
+        panel.set_title(f"{task} (dotted: of a number, the first token)", loc="left")
     legend_above(panel)
