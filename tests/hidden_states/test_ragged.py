@@ -8,6 +8,8 @@ from support.checkpoints import smollm2_folder, train_small
 from support.decoding import greedy_ids
 from support.facts import facts_of
 from support.templates import template
+from support.wordings import APPLES
+from support.wordings import NAMES as NAMES_OF_PEOPLE
 
 from think_to_talk.files.jsonl import read_jsonl
 from think_to_talk.files.shards import Shards
@@ -138,10 +140,28 @@ def check(folder, checkpoint, rows, shots, max_new_tokens=30):
     return shard, generations, compared
 
 
-@pytest.mark.parametrize("shots", [0, 2])
-def test_smollm2_reads_words_and_numbers_of_several_tokens_as_alone(tmp_path, shots):
+WORDED = template(
+    ["v0 = num", "v1 = v0 ± num"],
+    order="in_order",
+    names=NAMES_OF_PEOPLE,
+    values=[0, 30],
+    wording=APPLES,
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "shots"),
+    [
+        (entry(names=WORDS, values=[0, 120]), 0),
+        (entry(names=WORDS, values=[0, 120]), 2),
+        (entry(names=WORDS), 0),
+        (WORDED, 1),
+    ],
+    ids=["0 shots", "2 shots", "digits", "sentences"],
+)
+def test_smollm2_reads_words_and_numbers_of_several_tokens_as_alone(tmp_path, task, shots):
     sizes = {"train": 4, "valid": 1, "test": 4, "probing_train": 1}
-    rows = generate_splits(entry(names=WORDS, values=[0, 120]), sizes, 42)["test"]
+    rows = generate_splits(task, sizes, 42)["test"]
     check(tmp_path, smollm2_folder(), rows, shots, max_new_tokens=12)
     # It has a token for the space before each number, and must say the number there.
     layout = TokenShard.open(tmp_path / "t.safetensors", IDENTITY).layout
