@@ -208,7 +208,7 @@ def test_tokens_in_another_order_than_the_text_are_refused(rows, monkeypatch):
 
     rendered = chat_module.rendered
     monkeypatch.setattr(chat_module, "rendered", backwards)
-    with pytest.raises(InputError, match="do not stand in the order of its text"):
+    with pytest.raises(InputError, match="do not stand in the order of the text"):
         list(tokenize(symbol_chat_tokenizer(), rows, 0, chat=Chat()))
 
 

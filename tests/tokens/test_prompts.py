@@ -9,6 +9,7 @@ from think_to_talk.errors import InputError
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.offsets import encode
 from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.stop_ids import newline_tokens
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
@@ -209,3 +210,18 @@ def test_a_tokenizer_that_drops_newlines_is_refused(rows, tmp_path):
             shard_rows=len(rows),
             identity={},
         )
+
+
+def test_tokens_in_another_order_than_the_text_are_refused(rows):
+    """As of a tokenizer whose offsets are wrong; the library's own give none."""
+    tokenizer = symbol_tokenizer()
+
+    def swapped(*arguments, **options):
+        found = tokenizer(*arguments, **options)
+        for spans in found["offset_mapping"]:
+            spans[-3], spans[-2] = spans[-2], spans[-3]
+        return found
+
+    with pytest.raises(InputError, match=r"at \(\d+, \d+\), the next one at .* use another model"):
+        encode(swapped, [row["source"] + row["target"] for row in rows[:3]], "tokenizer")
+    assert encode(tokenizer, ["A = 1", ""], "none")[1] == ([], [])

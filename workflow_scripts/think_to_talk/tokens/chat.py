@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import examples
-from think_to_talk.tokens.chat_template import Message, Rendered, Span, applied, remedy_of, rendered
+from think_to_talk.tokens.chat_template import Message, Rendered, applied, remedy_of, rendered
+from think_to_talk.tokens.offsets import Span, check_order
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -136,11 +136,7 @@ def _located(
     chain = row["target"].strip()
     chain_at = _chain_at(prompt.text, text, chain, remedy)
     chain_end = chain_at + len(chain)
-    if any(start > after[0] or end > after[1] for (start, end), after in pairwise(spans)):
-        raise InputError(
-            "the tokens of a conversation do not stand in the order of its text (their offsets "
-            f"decrease), so that it is not known which symbols they are: {remedy}"
-        )
+    check_order(spans, "of a conversation", remedy)
     n_prompt = len(prompt.ids)
     if whole.ids[:n_prompt] != prompt.ids:
         raise InputError(

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from think_to_talk.errors import InputError, said
+from think_to_talk.tokens.offsets import Span
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Span = tuple[int, int]
 
 Message = dict[str, str]
 

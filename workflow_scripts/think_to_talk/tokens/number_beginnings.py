@@ -79,12 +79,12 @@ class NumberBeginnings:
                 f"the numbers of the chain of thought, such as {min(known)} and {max(known)}, all "
                 "begin with the same token, expected other first tokens, to tell them apart"
             )
-        ids = [
-            tuple(sorted(t for t, of in begins.items() if stands_for[min(of)] == number))
+        first = tuple(
+            tuple(sorted(token for token, of in begins.items() if stands_for[min(of)] == number))
             for number in range(n_classes)
-        ]
+        )
         missing = tuple(number for number in range(n_classes) if number not in known)
-        return cls(DigitTokens(tuple(ids)), tuple(stands_for), missing, are_whole)
+        return cls(DigitTokens(first), tuple(stands_for), missing, are_whole)
 
     def warn_of_missing(self, task: str, values: Collection[int]) -> None:
         """Warn of numbers that are never read, as no chain of the task has them.

@@ -26,6 +26,7 @@ from think_to_talk.formulas.symbols import (
 )
 from think_to_talk.tokens.chat import Chat, rendered_rows
 from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.offsets import Span, encode
 from think_to_talk.tokens.spans import lay_out_spans
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def tokenize(
     shots: few-shot examples per prompt, or `all`.
     bos: `tokenizer` to keep the special tokens that the tokenizer puts before a text, or `none`.
     chat: how a model is prompted by its chat template; None for raw text.
-    Raises InputError if the tokenizer has no token for a part of a row, or if the tokens of a
-    prompt are not the first tokens of prompt and chain together: decoding from the prompt could
-    then never produce the gold tokens.
+    Raises InputError if the tokenizer has no token for a part of a row, if tokens do not stand in
+    the order of the text, or if the tokens of a prompt are not the first tokens of prompt and chain
+    together: decoding from the prompt could then never produce the gold tokens.
     """
     if not tokenizer.is_fast:
         raise InputError(
@@ -82,8 +83,8 @@ def tokenize(
             continue
         prompts = [context + row["source"] for context, row in zip(contexts, chunk, strict=True)]
         texts = [prompt + row["target"] for prompt, row in zip(prompts, chunk, strict=True)]
-        whole = _encode(tokenizer, texts, bos)
-        without_chain = _encode(tokenizer, prompts, bos)
+        whole = encode(tokenizer, texts, bos)
+        without_chain = encode(tokenizer, prompts, bos)
         for row, context, (ids, spans), (prompt_ids, _) in zip(
             chunk, contexts, whole, without_chain, strict=True
         ):
@@ -125,36 +126,12 @@ def _tokenize_chats(
         )
 
 
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], bos: str
-) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """Ids and character spans of each text, without special tokens that a tokenizer appends."""
-    encoded = tokenizer(
-        texts,
-        add_special_tokens=bos == "tokenizer",
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-    )
-    result = []
-    for ids, spans, special in zip(
-        encoded["input_ids"],
-        encoded["offset_mapping"],
-        encoded["special_tokens_mask"],
-        strict=True,
-    ):
-        end = len(ids)
-        while end and special[end - 1] and spans[end - 1][0] == spans[end - 1][1]:
-            end -= 1
-        result.append((ids[:end], spans[:end]))
-    return result
-
-
 def _check_known(
     tokenizer: PreTrainedTokenizerBase,
     row: Mapping[str, Any],
     text: str,
     ids: list[int],
-    spans: list[tuple[int, int]],
+    spans: Sequence[Span],
 ) -> None:
     """Raise InputError, which names the row, if a part of its text became the unknown token.
 
