@@ -132,7 +132,7 @@ def test_the_template_is_patched_and_steered(study):
 
 #: What cannot read numbers of several tokens, and what reads pairs that the model solves: it has
 #: not learned these.
-LEFT_OUT = ("logit_lens", "steering", "patched_probes")
+LEFT_OUT = ("steering", "patched_probes")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ROWS if kind not in LEFT_OUT])
