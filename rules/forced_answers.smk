@@ -6,6 +6,7 @@ rule forced_answers:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         dataset=filled(FORMULAS, split="test"),
     output:
         rows=FORCED_ANSWERS,

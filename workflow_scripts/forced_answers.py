@@ -13,10 +13,13 @@ from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.shards import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
+    identity = this.params.identity
+    of_task = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     checkpoint = Checkpoint(**this.params.checkpoint)
     read = partial(
         forced_answer_rows,
@@ -28,8 +31,9 @@ with job.running(globals()) as this:
         bos=this.params.bos,
         chat=Chat.from_config(this.params.chat),
         texts=CutTexts.from_config(this.params.cut_texts),
+        positions=TaskPositions.read(this.input.tokens, of_task),
         batch_size=this.resources.batch_size,
         n_classes=this.params.n_classes,
-        identity=this.params.identity,
+        identity=identity,
     )
-    write_jsonl(this.output.rows, unless_unread("forced_answers", this.params.identity, read))
+    write_jsonl(this.output.rows, unless_unread("forced_answers", identity, read))

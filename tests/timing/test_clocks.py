@@ -79,6 +79,13 @@ def test_all_dates_of_a_variable_stand_in_its_row():
     )
 
 
+def test_patches_of_pairs_with_other_positions_are_dated_by_their_equation():
+    """Pairs that tokenize alike have a position per token, also where the task's are symbols."""
+    other = [{**patch(0, 0.95), "positions": [17, 18, 19]}, patch(1, 0.99)]
+    (row,) = clocks([timing(1)], (), other)
+    assert (row["t_used"], row["used_equation"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("left_out", "why"),
     [

@@ -16,6 +16,7 @@ from think_to_talk.formulas.symbols import SEPARATORS
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
 from think_to_talk.tokens.ragged import TaskLayout, splits_numbers
+from think_to_talk.tokens.shards import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,7 +31,7 @@ class Chains:
     tokenizer, bos, chat: as of `tokens.prompts.tokenize`.
     rows: of the dataset; examples are those that are shown.
     tokenized: problems and whole chains.
-    layouts: of these.
+    positions: of the task.
     texts: of cut chains in words; None of symbols.
     """
 
@@ -39,7 +40,7 @@ class Chains:
     chat: Chat | None
     rows: Rows
     tokenized: Sequence[TokenizedRow]
-    layouts: TaskLayout
+    positions: TaskPositions
     texts: CutTexts | None = None
 
     @classmethod
@@ -52,12 +53,14 @@ class Chains:
         seed: int = 0,
         chat: Chat | None = None,
         texts: CutTexts | None = None,
+        positions: TaskPositions | None = None,
     ) -> Chains:
         """Tokenize the rows of a task.
 
         shots: as of `tokens.prompts.tokenize`; the examples are cut as well.
         seed: of the places where the examples are cut.
         texts: of cut chains in words; None of symbols.
+        positions: of the task; None for those that these rows have.
         Raises InputError if rows differ in their symbols or in their prefix.
         """
         contexts = [first_shots(row.get("few_shot_context", ""), shots) for row in rows]
@@ -67,14 +70,15 @@ class Chains:
             for row, context in zip(rows, contexts, strict=True)
         ]
         tokenized = list(tokenize(tokenizer, shown, "all", bos, chat))
-        layouts = TaskLayout.of(tokenizer, shown, tokenized)
-        return cls(tokenizer, bos, chat, shown, tokenized, layouts, texts)
+        found = TaskLayout.of(tokenizer, shown, tokenized)
+        own = TaskPositions(found.layout, found.symbol_token is not None)
+        return cls(tokenizer, bos, chat, shown, tokenized, positions or own, texts)
 
     @property
     def have_single_tokens(self) -> bool:
         """Whether all rows tokenize alike, and each number is a token."""
-        alike = self.layouts.symbol_token is None
-        return alike and not splits_numbers(self.tokenizer, self.tokenized[0])
+        are_tokens = not self.positions.are_symbols
+        return are_tokens and not splits_numbers(self.tokenizer, self.tokenized[0])
 
     @property
     def n_cuts(self) -> int:
@@ -91,7 +95,7 @@ class Chains:
 
         For no equation, it is the last token before the chain.
         """
-        layout = self.layouts.layout
+        layout = self.positions.layout
         if equations == 0:
             return layout.place(layout.n_problem - 1)
         numbers = layout.equations()

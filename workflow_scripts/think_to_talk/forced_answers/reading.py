@@ -25,6 +25,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.shards import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,6 +41,7 @@ def forced_answer_rows(
     bos: str = "tokenizer",
     chat: Chat | None = None,
     texts: CutTexts | None = None,
+    positions: TaskPositions | None = None,
     batch_size: int,
     n_classes: int = N_CLASSES,
     identity: Mapping[str, Any],
@@ -50,6 +52,7 @@ def forced_answer_rows(
     dataset: rows of a task, of which all are asked.
     shots, bos, chat: as of `tokens.prompts.tokenize`; the examples are cut as well.
     texts: of cut chains in words; None of symbols.
+    positions: as of `Chains.of`.
     batch_size: rows at a time.
     n_classes: values of the task's variables, from 0 on.
     identity: model, seed and task.
@@ -57,7 +60,7 @@ def forced_answer_rows(
     has no tokens of its own.
     """
     with located(f"models.{identity['model']}"):
-        chains = Chains.of(tokenizer, dataset, shots, bos, identity["seed"], chat, texts)
+        chains = Chains.of(tokenizer, dataset, shots, bos, identity["seed"], chat, texts, positions)
         prompts, cuts = _prompts(chains, n_classes, identity["task"])
     passes = Passes(model, facts, prompts.prefix, batch_size)
     answers = torch.tensor([int(row["original_answer"]) for row in dataset])

@@ -68,7 +68,11 @@ def clock_rows(
         dates in `timing_rows` have it already.
     """
     roles = variable_roles(probe_rows)
-    place = {row["position"]: row["relative_position"] for row in probe_rows}
+    # Of the task's positions: pairs may tokenize alike where its rows do not.
+    begins: dict[float, int] = {}
+    for each in probe_rows:
+        t, equation = each["relative_position"], each["equation"]
+        begins[equation] = min(t, begins.get(equation, t))
     rows = []
     for dates in timing_rows:
         variable = dates["variable"]
@@ -82,7 +86,7 @@ def clock_rows(
             "role": roles[variable],
             **{key: dates[key] for key in ("t_text", "t_star", "t_star_heldout")},
             "t_said": said and said["relative_position"],
-            "t_used": used and place[min(used["positions"])],
+            "t_used": used and begins[used["equation"]],
             "heldout": dates["heldout_before"] is not None or dates["heldout_after"] is not None,
             "cuts": len(asked) or None,
             "used_equation": used and used["equation"],

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -33,6 +33,27 @@ class RaggedTokens:
     def read(cls, shard: Shards) -> RaggedTokens:
         """Read them from a token shard."""
         return cls(*(shard.read(f.name).long() for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class TaskPositions:
+    """The positions of a task, which the rows of all its splits share.
+
+    Some of the rows may tokenize alike though the task's do not: what reads them counts as probes
+    do.
+
+    layout: what is at each position.
+    are_symbols: whether positions are symbols, not tokens.
+    """
+
+    layout: Layout
+    are_symbols: bool
+
+    @classmethod
+    def read(cls, paths: Sequence[str | Path], identity: Mapping[str, str]) -> TaskPositions:
+        """Read them from token shards; their metadata must contain `identity`."""
+        shards = Shards.open(paths, identity)
+        return cls(Layout.loads(shards.metadata["layout"]), has_symbol_positions(shards))
 
 
 def has_symbol_positions(shards: Shards) -> bool:
