@@ -6,6 +6,7 @@ rule steering:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         dataset=filled(FORMULAS, split="test"),
         generations=filled(GENERATIONS, split="test"),
         probes=PROBES,

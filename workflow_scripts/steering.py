@@ -15,6 +15,8 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.shards import has_symbol_positions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -23,6 +25,9 @@ with job.running(globals()) as this:
     facts = ModelFacts.read(this.input.model_check)
     with located(f"models.{identity['model']}"):
         facts.check_patchable()
+    tokens = Shards.open(
+        this.input.tokens, {**{key: str(value) for key, value in identity.items()}, "split": "test"}
+    )
     checkpoint = Checkpoint(**this.params.checkpoint)
     read = partial(
         steering_rows,
@@ -38,6 +43,8 @@ with job.running(globals()) as this:
             ),
             ceilings=read_jsonl(this.input.ceilings),
             template=Template.from_config(this.params.task),
+            layout=Layout.loads(tokens.metadata["layout"]),
+            by_symbol=has_symbol_positions(tokens),
         ),
         SteeringSettings(**this.params.steering),
         shots=this.params.shots,

@@ -83,6 +83,7 @@ def task(dataset, layout, tasks, tmp_path):
         weights=Shards.open([tmp_path / "probes.safetensors"], {"task": "t"}),
         ceilings=list(ceiling_rows(template)),
         template=template,
+        layout=layout,
     )
 
 

@@ -18,8 +18,6 @@ from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from think_to_talk.errors import UnreadError, located
 from think_to_talk.files.shards import Shards
 from think_to_talk.formulas.rows import is_correct
@@ -38,12 +36,12 @@ from think_to_talk.progress import progress
 from think_to_talk.steering.places import Place, Rows, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Chains, Targets, stored_probe
+from think_to_talk.steering.task_tokens import TaskTokens, further_tokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.stop_ids import stop_ids
-from think_to_talk.tokens.whole import whole_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,6 +81,8 @@ class Task:
     weights: the shard of the probes' weights.
     ceilings: of its variables.
     template: of its problems.
+    layout: of its token shards, which the positions of the probes are from.
+    by_symbol: whether these positions are symbols, since rows do not tokenize alike.
     """
 
     dataset: Rows
@@ -91,6 +91,8 @@ class Task:
     weights: Shards
     ceilings: Rows
     template: Template
+    layout: Layout
+    by_symbol: bool = False
 
 
 def steering_rows(
@@ -116,15 +118,14 @@ def steering_rows(
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
-    Raises UnreadError if no value could be steered, if rows do not tokenize alike, or if numbers
-    take several tokens.
+    Raises UnreadError if no value could be steered, or if there are no controls to draw.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
-    layout = whole_layout(tokenizer, task.dataset, tokenized)
+    tokens = TaskTokens.of(tokenizer, tokenized, task.layout, task.by_symbol)
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
-    places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
+    places = steered_places(variables, task.probes, task.ceilings, tokens, n_layers)
     if not places:
         raise UnreadError(
             "no value is determined by the problem and stated in the chain of thought, expected "
@@ -145,9 +146,16 @@ def steering_rows(
         identity,
     )
     stops = frozenset(stop_ids(tokenizer, end_ids, chat))
-    ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
+    further = {
+        row: further_tokens(
+            tokenizer,
+            task.dataset[row],
+            [chain for of_rows in chains.values() for chain in of_rows[row].values()],
+        )
+        for row in solved
+    }
     passes = Passes(model, facts, tokenized[0].prefix, batch_size, last_layer)
-    steerer = Steerer(passes, ids, layout.n_problem, stops)
+    steerer = Steerer(passes, tokens.rows, stops, further)
     runs: dict[Place, list[Steered]] = {place: [] for place in places}
     description = f"steering {identity['model']}, seed {identity['seed']}, {identity['task']}"
     with (
@@ -159,8 +167,11 @@ def steering_rows(
                 runs[place] += of_place
             bar.update(n_rows)
     for place in places:
-        given = ids[:, layout.n_problem : steerer.given(place)].tolist()
-        chain_ids = [[*given[run.row], *run.written] for run in runs[place]]
+        # In the order of rows, which may have been steered in groups.
+        runs[place].sort(key=lambda run: run.row)
+        chain_ids = [
+            [*tokens.rows[run.row].given_chain(place.position), *run.written] for run in runs[place]
+        ]
         texts = written_texts(tokenizer, chain_ids, stops)
         kinds = KINDS if settings.controls else KINDS[:1]
         for factor, kind in product(settings.factors, kinds):
@@ -169,7 +180,7 @@ def steering_rows(
             ]
             yield {
                 **identity,
-                **_described(place, layout, settings),
+                **_described(place, task.layout, settings),
                 "factor": factor,
                 "kind": kind,
                 "solved": len(solved),
