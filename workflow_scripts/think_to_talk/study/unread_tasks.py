@@ -50,7 +50,7 @@ def _uncounted(task: TaskEntry, _model: ModelEntry) -> str | None:
 UNREAD: Mapping[str, tuple[Reason, ...]] = {
     "logit_lens": (_free_text, _several_tokens),
     "forced_answers": (_free_text, _uncut),
-    "steering.enabled": (_free_text, _no_whole_chains, _several_tokens, _uncounted),
+    "steering.enabled": (_free_text, _no_whole_chains, _uncounted),
 }
 
 
