@@ -20,6 +20,8 @@ RAGGED = {
     "controls": {"labels": True, "thresholds": [0.5, 0.9]},
     "logit_lens": True,
     "forced_answers": True,
+    "steering": {"enabled": True, "problems": 12, "factors": [2], "controls": 1},
+    "timing": {"threshold": 0.3},
     "interventions": {"pairs": 24, "free_writing": True, "probes": True},
     "tasks": {
         "level-1": {
@@ -107,6 +109,27 @@ def test_forced_answers_are_whole_numbers_at_the_places_of_symbols(finished):
     (said,) = read_jsonl(results / "summary/forced_answers.jsonl")
     assert said["said_last"] == rows[-1]["accuracy"]
     assert (results / "summary/figures/tiny/seed-1/forced_answers.png").is_file()
+
+
+def test_steering_moves_the_states_of_symbols_to_values_beyond_nine(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "tiny/seed-1/steering/level-1.jsonl")
+    probes = {
+        (row["layer"], row["position"], row["variable"]): row
+        for row in read_jsonl(results / "tiny/seed-1/probes/level-1.jsonl")
+    }
+    assert {row["variable"] for row in rows} == {0, 1}
+    for row in rows:
+        probe = probes[row["layer"], row["position"], row["variable"]]
+        assert row["accuracy"] == probe["score"]
+        assert row["symbol_index"] == probe["symbol_index"]
+        # `B = # + A , A = # , B = # + A , B = # + # , B = #`
+        assert row["value_position"] == {0: 8, 1: 24}[row["variable"]]
+        assert row["relative_position"] < row["value_position"]
+    assert max(target for row in rows for target in row["targets"]) > 9
+    (table, *_) = read_jsonl(results / "summary/steering.jsonl")
+    assert table["task"] == "level-1"
+    assert (results / "summary/figures/tiny/seed-1/steering.png").is_file()
 
 
 def test_what_reads_single_tokens_leaves_the_task_out(finished):
