@@ -32,7 +32,7 @@ RAGGED = {
         },
         **{f"level-{i}": None for i in range(2, 6)},
     },
-    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32, cut=0.3)},
+    "models": {"tiny": tiny(steps=150, rows=1500, hidden_size=64, cut=0.3)},
 }
 
 
@@ -126,6 +126,7 @@ def test_steering_moves_the_states_of_symbols_to_values_beyond_nine(finished):
         # `B = # + A , A = # , B = # + A , B = # + # , B = #`
         assert row["value_position"] == {0: 8, 1: 24}[row["variable"]]
         assert row["relative_position"] < row["value_position"]
+    assert rows[0]["solved"] > 0
     assert max(target for row in rows for target in row["targets"]) > 9
     (table, *_) = read_jsonl(results / "summary/steering.jsonl")
     assert table["task"] == "level-1"
