@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import islice
 
-import torch
-
 from alternatives import steered_tokens
 from bench import IDENTITY, Bench, default_config
 from measure import Row, seconds
@@ -20,6 +18,7 @@ from think_to_talk.models.loading import Checkpoint
 from think_to_talk.steering.places import Place, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Targets, stored_probe
+from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.stop_ids import stop_ids
 
@@ -37,11 +36,12 @@ def steering(bench: Bench) -> list[Row]:
     tokenized = list(tokenize(tokenizer, dataset, 0))
     layout = align(tokenizer, dataset, tokenized)
     probes = results / f"tiny/seed-42/probes/{bench.level}"
+    tokens = TaskTokens.of(tokenizer, tokenized, layout)
     places = steered_places(
         steered_variables(template),
         read_probe_rows(f"{probes}.jsonl"),
         read_jsonl(results / f"formulas/ceilings/{bench.level}.jsonl"),
-        layout,
+        tokens,
         model.config.num_hidden_layers,
     )[:: 6 if bench.tiny else 1]
     weights = Shards.open([f"{probes}.safetensors"], IDENTITY)
@@ -52,9 +52,8 @@ def steering(bench: Bench) -> list[Row]:
     }
     of_places = {place: stored_probe(weights, place) for place in places}
     stops = frozenset(stop_ids(tokenizer, checkpoint.end_ids()))
-    ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
     passes = Passes(model, check_model(model).facts, (), _BATCH)
-    steerer = Steerer(passes, ids, layout.n_problem, stops)
+    steerer = Steerer(passes, tokens.rows, stops)
     found: list[tuple[Place, Steered]] = []
 
     def ours() -> None:
@@ -69,8 +68,9 @@ def steering(bench: Bench) -> list[Row]:
 
     def one_by_one() -> None:
         for place, run in few:
-            given = ids[run.row, : steerer.given(place)]
-            n = ids.shape[1] - len(given)
+            row = tokens.rows[run.row]
+            given = row.ids[: row.given(place.position)]
+            n = len(row.ids) - len(given)
             other.append(
                 steered_tokens(model, given, place.layer, place.position, run.state, n, stops)
             )

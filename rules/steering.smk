@@ -6,8 +6,11 @@ rule steering:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         dataset=filled(FORMULAS, split="test"),
         generations=filled(GENERATIONS, split="test"),
+        probing_train=filled(FORMULAS, split="probing_train"),
+        probing_train_generations=filled(GENERATIONS, split="probing_train"),
         probes=PROBES,
         weights=filled(PROBE_WEIGHTS, probes="probes"),
         ceilings=CEILINGS,
@@ -38,6 +41,7 @@ rule steering:
         last_layer=model_setting("last_layer"),
         identity=numbered_identity,
         task=lambda wildcards: study.tasks[wildcards.task].template_values,
+        train_on=lambda wildcards: study.probes_of(wildcards.model).train_on,
         steering={
             "problems": study.steering.problems,
             "factors": study.steering.factors,

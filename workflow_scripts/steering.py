@@ -13,8 +13,9 @@ from think_to_talk.formulas.templates import Template
 from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
-from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
+from think_to_talk.steering.rows import SteeringSettings, Task, probed_values, steering_rows
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.shards import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -23,6 +24,8 @@ with job.running(globals()) as this:
     facts = ModelFacts.read(this.input.model_check)
     with located(f"models.{identity['model']}"):
         facts.check_patchable()
+    of_task = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
+    positions = TaskPositions.read(this.input.tokens, of_task)
     checkpoint = Checkpoint(**this.params.checkpoint)
     read = partial(
         steering_rows,
@@ -38,6 +41,13 @@ with job.running(globals()) as this:
             ),
             ceilings=read_jsonl(this.input.ceilings),
             template=Template.from_config(this.params.task),
+            layout=positions.layout,
+            by_symbol=positions.are_symbols,
+            probed=probed_values(
+                read_jsonl(this.input.probing_train),
+                read_jsonl(this.input.probing_train_generations),
+                this.params.train_on,
+            ),
         ),
         SteeringSettings(**this.params.steering),
         shots=this.params.shots,

@@ -12,6 +12,7 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.templates import Template
 from think_to_talk.interventions.specs import directed, of_the_problem, positions_of, sliding
 from think_to_talk.steering.places import steered_places
+from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import align, tokenize
 
@@ -68,7 +69,7 @@ def test_a_patch_of_the_whole_problem_has_the_template_too(layout):
     assert problem.described(layout)["equation"] is None
 
 
-def test_the_template_is_a_place_of_its_own_for_steering(layout, tasks):
+def test_the_template_is_a_place_of_its_own_for_steering(rows, layout, tasks):
     probes = [
         {
             "layer": 1,
@@ -81,7 +82,9 @@ def test_the_template_is_a_place_of_its_own_for_steering(layout, tasks):
         for position in range(layout.n_positions)
     ]
     ceilings = list(ceiling_rows(Template.from_config(tasks["level-1"])))
-    found = steered_places([1], probes, ceilings, layout, n_layers=3)
+    tokenizer = symbol_chat_tokenizer()
+    tokens = TaskTokens.of(tokenizer, list(tokenize(tokenizer, rows, 1, chat=Chat())), layout)
+    found = steered_places([1], probes, ceilings, tokens, n_layers=3)
     # The last position of `A=#;`, of the question, of the template, and so on.
     assert [place.position for place in found][:4] == [9, 12, 14, 20]
     assert found[2].accuracy == 0.9

@@ -21,6 +21,7 @@ from think_to_talk.steering.rows import (
     SteeringSettings,
     Task,
     outcomes,
+    probed_values,
     stated_value,
     steering_rows,
 )
@@ -83,6 +84,7 @@ def task(dataset, layout, tasks, tmp_path):
         weights=Shards.open([tmp_path / "probes.safetensors"], {"task": "t"}),
         ceilings=list(ceiling_rows(template)),
         template=template,
+        layout=layout,
     )
 
 
@@ -266,3 +268,23 @@ def test_a_value_is_the_first_result_of_its_variable():
     assert stated_value("b = 7 - e , e = 12 ; e = 5", "e =") == 12
     assert stated_value("e = b", "e =") is None
     assert stated_value("e=4", "e =") == 4
+
+
+def test_no_probe_is_made_to_say_what_it_was_not_trained_on(task):
+    every = [row["intermediate_answers"] for row in task.dataset]
+    generations = [{"aligned": number % 2 == 0} for number in range(len(every))]
+    few = probed_values(task.dataset, generations, "correct")
+    assert few == [{values[v] for values in every[::2]} for v in range(2)]
+    assert probed_values(task.dataset, generations, "all") == [
+        {values[v] for values in every} for v in range(2)
+    ]
+    few = [few[0] - {min(few[0])}, few[1] - {max(few[1])}]
+    rows, free = steered(llama(), Task(**{**vars(task), "probed": few})), steered(llama(), task)
+    left_out = {(row["variable"], target) for row in free for target in row["targets"]}
+    left_out -= {(row["variable"], target) for row in rows for target in row["targets"]}
+    assert left_out
+    for row in rows:
+        assert set(row["targets"]) <= few[row["variable"]]
+    none = steered(llama(), Task(**{**vars(task), "probed": [set(), set()]}))
+    assert all(row["n"] == 0 for row in none)
+    assert {row["no_target"] for row in none if row["steered"]} == {len(ALIGNED[:8])}

@@ -19,6 +19,7 @@ from think_to_talk.steering.directions import Probe
 from think_to_talk.steering.places import Place
 from think_to_talk.steering.steered_runs import Steerer
 from think_to_talk.steering.targets import Targets
+from think_to_talk.steering.task_tokens import RowTokens
 from think_to_talk.tokens.prompts import align, tokenize
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -48,6 +49,12 @@ class Problems:
         self.n_positions = layout.n_positions
         written = torch.tensor(self.plain(model, problem, self.n_problem))
         self.ids = torch.cat([problem, written], dim=1)
+        positions = range(self.n_positions)
+        self.tokens = [RowTokens(row, self.n_problem, positions) for row in self.ids]
+
+    def given(self, place):
+        """Tokens that a run is given."""
+        return max(place.position + 1, self.n_problem)
 
     @torch.inference_mode()
     def following(self, model, ids):
@@ -116,7 +123,7 @@ def targets_of(places, rows):
 
 def steered(model, problems, rows, facts, places, stops=(), batch_size=4):
     passes = Passes(model, facts, problems.prefix, batch_size)
-    steerer = Steerer(passes, problems.ids, problems.n_problem, frozenset(stops))
+    steerer = Steerer(passes, problems.tokens, frozenset(stops))
     _, targets = targets_of(places, rows)
     runs = {place: [] for place in places}
     n = 0
@@ -125,16 +132,16 @@ def steered(model, problems, rows, facts, places, stops=(), batch_size=4):
         for place, of_place in found:
             runs[place] += of_place
     assert n == len(rows)
-    return steerer, runs
+    return runs
 
 
 def check(model, problems, rows, facts, stops=(), batch_size=4, places=None):
     """Compare all runs with plain ones; returns how many there are, and how many are unchanged."""
     places = places or places_of(problems)
-    steerer, runs = steered(model, problems, rows, facts, places, stops, batch_size)
+    runs = steered(model, problems, rows, facts, places, stops, batch_size)
     n, unchanged = 0, 0
     for place, of_place in runs.items():
-        given = steerer.given(place)
+        given = problems.given(place)
         written = [run.written for run in of_place]
         own = problems.ids[[run.row for run in of_place]]
         ids = own.clone()
@@ -164,7 +171,7 @@ def test_the_moved_states_are_the_runs_own_and_a_step(config, tokenizer, rows):
     model = random_model(config)
     problems = Problems(model, tokenizer, rows)
     places = places_of(problems)
-    _, runs = steered(model, problems, rows, facts_of(model), places)
+    runs = steered(model, problems, rows, facts_of(model), places)
     probes, _ = targets_of(places, rows)
     for place, of_place in runs.items():
         own, probe = own_states(model, problems, place), probes[place]
@@ -216,7 +223,7 @@ def test_a_stop_ends_a_run(tokenizer, rows):
     model = random_model(FAMILIES[3])
     problems = Problems(model, tokenizer, rows)
     # What only steered runs write: a gold chain has no stop before its end.
-    _, runs = steered(model, problems, rows, facts_of(model), places_of(problems))
+    runs = steered(model, problems, rows, facts_of(model), places_of(problems))
     every = [run.written for of_place in runs.values() for run in of_place]
     stops = set().union(*every) - set(problems.ids.unique().tolist())
     assert any(stops.isdisjoint(written) for written in every)
@@ -231,11 +238,11 @@ def test_a_state_that_no_later_position_reads_changes_nothing(tokenizer, rows):
         Place(0, N_LAYERS, position, problems.n_positions - 2, 1.0, None)
         for position in (problems.n_problem - 5, problems.n_problem - 2)
     ]
-    steerer, runs = steered(model, problems, rows, facts_of(model), places)
+    runs = steered(model, problems, rows, facts_of(model), places)
     for place, of_place in runs.items():
         assert of_place
         for run in of_place:
-            assert run.written == problems.ids[run.row, steerer.given(place) :].tolist()
+            assert run.written == problems.ids[run.row, problems.given(place) :].tolist()
 
 
 def test_the_last_layer_changes_the_next_token_alone(tokenizer, rows):
@@ -243,8 +250,8 @@ def test_the_last_layer_changes_the_next_token_alone(tokenizer, rows):
     model = random_model(FAMILIES[0])
     problems = Problems(model, tokenizer, rows)
     place = Place(0, N_LAYERS, problems.n_problem + 3, problems.n_positions - 2, 1.0, None)
-    steerer, runs = steered(model, problems, rows, facts_of(model), [place])
-    given = steerer.given(place)
+    runs = steered(model, problems, rows, facts_of(model), [place])
+    given = problems.given(place)
     changed = 0
     for run in runs[place]:
         ids = problems.ids[[run.row]]

@@ -88,8 +88,6 @@ def test_what_is_known_at_planning_is_said_where_a_run_begins(finished):
     lines = [
         "forced_answers leaves out tasks.apples of models.tiny: it cuts chains of thought, and the "
         "wording does not say how these answer (wording.cut)",
-        "steering leaves out tasks.large of models.tiny: it reads numbers of one token, and the "
-        "model writes a token per digit",
     ]
     page = (finished.folder / "results/summary/study.html").read_text()
     for line in lines:
@@ -103,7 +101,7 @@ def test_what_is_known_at_planning_is_said_where_a_run_begins(finished):
     for stage, tasks in {
         "logit_lens": {"level-1", "apples", "large"},
         "forced_answers": {"level-1", "large"},
-        "steering": {"level-1", "apples"},
+        "steering": {"level-1", "apples", "large"},
     }.items():
         assert {path.stem for path in (own / stage).iterdir()} == tasks
         assert all(path.stat().st_size for path in (own / stage).iterdir())

@@ -20,6 +20,8 @@ RAGGED = {
     "controls": {"labels": True, "thresholds": [0.5, 0.9]},
     "logit_lens": True,
     "forced_answers": True,
+    "steering": {"enabled": True, "problems": 12, "factors": [2], "controls": 1},
+    "timing": {"threshold": 0.3},
     "interventions": {"pairs": 24, "free_writing": True, "probes": True},
     "tasks": {
         "level-1": {
@@ -30,7 +32,7 @@ RAGGED = {
         },
         **{f"level-{i}": None for i in range(2, 6)},
     },
-    "models": {"tiny": tiny(steps=60, rows=600, hidden_size=32, cut=0.3)},
+    "models": {"tiny": tiny(steps=150, rows=1500, hidden_size=64, cut=0.3)},
 }
 
 
@@ -122,3 +124,25 @@ def test_the_logit_lens_reads_the_first_token_of_numbers(finished):
         right = sum(map(int.__eq__, row["predictions"], row["answer"]))
         assert row["score"] == right / len(problems)
     assert (results / "summary/figures/tiny/seed-1/logit_lens.png").is_file()
+
+
+def test_steering_moves_the_states_of_symbols_to_values_beyond_nine(finished):
+    results = finished.folder / "results"
+    rows = read_jsonl(results / "tiny/seed-1/steering/level-1.jsonl")
+    probes = {
+        (row["layer"], row["position"], row["variable"]): row
+        for row in read_jsonl(results / "tiny/seed-1/probes/level-1.jsonl")
+    }
+    assert {row["variable"] for row in rows} == {0, 1}
+    for row in rows:
+        probe = probes[row["layer"], row["position"], row["variable"]]
+        assert row["accuracy"] == probe["score"]
+        assert row["symbol_index"] == probe["symbol_index"]
+        # `B = # + A , A = # , B = # + A , B = # + # , B = #`
+        assert row["value_position"] == {0: 8, 1: 24}[row["variable"]]
+        assert row["relative_position"] < row["value_position"]
+    assert rows[0]["solved"] > 0
+    assert max(target for row in rows for target in row["targets"]) > 9
+    (table, *_) = read_jsonl(results / "summary/steering.jsonl")
+    assert table["task"] == "level-1"
+    assert (results / "summary/figures/tiny/seed-1/steering.png").is_file()

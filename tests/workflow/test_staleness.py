@@ -80,7 +80,7 @@ CHANGED_CODE = {
     "think_to_talk/probes/lbfgs.py": PROBES_ON,
     "think_to_talk/probes/accuracy.py": {*LENS_ON, *PROBES_ON},
     "think_to_talk/tokens/digits.py": {*LENS_ON, *FORCED_ON},
-    "think_to_talk/tokens/whole.py": {*FORCED_ON, *STEERING_ON},
+    "think_to_talk/tokens/whole.py": FORCED_ON,
     "think_to_talk/logit_lens/head.py": LENS_ON,
     "think_to_talk/logit_lens/reading.py": LENS_ON,
     "think_to_talk/forced_answers/reading.py": FORCED_ON,

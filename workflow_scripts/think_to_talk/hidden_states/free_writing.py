@@ -134,7 +134,7 @@ class FreeWriter:
                     changed[i, positions.to(hidden.device)] = states.to(hidden)
             return changed
 
-        room = tokens.shape[1] + runs[0].limit
+        room = tokens.shape[1] + max(run.limit for run in runs)
         of_runs = context.repeated(1, room).select([run.row for run in runs])
         return self.passes.forward(
             tokens, read, of_runs, keep_cache=keep_cache, layers=layers, hook=replace

@@ -82,11 +82,13 @@ def random_steps(probe: Probe, lengths: Tensor, controls: int, seeds: list[int])
     """Random steps [n, controls, d], orthogonal to all rows of the probe's weight, in fp64.
 
     lengths: [n] of the steps of each row.
-    controls: steps per row.
+    controls: steps per row; with 0, any hidden size will do.
     seeds: [n] of each row's steps.
     Raises UnreadError if there is no such direction.
     """
     weight = probe.weight.double()
+    if not controls:
+        return weight.new_empty((len(lengths), 0, weight.shape[1]))
     if weight.shape[1] <= len(weight):
         raise UnreadError(
             f"a hidden size of {weight.shape[1]} leaves no direction orthogonal to the "

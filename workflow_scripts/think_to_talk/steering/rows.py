@@ -12,13 +12,11 @@ along the directions of probes); Cox et al., arXiv:2603.01437.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import inf
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from think_to_talk.errors import UnreadError, located
 from think_to_talk.files.shards import Shards
@@ -38,12 +36,12 @@ from think_to_talk.progress import progress
 from think_to_talk.steering.places import Place, Rows, steered_places
 from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Chains, Targets, stored_probe
+from think_to_talk.steering.task_tokens import TaskTokens, further_tokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.stop_ids import stop_ids
-from think_to_talk.tokens.whole import whole_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -83,6 +81,10 @@ class Task:
     weights: the shard of the probes' weights.
     ceilings: of its variables.
     template: of its problems.
+    layout: of its token shards, which the positions of the probes are from.
+    by_symbol: whether these positions are symbols, since rows do not tokenize alike.
+    probed: [variables] the values that its probes were trained on; None for all. What a probe has
+        not seen has no direction to move along.
     """
 
     dataset: Rows
@@ -91,6 +93,9 @@ class Task:
     weights: Shards
     ceilings: Rows
     template: Template
+    layout: Layout
+    by_symbol: bool = False
+    probed: Sequence[Collection[int]] | None = None
 
 
 def steering_rows(
@@ -116,15 +121,14 @@ def steering_rows(
     last_layer: which state of the last layer the probes read, as of `Passes`.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
-    Raises UnreadError if no value could be steered, if rows do not tokenize alike, or if numbers
-    take several tokens.
+    Raises UnreadError if no value could be steered, or if there are no controls to draw.
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
-    layout = whole_layout(tokenizer, task.dataset, tokenized)
+    tokens = TaskTokens.of(tokenizer, tokenized, task.layout, task.by_symbol)
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
-    places = steered_places(variables, task.probes, task.ceilings, layout, n_layers)
+    places = steered_places(variables, task.probes, task.ceilings, tokens, n_layers)
     if not places:
         raise UnreadError(
             "no value is determined by the problem and stated in the chain of thought, expected "
@@ -132,9 +136,7 @@ def steering_rows(
         )
     steered = [place for place in places if settings.reached_by(place.accuracy)]
     chains = {
-        variable: {
-            row: steered_chains(task.dataset[row], task.template, variable) for row in solved
-        }
+        variable: {row: _chains(task, row, variable) for row in solved}
         for variable in {place.variable for place in steered}
     }
     targets = Targets(
@@ -145,9 +147,16 @@ def steering_rows(
         identity,
     )
     stops = frozenset(stop_ids(tokenizer, end_ids, chat))
-    ids = torch.tensor([[*row.problem, *row.gold] for row in tokenized])
+    further = {
+        row: further_tokens(
+            tokenizer,
+            task.dataset[row],
+            [chain for of_rows in chains.values() for chain in of_rows[row].values()],
+        )
+        for row in solved
+    }
     passes = Passes(model, facts, tokenized[0].prefix, batch_size, last_layer)
-    steerer = Steerer(passes, ids, layout.n_problem, stops)
+    steerer = Steerer(passes, tokens.rows, stops, further)
     runs: dict[Place, list[Steered]] = {place: [] for place in places}
     description = f"steering {identity['model']}, seed {identity['seed']}, {identity['task']}"
     with (
@@ -159,8 +168,11 @@ def steering_rows(
                 runs[place] += of_place
             bar.update(n_rows)
     for place in places:
-        given = ids[:, layout.n_problem : steerer.given(place)].tolist()
-        chain_ids = [[*given[run.row], *run.written] for run in runs[place]]
+        # In the order of rows, which may have been steered in groups.
+        runs[place].sort(key=lambda run: run.row)
+        chain_ids = [
+            [*tokens.rows[run.row].given_chain(place.position), *run.written] for run in runs[place]
+        ]
         texts = written_texts(tokenizer, chain_ids, stops)
         kinds = KINDS if settings.controls else KINDS[:1]
         for factor, kind in product(settings.factors, kinds):
@@ -169,7 +181,7 @@ def steering_rows(
             ]
             yield {
                 **identity,
-                **_described(place, layout, settings),
+                **_described(place, task.layout, settings),
                 "factor": factor,
                 "kind": kind,
                 "solved": len(solved),
@@ -183,6 +195,28 @@ def steering_rows(
                     chains,
                 ),
             }
+
+
+def _chains(task: Task, row: int, variable: int) -> dict[int, str]:
+    """As of `steered_chains`, of the values that the variable's probes were trained on."""
+    chains = steered_chains(task.dataset[row], task.template, variable)
+    if task.probed is None:
+        return chains
+    return {value: chain for value, chain in chains.items() if value in task.probed[variable]}
+
+
+def probed_values(dataset: Rows, generations: Rows, train_on: str) -> list[set[int]]:
+    """[variables] the values that probes were trained on.
+
+    dataset: of the split probing_train. generations: of the same rows.
+    train_on: `all` rows, or the `correct` ones.
+    """
+    rows = [
+        row["intermediate_answers"]
+        for row, generation in zip(dataset, generations, strict=True)
+        if train_on == "all" or generation["aligned"]
+    ]
+    return [set(values) for values in zip(*rows, strict=True)]
 
 
 def _described(place: Place, layout: Layout, settings: SteeringSettings) -> dict[str, Any]:

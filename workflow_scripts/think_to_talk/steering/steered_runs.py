@@ -6,12 +6,14 @@ compares what is written here with chains of thought.
 Many places and directions are tried on the same rows, and most of their computation is the same.
 The few-shot examples are run once, and the key-value cache of the tokens before a position is
 shared by all runs that are steered there (`hidden_states.free_writing`). Rows, places and
-directions share batches.
+directions share batches. Rows that take other tokens up to the same positions are steered apart, so
+that no batch has padding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -21,6 +23,7 @@ from torch import Tensor
 from think_to_talk.hidden_states.free_writing import FreeWriter, Run
 from think_to_talk.hidden_states.passes import Context, Passes
 from think_to_talk.steering.places import Place
+from think_to_talk.steering.task_tokens import RowTokens
 
 #: Given a place, the numbers of a batch's rows and their hidden states there [rows, hidden]: what
 #: replaces them, as `Steered`.
@@ -38,7 +41,7 @@ class Steered:
     predicted, target: the values that the probe says before, and is to say after a `probe` step.
     length: of the step. share: of the step's length in the norm of the state before.
     written: ids that the model writes behind what it is given, up to what ends the generation, or
-        as many as the gold chain has.
+        as many as the gold chain has, and `Steerer.further` more.
     """
 
     row: int
@@ -57,15 +60,15 @@ class Steerer:
     """Steered runs of rows that share a prefix.
 
     passes: a model's passes behind the few-shot examples, in batches.
-    ids: [rows, positions] of problem and gold chain of all rows.
-    n_problem: positions of the problem.
+    rows: the tokens of all rows.
     stop_ids: ids of the tokens that end a generation.
+    further: {row: tokens that it may write beyond as many as its gold chain has}; 0 without.
     """
 
     passes: Passes
-    ids: Tensor
-    n_problem: int
+    rows: Sequence[RowTokens]
     stop_ids: frozenset[int]
+    further: Mapping[int, int] = field(default_factory=dict)
 
     def runs(
         self, rows: list[int], places: Sequence[Place], steer: Steer
@@ -75,28 +78,36 @@ class Steerer:
         steer: computes the moved states.
         """
         ordered = sorted(places, key=lambda place: place.position)
-        for batch, found in self.passes.in_batches(
-            rows, lambda batch: self._steered(batch, ordered, steer)
-        ):
-            yield len(batch), found
+        for group in self._alike(rows, ordered):
+            for batch, found in self.passes.in_batches(
+                group, lambda batch: self._steered(batch, ordered, steer)
+            ):
+                yield len(batch), found
 
-    def given(self, place: Place) -> int:
-        """The positions that a run is given: the problem, and the chain up to the place."""
-        return max(place.position + 1, self.n_problem)
+    def _alike(self, rows: list[int], places: Sequence[Place]) -> list[list[int]]:
+        """The rows in groups that take as many tokens, also up to each of the places."""
+        positions = sorted({place.position for place in places})
+        groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for number in rows:
+            row = self.rows[number]
+            at = (row.tokens[position] for position in positions)
+            groups[len(row.ids), row.n_problem, *at].append(number)
+        return list(groups.values())
 
     @torch.inference_mode()
     def _steered(
         self, rows: list[int], places: Sequence[Place], steer: Steer
     ) -> list[tuple[Place, list[Steered]]]:
-        """The runs of a batch of rows, at places in the order of their positions."""
-        ids = self.ids[rows]
+        """The runs of a batch of rows that are alike, at places in the order of their positions."""
+        ids = torch.stack([self.rows[row].ids for row in rows])
         context, reached = self.passes.prefix(len(rows), ids.shape[1]), 0
         found = []
         for position, group in groupby(places, key=lambda place: place.position):
-            context = self.passes.continued(context, ids[:, reached:position])
-            reached = position
+            token = self.rows[rows[0]].tokens[position]
+            context = self.passes.continued(context, ids[:, reached:token])
+            reached = token
             here = list(group)
-            states = self._states(context, ids[:, position : position + 1], here)
+            states = self._states(context, ids[:, token : token + 1], here)
             steered = [(place, steer(place, rows, states[place.layer])) for place in here]
             self._write(rows, context, steered)
             found += steered
@@ -121,14 +132,16 @@ class Steerer:
         context: the tokens of the rows before that position.
         """
         place_of = {number: i for i, number in enumerate(rows)}
-        start, given = steered[0][0].position, self.given(steered[0][0])
+        position, first = steered[0][0].position, self.rows[rows[0]]
+        start, given = first.tokens[position], first.given(position)
         moved = [(place, run) for place, of_place in steered for run in of_place]
         runs = [
             Run(
                 place_of[run.row],
-                self.ids[run.row, start:given],
-                self.ids[run.row, given:],
+                self.rows[run.row].ids[start:given],
+                self.rows[run.row].ids[given:],
                 {place.layer: (torch.tensor([0]), run.state[None])},
+                self.further.get(run.row, 0),
             )
             for place, run in moved
         ]

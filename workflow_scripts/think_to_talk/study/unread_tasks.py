@@ -22,12 +22,6 @@ def _free_text(task: TaskEntry, _model: ModelEntry) -> str | None:
     return "reads texts of our grammar, and it is free text" if task.is_free_text else None
 
 
-def _several_tokens(task: TaskEntry, model: ModelEntry) -> str | None:
-    if model.training is None or task.values["values"][1] <= 9:
-        return None
-    return "reads numbers of one token, and the model writes a token per digit"
-
-
 def _uncut(task: TaskEntry, _model: ModelEntry) -> str | None:
     if task.can_be_cut:
         return None
@@ -50,7 +44,7 @@ def _uncounted(task: TaskEntry, _model: ModelEntry) -> str | None:
 UNREAD: Mapping[str, tuple[Reason, ...]] = {
     "logit_lens": (_free_text,),
     "forced_answers": (_free_text, _uncut),
-    "steering.enabled": (_free_text, _no_whole_chains, _several_tokens, _uncounted),
+    "steering.enabled": (_free_text, _no_whole_chains, _uncounted),
 }
 
 

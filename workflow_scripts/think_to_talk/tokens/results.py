@@ -17,10 +17,12 @@ class Result:
     """The first result of a variable in the chain of thought.
 
     equation: of the chain that states it.
+    symbol: the number, among all symbols.
     number: the position whose token completes the number, from the problem's first token.
     """
 
     equation: int
+    symbol: int
     number: int
 
     @classmethod
@@ -33,7 +35,7 @@ class Result:
             # In an equation, and in a sentence that says the same, all else is `=`, or words.
             told = [s for s in symbols if _is_told(layout.symbols[s])]
             if [layout.symbols[s] for s in told] == [name, NUMBER]:
-                return cls(equation, layout.position_of(told[1]))
+                return cls(equation, told[1], layout.position_of(told[1]))
         return None
 
 

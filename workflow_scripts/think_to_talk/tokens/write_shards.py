@@ -67,7 +67,7 @@ def write_token_shards(
     if layouts.symbol_token is not None and layouts.marked is None:
         warnings.warn(
             f"rows of {identity['task']} do not tokenize alike: its positions are symbols, and t "
-            "counts symbols; logit_lens and steering leave it out",
+            "counts symbols",
             stacklevel=2,
         )
     prefix = torch.tensor(tokenized[0].prefix, dtype=torch.int32)
