@@ -96,7 +96,11 @@ def test_rows_that_do_not_tokenize_alike_are_read_at_their_own_symbols(family, t
             states = model(torch.tensor([shown]), output_hidden_states=True).hidden_states[1][0]
         behind = iter(behind)
         for position, symbol in enumerate(layout.position_symbol):
-            at = next(behind) if symbol is None else expected[symbol]
+            at = next(behind) if symbol is None else expected[symbol][1]
+            if symbol is not None and not layout.completes[position]:
+                # A lone space, before the first token of a number.
+                at = expected[symbol][0] - 1
+                assert not tokenizer.decode([shown[at]]).strip()
             assert ids[number][position] == shown[at]
             torch.testing.assert_close(stored[number, position], states[at], atol=1e-5, rtol=1e-4)
         assert next(behind, None) is None
@@ -105,7 +109,8 @@ def test_rows_that_do_not_tokenize_alike_are_read_at_their_own_symbols(family, t
 def placed(tokenizer, row):
     """The library's ids of a row's conversation, with one example.
 
-    And the places of its template's tokens before the chain, and of the last token of each symbol.
+    And the places of its template's tokens before the chain, and of each symbol's first and last
+    token.
     """
     example, answer = first_shots(row["few_shot_context"], 1).strip().split("?")
     problem, chain = row["source"].strip(), row["target"].strip()
@@ -123,9 +128,10 @@ def placed(tokenizer, row):
     for symbol in text_symbols(f"{problem} {chain}"):
         at = text.index(symbol, max(at, chain_at) if len(expected) == N_PROBLEM else at)
         at += len(symbol)
-        expected.append(holding(at - 1))
+        expected.append((holding(at - len(symbol)), holding(at - 1)))
     # Behind the chain, the token that ends the turn stands for its newline.
-    expected.append(next(i for i, (_, end) in enumerate(spans) if end > chain_at + len(chain)))
+    last = next(i for i, (_, end) in enumerate(spans) if end > chain_at + len(chain))
+    expected.append((last, last))
     behind = [
         i
         for i, (start, end) in enumerate(spans)
