@@ -20,6 +20,7 @@ from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Targets, stored_probe
 from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.stop_ids import stop_ids
 
 _BATCH = 64
@@ -36,7 +37,7 @@ def steering(bench: Bench) -> list[Row]:
     tokenized = list(tokenize(tokenizer, dataset, 0))
     layout = align(tokenizer, dataset, tokenized)
     probes = results / f"tiny/seed-42/probes/{bench.level}"
-    tokens = TaskTokens.of(tokenizer, tokenized, layout)
+    tokens = TaskTokens.of(tokenizer, tokenized, TaskPositions(layout, are_symbols=False))
     places = steered_places(
         steered_variables(template),
         read_probe_rows(f"{probes}.jsonl"),

@@ -19,7 +19,6 @@ with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
     keep_freed_memory()
     identity = this.params.identity
-    of_task = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
     checkpoint = Checkpoint(**this.params.checkpoint)
     read = partial(
         forced_answer_rows,
@@ -31,7 +30,7 @@ with job.running(globals()) as this:
         bos=this.params.bos,
         chat=Chat.from_config(this.params.chat),
         texts=CutTexts.from_config(this.params.cut_texts),
-        positions=TaskPositions.read(this.input.tokens, of_task),
+        positions=TaskPositions.read(this.input.tokens, identity),
         batch_size=this.resources.batch_size,
         n_classes=this.params.n_classes,
         identity=identity,

@@ -24,8 +24,6 @@ with job.running(globals()) as this:
     facts = ModelFacts.read(this.input.model_check)
     with located(f"models.{identity['model']}"):
         facts.check_patchable()
-    of_task = {**{key: str(value) for key, value in identity.items()}, "split": "test"}
-    positions = TaskPositions.read(this.input.tokens, of_task)
     checkpoint = Checkpoint(**this.params.checkpoint)
     read = partial(
         steering_rows,
@@ -41,8 +39,7 @@ with job.running(globals()) as this:
             ),
             ceilings=read_jsonl(this.input.ceilings),
             template=Template.from_config(this.params.task),
-            layout=positions.layout,
-            by_symbol=positions.are_symbols,
+            positions=TaskPositions.read(this.input.tokens, identity),
             probed=probed_values(
                 read_jsonl(this.input.probing_train),
                 read_jsonl(this.input.probing_train_generations),

@@ -15,6 +15,7 @@ from think_to_talk.steering.places import steered_places
 from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.shards import TaskPositions
 
 SIZES = {"train": 3, "valid": 1, "test": 5, "probing_train": 1}
 #: `B=#±A,A=#;B=?` are 13 positions, and `<|end|>` and `<|assistant|>` two.
@@ -83,7 +84,8 @@ def test_the_template_is_a_place_of_its_own_for_steering(rows, layout, tasks):
     ]
     ceilings = list(ceiling_rows(Template.from_config(tasks["level-1"])))
     tokenizer = symbol_chat_tokenizer()
-    tokens = TaskTokens.of(tokenizer, list(tokenize(tokenizer, rows, 1, chat=Chat())), layout)
+    tokenized = list(tokenize(tokenizer, rows, 1, chat=Chat()))
+    tokens = TaskTokens.of(tokenizer, tokenized, TaskPositions(layout, are_symbols=False))
     found = steered_places([1], probes, ceilings, tokens, n_layers=3)
     # The last position of `A=#;`, of the question, of the template, and so on.
     assert [place.position for place in found][:4] == [9, 12, 14, 20]

@@ -8,6 +8,7 @@ from think_to_talk.formulas.templates import Template
 from think_to_talk.steering.places import steered_places
 from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 3, "valid": 1, "test": 5, "probing_train": 1}
@@ -20,7 +21,8 @@ def task(tasks):
     rows = generate_splits(tasks["level-1"], SIZES, 3)["test"]
     tokenizer = symbol_tokenizer()
     tokenized = list(tokenize(tokenizer, rows, 0))
-    tokens = TaskTokens.of(tokenizer, tokenized, align(tokenizer, rows, tokenized))
+    positions = TaskPositions(align(tokenizer, rows, tokenized), are_symbols=False)
+    tokens = TaskTokens.of(tokenizer, tokenized, positions)
     return tokens, list(ceiling_rows(Template.from_config(tasks["level-1"])))
 
 

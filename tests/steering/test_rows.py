@@ -27,6 +27,7 @@ from think_to_talk.steering.rows import (
 )
 from think_to_talk.steering.steered_runs import Steered
 from think_to_talk.tokens.prompts import align, tokenize
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 4, "valid": 1, "test": 12, "probing_train": 1}
@@ -84,7 +85,7 @@ def task(dataset, layout, tasks, tmp_path):
         weights=Shards.open([tmp_path / "probes.safetensors"], {"task": "t"}),
         ceilings=list(ceiling_rows(template)),
         template=template,
-        layout=layout,
+        positions=TaskPositions(layout, are_symbols=False),
     )
 
 

@@ -11,6 +11,7 @@ from think_to_talk.steering.task_tokens import TaskTokens, further_tokens
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
 from think_to_talk.tokens.results import Result
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 
@@ -34,8 +35,7 @@ def joined_with_the_sign(texts):
 def tokens_of(case, rows=None):
     rows = case.dataset if rows is None else rows
     tokenized = list(tokenize(case.tokenizer, rows, case.shots))
-    by_symbol = case.layouts.symbol_token is not None
-    return TaskTokens.of(case.tokenizer, tokenized, case.layouts.layout, by_symbol)
+    return TaskTokens.of(case.tokenizer, tokenized, case.positions)
 
 
 def first_digit(case, row, variable):
@@ -93,9 +93,8 @@ def test_a_token_that_begins_a_number_behind_a_sign_is_not_before_the_number(val
     case.tokenizer = joined_with_the_sign([row["source"] + row["target"] for row in rows])
     tokenized = list(tokenize(case.tokenizer, rows, 1))
     layouts = TaskLayout.of(case.tokenizer, rows, tokenized)
-    tokens = TaskTokens.of(
-        case.tokenizer, tokenized, layouts.layout, layouts.symbol_token is not None
-    )
+    positions = TaskPositions(layouts.layout, layouts.symbol_token is not None)
+    tokens = TaskTokens.of(case.tokenizer, tokenized, positions)
     position, is_next = tokens.before(Result.of(1, layouts.layout).symbol)
     assert is_next
     pieces = case.tokenizer.convert_ids_to_tokens([*tokenized[0].problem, *tokenized[0].gold])

@@ -27,6 +27,7 @@ from think_to_talk.models.training_examples import training_examples
 from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 4, "valid": 1, "test": 60, "probing_train": 1}
@@ -58,9 +59,13 @@ class Case:
         tokenized = list(tokenize(self.tokenizer, self.dataset, self.shots))
         return TaskLayout.of(self.tokenizer, self.dataset, tokenized)
 
+    @property
+    def positions(self):
+        return TaskPositions(self.layouts.layout, self.layouts.symbol_token is not None)
+
     @cached_property
     def runs(self):
-        by_symbol = self.layouts.symbol_token is not None
+        by_symbol = self.positions.are_symbols
         return [Run(self.tokenizer, row, "", by_symbol) for row in self.dataset]
 
     @property
@@ -183,8 +188,7 @@ def task_of(case, folder, score, own=()):
         weights=weights_of(case, folder, own),
         ceilings=list(ceiling_rows(case.template)),
         template=case.template,
-        layout=layout,
-        by_symbol=case.layouts.symbol_token is not None,
+        positions=case.positions,
     )
 
 

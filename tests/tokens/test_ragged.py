@@ -1,5 +1,6 @@
 """Tasks whose rows do not tokenize alike: which symbols have a position, and what is refused."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from support.templates import template
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.formulas.symbols import text_symbols
+from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.digits import DigitTokens
 from think_to_talk.tokens.generations import generated_symbol_tokens
 from think_to_talk.tokens.prompts import align, tokenize
@@ -109,3 +111,31 @@ def test_the_tokens_of_a_generation_are_found_by_its_own_symbols():
     assert generated_symbol_tokens(tokenizer, ids[:-1], {ids[-1]}) == [0, 1, 3, 4, 5, 6, 7]
     assert generated_symbol_tokens(tokenizer, ids[:3], {ids[-1]}) == [0, 1, 2]
     assert tokenizer.decode(ids[:-1]) == "pear = 12 + 3 , kiwi"
+
+
+def test_rows_may_differ_though_each_token_completes_a_symbol():
+    """`=?` is a token of some rows, and there is none that is a part of a symbol."""
+    row = {"target": " z = 7\n", "intermediate_questions": ["z ="]}
+    rows = [{**row, "source": source} for source in ("z = 7 ; z =?", "z = 8 ; z =?")]
+    tokenizer = symbol_tokenizer()
+    tokenized = list(tokenize(tokenizer, rows, 0))
+    layout = tokenized[0].layout
+    joined = layout.symbols.index("?")
+    at = layout.completing_tokens()[joined]
+    without = {
+        name: tuple(s for place, s in enumerate(getattr(layout, name)) if place != at - 1)
+        for name in ("position_symbol", "completes")
+    }
+    shorter = replace(layout, **without, n_problem=layout.n_problem - 1)
+    problem = (*tokenized[0].problem[:-2], tokenized[0].problem[-1])
+    tokenized[0] = replace(tokenized[0], problem=problem, layout=shorter)
+    found = TaskLayout.of(tokenizer, rows, tokenized)
+    assert all(found.layout.completes)
+    assert found.layout.position_symbol == without["position_symbol"]
+
+
+def test_blank_tokens_are_those_without_a_visible_character():
+    tokenizer = byte_level(["a = 7\n", "a  b"], vocabulary_size=300)
+    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in ("Ġ", "Ċ", "a", "=", "7")}
+    assert blank_tokens(tokenizer, ids.values()) == {ids["Ġ"], ids["Ċ"]}
+    assert blank_tokens(tokenizer, []) == set()

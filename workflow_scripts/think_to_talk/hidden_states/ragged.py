@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from think_to_talk.hidden_states.decoding import Decoded, VerifiedDecoder
+from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.generations import generated_symbol_tokens
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ class SymbolStates:
 
     def _n_blank(self, ids: list[int]) -> int:
         """How many tokens at the beginning of some ids are spaces alone."""
-        texts = self._tokenizer.batch_decode([[token] for token in ids])
-        return len([*takewhile(lambda text: not text.strip(), texts)])
+        return len([*takewhile(blank_tokens(self._tokenizer, ids).__contains__, ids)])
 
     def store(
         self, stored: Mapping[str, torch.Tensor], batch: Decoded

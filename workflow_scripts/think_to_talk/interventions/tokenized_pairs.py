@@ -21,6 +21,7 @@ import torch
 
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
@@ -273,9 +274,8 @@ def _spelled_numbers(
             else:
                 starts = [0, *(end + 1 for end in layouts.symbol_token[number])]
                 found[symbol].add(ids[starts[position] : starts[position + 1]])
-    every = sorted({token for spelled in found.values() for ids in spelled for token in ids})
-    texts = tokenizer.batch_decode([[token] for token in every])
-    blank = {token for token, text in zip(every, texts, strict=True) if not text.strip()}
+    every = (token for spelled in found.values() for ids in spelled for token in ids)
+    blank = blank_tokens(tokenizer, every)
     return {
         symbol: {(len([*takewhile(blank.__contains__, ids)]), ids) for ids in spelled}
         for symbol, spelled in found.items()

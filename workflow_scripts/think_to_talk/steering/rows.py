@@ -41,6 +41,7 @@ from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
+from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.stop_ids import stop_ids
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ class Task:
     weights: the shard of the probes' weights.
     ceilings: of its variables.
     template: of its problems.
-    layout: of its token shards, which the positions of the probes are from.
-    by_symbol: whether these positions are symbols, since rows do not tokenize alike.
+    positions: of its token shards, which are those of the probes.
     probed: [variables] the values that its probes were trained on; None for all. What a probe has
         not seen has no direction to move along.
     """
@@ -93,8 +93,7 @@ class Task:
     weights: Shards
     ceilings: Rows
     template: Template
-    layout: Layout
-    by_symbol: bool = False
+    positions: TaskPositions
     probed: Sequence[Collection[int]] | None = None
 
 
@@ -125,7 +124,7 @@ def steering_rows(
     """
     solved = [row["row"] for row in task.generations if row["aligned"]][: settings.problems]
     tokenized = list(tokenize(tokenizer, task.dataset, shots, bos, chat))
-    tokens = TaskTokens.of(tokenizer, tokenized, task.layout, task.by_symbol)
+    tokens = TaskTokens.of(tokenizer, tokenized, task.positions)
     n_layers = model.config.get_text_config().num_hidden_layers
     variables = steered_variables(task.template)
     places = steered_places(variables, task.probes, task.ceilings, tokens, n_layers)
@@ -181,7 +180,7 @@ def steering_rows(
             ]
             yield {
                 **identity,
-                **_described(place, task.layout, settings),
+                **_described(place, tokens.layout, settings),
                 "factor": factor,
                 "kind": kind,
                 "solved": len(solved),

@@ -18,6 +18,7 @@ from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow
 from think_to_talk.tokens.ragged import position_tokens
+from think_to_talk.tokens.shards import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,19 +68,17 @@ class TaskTokens:
         cls,
         tokenizer: PreTrainedTokenizerBase,
         tokenized: Sequence[TokenizedRow],
-        layout: Layout,
-        by_symbol: bool = False,
+        positions: TaskPositions,
     ) -> TaskTokens:
-        """The tokens of rows at the positions of a layout.
-
-        layout: of the task's token shards.
-        by_symbol: whether its positions are symbols.
-        """
+        """The tokens of rows at the positions of their task."""
+        layout = positions.layout
         rows = [
             RowTokens(
                 torch.tensor([*row.problem, *row.gold]),
                 len(row.problem),
-                position_tokens(layout, row.layout) if by_symbol else range(layout.n_positions),
+                position_tokens(layout, row.layout)
+                if positions.are_symbols
+                else range(layout.n_positions),
             )
             for row in tokenized
         ]

@@ -120,8 +120,7 @@ def _models(study: StudyPlan, task: str) -> list[ModelEntry]:
 
 def _leaving_out(study: StudyPlan, name: str) -> list[str]:
     """What is switched on and leaves the task out: what cannot read it, and what edits problems."""
-    model, task = _models(study, name)[0], study.tasks[name]
-    keys = [key for key in UNREAD if why_unread(key, task, model)]
+    keys = [key for key in UNREAD if why_unread(key, study.tasks[name])]
     edits = ("patching", "free_writing", "inconsistent_chains")
     keys += [f"interventions.{kind}" for kind in edits]
     return [stage_name(key) for key in dict.fromkeys(keys) if is_on(study.config, key)]

@@ -28,7 +28,7 @@ def unread_notes(study: StudyPlan) -> Iterator[str]:
         n_read = 0
         for model in study.controlled_models:
             for task in study.tasks_of(model):
-                why = why_unread(key, study.tasks[task], study.models[model])
+                why = why_unread(key, study.tasks[task])
                 n_read += why is None
                 if why is not None and not study.tasks[task].is_free_text:
                     left_out.setdefault((why, task), []).append(model)

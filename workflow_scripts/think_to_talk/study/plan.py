@@ -191,7 +191,7 @@ class StudyPlan:
         if entry is None or entry.is_untrained or not is_on(self.config, key):
             return []
         tasks = self.tasks_of(model)
-        return [task for task in tasks if why_unread(key, self.tasks[task], entry) is None]
+        return [task for task in tasks if why_unread(key, self.tasks[task]) is None]
 
     def has_results(self, task: str) -> bool:
         """Whether the chains of a task have results that the final answer follows from."""

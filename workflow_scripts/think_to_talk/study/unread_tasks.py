@@ -11,30 +11,29 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
-from think_to_talk.study.entries import ModelEntry
 from think_to_talk.study.task_entries import TaskEntry
 
-#: Why a stage cannot read a task of a model, in words that follow the stage; None if it can.
-Reason = Callable[[TaskEntry, ModelEntry], str | None]
+#: Why a stage cannot read a task, in words that follow the stage; None if it can.
+Reason = Callable[[TaskEntry], str | None]
 
 
-def _free_text(task: TaskEntry, _model: ModelEntry) -> str | None:
+def _free_text(task: TaskEntry) -> str | None:
     return "reads texts of our grammar, and it is free text" if task.is_free_text else None
 
 
-def _uncut(task: TaskEntry, _model: ModelEntry) -> str | None:
+def _uncut(task: TaskEntry) -> str | None:
     if task.can_be_cut:
         return None
     return "cuts chains of thought, and the wording does not say how these answer (wording.cut)"
 
 
-def _no_whole_chains(task: TaskEntry, _model: ModelEntry) -> str | None:
+def _no_whole_chains(task: TaskEntry) -> str | None:
     if task.has_full_chains:
         return None
     return "compares whole chains of thought that end with the last variable, of a template"
 
 
-def _uncounted(task: TaskEntry, _model: ModelEntry) -> str | None:
+def _uncounted(task: TaskEntry) -> str | None:
     if task.has_ceilings:
         return None
     return "begins where the text determines a value, and its values are too many to count that"
@@ -58,10 +57,10 @@ def stage_name(key: str) -> str:
     return key.removesuffix(".enabled")
 
 
-def why_unread(key: str, task: TaskEntry, model: ModelEntry) -> str | None:
-    """Why a stage cannot read a task of a model, in words that follow the stage; None if it can.
+def why_unread(key: str, task: TaskEntry) -> str | None:
+    """Why a stage cannot read a task, in words that follow the stage; None if it can.
 
     key: of the stage; one that has no reasons here reads every task.
     """
-    reasons = (reason(task, model) for reason in UNREAD.get(key, ()))
+    reasons = (reason(task) for reason in UNREAD.get(key, ()))
     return next((why for why in reasons if why is not None), None)

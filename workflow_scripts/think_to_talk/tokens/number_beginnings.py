@@ -18,6 +18,7 @@ import torch
 
 from think_to_talk.errors import UnreadError
 from think_to_talk.formulas.symbols import text_symbols
+from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.digits import DigitTokens, number_places
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.shards import RaggedTokens, has_symbol_positions
@@ -127,7 +128,5 @@ def _spelled(
         )
         for symbol, first, last in zip(places, firsts, lasts, strict=True)
     }
-    every = sorted({token for _, ids in found for token in ids})
-    decoded = tokenizer.batch_decode([[token] for token in every])
-    blank = {token for token, text in zip(every, decoded, strict=True) if not text.strip()}
+    blank = blank_tokens(tokenizer, (token for _, ids in found for token in ids))
     return {(number, tuple(t for t in ids if t not in blank)) for number, ids in found}

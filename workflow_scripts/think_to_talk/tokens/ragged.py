@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.spans import axis
 from think_to_talk.formulas.symbols import NUMBER
+from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, align, merged_symbols, shape
 from think_to_talk.tokens.spans import span_texts
@@ -145,8 +146,7 @@ def _lone_spaces(
         for token, completes in zip((*row.problem, *row.gold), row.layout.completes, strict=True)
         if not completes
     }
-    texts = tokenizer.batch_decode([[token] for token in sorted(parts)])
-    blank = {token for token, text in zip(sorted(parts), texts, strict=True) if not text.strip()}
+    blank = blank_tokens(tokenizer, parts)
     counts: defaultdict[int, set[int]] = defaultdict(set)
     for row in tokenized:
         ids = (*row.problem, *row.gold)

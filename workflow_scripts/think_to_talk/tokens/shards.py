@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -50,9 +51,12 @@ class TaskPositions:
     are_symbols: bool
 
     @classmethod
-    def read(cls, paths: Sequence[str | Path], identity: Mapping[str, str]) -> TaskPositions:
-        """Read them from token shards; their metadata must contain `identity`."""
-        shards = Shards.open(paths, identity)
+    def read(cls, paths: Sequence[str | Path], identity: Mapping[str, Any]) -> TaskPositions:
+        """Read them from token shards of a task.
+
+        identity: model, seed and task, as in rows.
+        """
+        shards = Shards.open(paths, {key: str(value) for key, value in identity.items()})
         return cls(Layout.loads(shards.metadata["layout"]), has_symbol_positions(shards))
 
 
