@@ -1,5 +1,6 @@
-"""Numbers of several tokens, against whole passes of one prompt and one number at a time."""
+"""Numbers of several tokens, against whole passes of one prompt at a time."""
 
+import math
 import string
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 import yaml
 from jsonschema import Draft202012Validator
 from support.architectures import FAMILIES, random_model, tiny_model
-from support.checkpoints import bpe_tokenizer, byte_level, smollm2_folder, train_small
+from support.checkpoints import bpe_tokenizer, byte_level, smollm2_checkpoint, train_small
 from support.facts import SLOWER_WAYS, facts_of, slower
 from support.forced_answers import IDENTITY, prompt_texts
 from support.repository import REPOSITORY
@@ -49,21 +50,28 @@ def adds_a_digit(tokenizer):
 
 
 @torch.inference_mode()
-def one_number_at_a_time(model, tokenizer, text, numbers, longest):
-    """[numbers] the probability of each after a text, and [vocabulary] that of the next token."""
-    prompt, found = tokenizer(text)["input_ids"], []
+def one_prompt_at_a_time(model, tokenizer, text, numbers, longest):
+    """[numbers] the probability of each after a text, and [vocabulary] that of the next token.
+
+    Numbers with as many tokens are passes of one batch.
+    """
+    prompt, spelled = tokenizer(text)["input_ids"], {}
     for number in numbers:
         written = f"{number}" if text.endswith(" ") else f" {number}"
         ids = tokenizer(text + written)["input_ids"]
         assert ids[: len(prompt)] == prompt
-        after = model(torch.tensor([ids]), use_cache=False).logits[0].double().softmax(dim=-1)
-        probability = 1.0
-        for place in range(len(prompt), len(ids)):
-            probability *= float(after[place - 1, ids[place]])
-        if len(ids) - len(prompt) < longest:
-            probability *= 1 - float(after[-1, adds_a_digit(tokenizer)].sum())
-        found.append(probability)
-    return found, after[len(prompt) - 1]
+        spelled.setdefault(len(ids), {})[number] = ids
+    found = {}
+    for length, alike in spelled.items():
+        batch = torch.tensor(list(alike.values()))
+        after = model(batch, use_cache=False).logits.double().softmax(dim=-1)
+        for row, (number, ids) in zip(after, alike.items(), strict=True):
+            found[number] = math.prod(
+                float(row[place - 1, ids[place]]) for place in range(len(prompt), length)
+            )
+            if length - len(prompt) < longest:
+                found[number] *= 1 - float(row[-1, adds_a_digit(tokenizer)].sum())
+    return [found[number] for number in numbers], after[0, len(prompt) - 1]
 
 
 def outcomes(probabilities, following, firsts):
@@ -82,7 +90,7 @@ def forced(model, tokenizer, rows, n_classes, shots=2, facts=None, batch_size=5)
 
 
 def check(found, model, tokenizer, rows, n_classes, shots=2, end=""):
-    """Compare rows of forced answers with one number at a time."""
+    """Compare rows of forced answers with one prompt at a time."""
     answers = [int(row["original_answer"]) for row in rows]
     spelled = [
         tokenizer(f"= {number}")["input_ids"][len(tokenizer(f"={end}")["input_ids"]) :]
@@ -94,7 +102,7 @@ def check(found, model, tokenizer, rows, n_classes, shots=2, end=""):
     for row, prompts in zip(found, texts, strict=True):
         right, mass, best, said = [], [], [], []
         for text, answer in zip(prompts, answers, strict=True):
-            probabilities, following = one_number_at_a_time(
+            probabilities, following = one_prompt_at_a_time(
                 model, tokenizer, text, range(n_classes), longest
             )
             right.append(probabilities[answer])
@@ -118,7 +126,7 @@ def check(found, model, tokenizer, rows, n_classes, shots=2, end=""):
     [([0, 30], 6), ([10, 29], 3), ([0, 120], 1)],
     ids=["ragged", "two", "three"],
 )
-def test_they_are_those_of_one_number_at_a_time(values, n):
+def test_they_are_those_of_one_prompt_at_a_time(values, n):
     rows, tokenizer = rows_of(n, values=values, names=WORDS), symbol_tokenizer(WORDS, values[1])
     model = random_model(FAMILIES[0])
     n_classes = values[1] + 1
@@ -182,7 +190,7 @@ def test_numbers_are_spelled_as_the_tokenizer_does(make, end):
 
 @pytest.fixture(scope="module")
 def smollm2():
-    checkpoint = Checkpoint(smollm2_folder())
+    checkpoint = Checkpoint(smollm2_checkpoint())
     return checkpoint.model(), checkpoint.tokenizer()
 
 
@@ -199,7 +207,7 @@ def test_smollm2_is_asked_for_numbers_as_alone(smollm2):
         for i, row in enumerate(rows):
             text = prompt_texts(row, 1, " ")[cut]
             numbers = [4, int(row["original_answer"])]
-            expected, _ = one_number_at_a_time(model, tokenizer, text, numbers, 2)
+            expected, _ = one_prompt_at_a_time(model, tokenizer, text, numbers, 2)
             assert found[cut][0][i, numbers].tolist() == pytest.approx(expected, rel=2e-3)
 
 
@@ -286,7 +294,7 @@ def test_chains_that_a_task_cuts_are_asked_as_it_writes_them(chain):
     if chain == "none":
         name = rows[0]["scratchpad"].split()[0]
         text = f"{rows[0]['source']} {name} ="
-        expected, _ = one_number_at_a_time(model, tokenizer, text, range(13), 2)
+        expected, _ = one_prompt_at_a_time(model, tokenizer, text, range(13), 2)
         alone = forced(model, tokenizer, cut[:1], 13, 0)
         assert alone[0]["digit_mass"] == pytest.approx(sum(expected), rel=1e-4)
     assert len(found) == (1 if chain == "none" else 2)

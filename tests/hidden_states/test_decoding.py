@@ -5,7 +5,7 @@ from multiprocessing import get_context
 
 import pytest
 import torch
-from support.checkpoints import smollm2_folder
+from support.checkpoints import smollm2_checkpoint
 from support.decoding import decode, decode_within, greedy_ids, tokens_of
 from support.facts import SLOWER_WAYS, decoder_blocks, facts_of, slower
 from transformers import (
@@ -36,7 +36,7 @@ def half_right(trained_on_level_1, tasks):
 @pytest.fixture(scope="module")
 def smollm2(tasks):
     """SmolLM2-135M-Instruct, which never solves the task."""
-    folder = smollm2_folder()
+    folder = smollm2_checkpoint()
     return Checkpoint(folder).model(), Checkpoint(folder).tokenizer(), level_1(tasks, 4)
 
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 import torch
-from support.checkpoints import smollm2_folder, train_small
+from support.checkpoints import smollm2_checkpoint, train_small
 from support.decoding import greedy_ids
 from support.facts import facts_of
 from support.templates import template
@@ -162,7 +162,7 @@ WORDED = template(
 def test_smollm2_reads_words_and_numbers_of_several_tokens_as_alone(tmp_path, task, shots):
     sizes = {"train": 4, "valid": 1, "test": 4, "probing_train": 1}
     rows = generate_splits(task, sizes, 42)["test"]
-    check(tmp_path, smollm2_folder(), rows, shots, max_new_tokens=12)
+    check(tmp_path, smollm2_checkpoint(), rows, shots, max_new_tokens=12)
     # It has a token for the space before each number, and must say the number there.
     layout = TokenShard.open(tmp_path / "t.safetensors", IDENTITY).layout
     assert [

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from scipy.stats import binomtest
 from scipy.stats import t as student
-from support.checkpoints import smollm2_folder
+from support.checkpoints import smollm2_checkpoint
 from support.facts import facts_of
 from support.repository import REPOSITORY
 from tokenizers import processors
@@ -311,7 +311,7 @@ def test_a_pretrained_model_behind_examples_is_patched_too(tasks):
     splits = [row for rows in generate_splits(tasks["level-1"], sizes, 1).values() for row in rows]
     edit = Edit.from_config(["v0.1"], Template.from_config(tasks["level-1"]))
     pairs = list(draw_pairs(edit, 4, 1, splits))
-    folder = smollm2_folder()
+    folder = smollm2_checkpoint()
     model = Checkpoint(folder).model()
     rows = list(
         patching_rows(

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from support.checkpoints import smollm2_folder, train_small
+from support.checkpoints import smollm2_checkpoint, train_small
 from support.facts import SLOWER_WAYS, facts_of, slower
 from support.templates import template
 from support.whole_numbers import N, Plain, pairs_of
@@ -135,14 +135,33 @@ def test_an_edit_none_of_whose_pairs_fit_has_no_rows(several_tokens, tmp_path):
     assert read_any(tmp_path / "rows.jsonl") == []
 
 
-@pytest.mark.parametrize("without", [None, *SLOWER_WAYS])
-def test_neither_a_slower_way_nor_the_batch_size_changes_a_row(several_tokens, rows, without):
+@pytest.fixture(scope="module")
+def of_few(several_tokens):
+    """A function of facts and batch size: the rows of some of the pairs."""
     model, tokenizer, edits, *_ = several_tokens
-    facts = slower(facts_of(model), without) if without else facts_of(model)
-    few, options = {"first": edits["first"]}, {**OPTIONS, "batch_size": 7}
-    found = list(patching_rows(model, facts, tokenizer, few, SETTINGS, **options))
-    wanted = [row for row in rows if row["edit"] == "first"]
-    for one, other in zip(found, wanted, strict=True):
+    few = {"first": edits["first"][: N // 2]}
+
+    def rows(facts, batch_size):
+        options = {**OPTIONS, "batch_size": batch_size}
+        return list(patching_rows(model, facts, tokenizer, few, SETTINGS, **options))
+
+    return rows
+
+
+@pytest.fixture(scope="module")
+def in_one_batch(several_tokens, of_few):
+    model, *_ = several_tokens
+    return of_few(facts_of(model), 16)
+
+
+@pytest.mark.parametrize("without", [None, *SLOWER_WAYS])
+def test_neither_a_slower_way_nor_the_batch_size_changes_a_row(
+    several_tokens, of_few, in_one_batch, without
+):
+    model, *_ = several_tokens
+    found = of_few(slower(facts_of(model), without) if without else facts_of(model), 7)
+    assert found
+    for one, other in zip(found, in_one_batch, strict=True):
         for key, value in one.items():
             near = isinstance(value, float)
             assert value == (pytest.approx(other[key], abs=1e-5) if near else other[key])
@@ -166,7 +185,7 @@ def test_edits_of_a_distractor_change_nothing_but_by_chance(tmp_path):
 def test_a_pretrained_model_with_a_token_per_digit_says_what_greedy_decoding_writes():
     """SmolLM2-135M-Instruct, which writes a space, and a token per digit."""
     task = template(["v0 = num", "v1 = num ± v0"], values=[5, 30], shots=1)
-    folder = smollm2_folder()
+    folder = smollm2_checkpoint()
     model, tokenizer = Checkpoint(folder).model(), Checkpoint(folder).tokenizer()
     pairs = {"edit": pairs_of(task, ["v0.1"], 6)}
     # The model copies numbers of the chain that it is shown; at the first result it is asked, too.

@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 from jsonschema import Draft202012Validator
-from support.checkpoints import smollm2_folder
+from support.checkpoints import smollm2_checkpoint
 from support.repository import REPOSITORY
 from support.templates import template
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -34,7 +34,7 @@ def random_llama():
 
 
 def smollm2():
-    checkpoint = Checkpoint(smollm2_folder())
+    checkpoint = Checkpoint(smollm2_checkpoint())
     return checkpoint.model(), checkpoint.tokenizer()
 
 

@@ -26,7 +26,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from support.checkpoints import smollm2_folder
+from support.checkpoints import smollm2_checkpoint
 from think_to_talk.formulas.sampling import draw_rows
 from think_to_talk.formulas.templates import Template
 from think_to_talk.models import training
@@ -69,7 +69,7 @@ WITH_SYSTEM = ("gemma3", "llama3", "llama3_2", "phi3", "qwen2_5", "qwen3", "smol
 
 @cache
 def _smollm2_tokenizer():
-    return Checkpoint(smollm2_folder()).tokenizer()
+    return Checkpoint(smollm2_checkpoint()).tokenizer()
 
 
 @cache

