@@ -11,6 +11,18 @@ def edited_pairs(wildcards):
     return expand(PAIRS, **wildcards, edit=study.tasks[wildcards.task].edits)
 
 
+def task_positions(wildcards):
+    """A token shard of a task, from which its positions are read; every shard has them.
+
+    Shards that are written again, as with other numbers of rows, rerun nothing: with other problems
+    there are other pairs, and prompts and code of tokenization are parameters.
+    """
+    shard, *_ = study.shards(wildcards.task, "test")
+    return [
+        ancient(path) for path in expand(TOKENS, **wildcards, split="test", shard=shard)
+    ]
+
+
 rule pairs:
     """Draw pairs of problems that differ in the numbers of an edit."""
     input:
@@ -72,6 +84,7 @@ rule patching:
     """Patch hidden states of pairs of problems, and count how the answers change."""
     input:
         model=model_files,
+        tokens=task_positions,
         pairs=edited_pairs,
     output:
         rows=PATCHING,
@@ -110,6 +123,7 @@ rule free_writing:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=task_positions,
         pairs=edited_pairs,
     output:
         rows=FREE_WRITING,
@@ -179,6 +193,7 @@ rule inconsistent_chains:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=task_positions,
         pairs=INCONSISTENT_PAIRS,
     output:
         rows=INCONSISTENT_CHAINS,

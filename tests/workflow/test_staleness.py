@@ -100,6 +100,9 @@ CHANGED_CODE = {
     "think_to_talk/figures/transfer.py": {"transfer_matrix"},
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
+    "think_to_talk/interventions/tokenized_pairs.py": {
+        *(PATCHING_ON | FREE_ON | PATCHED_PROBES_ON | CHAINS_ON),
+    },
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
     "think_to_talk/figures/style.py": FIGURES | CONTROLS_ON,
     "think_to_talk/figures/heatmap.py": {"heatmap"},
@@ -293,6 +296,21 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
 def test_a_changed_key_replans_what_depends_on_it(mini, every_job, key, value):
     mini.configure(**{key: value})
     assert mini.planned() == of_rules(every_job, CHANGED_KEYS[key, value])
+
+
+def test_token_shards_that_are_cut_otherwise_replan_no_intervention(mini):
+    """Of them, interventions read the positions of a task alone."""
+    mini.configure(hidden_states__shard_rows=30)
+    planned = {rule for rule, _ in mini.planned()}
+    assert {"tokens_level-1", "hidden_states", "patched_probes"} <= planned
+    assert not {"patching", "free_writing", "inconsistent_chains"} & planned
+
+
+def test_other_numbers_of_problems_replan_interventions(mini):
+    """There may then be problems that do not tokenize alike."""
+    mini.configure(splits__probing_train=90)
+    planned = {rule for rule, _ in mini.planned()}
+    assert planned >= {"tokens_level-1", "pairs", "patching", "free_writing", "inconsistent_chains"}
 
 
 @pytest.mark.parametrize("source", CHANGED_CODE)
