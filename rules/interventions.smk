@@ -81,7 +81,7 @@ rule inconsistent_pairs:
 
 
 rule patching:
-    """Patch hidden states of pairs of problems, and count how the answers change."""
+    """Patch hidden states at positions of a task's pairs, and count how the answers change."""
     input:
         model=model_files,
         tokens=task_positions,
