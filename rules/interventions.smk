@@ -11,18 +11,6 @@ def edited_pairs(wildcards):
     return expand(PAIRS, **wildcards, edit=study.tasks[wildcards.task].edits)
 
 
-def task_positions(wildcards):
-    """A token shard of a task, from which its positions are read; every shard has them.
-
-    Shards that are written again, as with other numbers of rows, rerun nothing: with other problems
-    there are other pairs, and prompts and code of tokenization are parameters.
-    """
-    shard, *_ = study.shards(wildcards.task, "test")
-    return [
-        ancient(path) for path in expand(TOKENS, **wildcards, split="test", shard=shard)
-    ]
-
-
 rule pairs:
     """Draw pairs of problems that differ in the numbers of an edit."""
     input:
@@ -81,10 +69,10 @@ rule inconsistent_pairs:
 
 
 rule patching:
-    """Patch hidden states at positions of a task's pairs, and count how the answers change."""
+    """Patch hidden states of pairs of problems, and count how the answers change."""
     input:
         model=model_files,
-        tokens=task_positions,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=edited_pairs,
     output:
         rows=PATCHING,
@@ -123,7 +111,7 @@ rule free_writing:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
-        tokens=task_positions,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=edited_pairs,
     output:
         rows=FREE_WRITING,
@@ -193,7 +181,7 @@ rule inconsistent_chains:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
-        tokens=task_positions,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=INCONSISTENT_PAIRS,
     output:
         rows=INCONSISTENT_CHAINS,

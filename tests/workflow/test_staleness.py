@@ -298,19 +298,12 @@ def test_a_changed_key_replans_what_depends_on_it(mini, every_job, key, value):
     assert mini.planned() == of_rules(every_job, CHANGED_KEYS[key, value])
 
 
-def test_token_shards_that_are_cut_otherwise_replan_no_intervention(mini):
-    """Of them, interventions read the positions of a task alone."""
-    mini.configure(hidden_states__shard_rows=30)
-    planned = {rule for rule, _ in mini.planned()}
-    assert {"tokens_level-1", "hidden_states", "patched_probes"} <= planned
-    assert not {"patching", "free_writing", "inconsistent_chains"} & planned
-
-
-def test_other_numbers_of_problems_replan_interventions(mini):
-    """There may then be problems that do not tokenize alike."""
-    mini.configure(splits__probing_train=90)
-    planned = {rule for rule, _ in mini.planned()}
-    assert planned >= {"tokens_level-1", "pairs", "patching", "free_writing", "inconsistent_chains"}
+def test_tokens_that_are_written_again_replan_all_that_reads_positions_of_tasks(mini, every_job):
+    with open(mini.folder / "workflow_scripts/think_to_talk/tokens/write_shards.py", "a") as file:
+        file.write("\nCHANGED = True\n")
+    tokens = {rule for rule, _ in every_job if rule.startswith("tokens_")}
+    interventions = PATCHING_ON | FREE_ON | CHAINS_ON | PATCHED_PROBES_ON
+    assert mini.planned() == of_rules(every_job, tokens | STATES_ON | FORCED_ON | interventions)
 
 
 @pytest.mark.parametrize("source", CHANGED_CODE)
