@@ -41,11 +41,14 @@ def digits_of(pair, run):
 
 
 def alike(pairs):
-    """The most pairs whose numbers have as many digits in each place, some one and some two."""
+    """The most pairs whose numbers have as many digits in each place, two in the first one.
+
+    So positions in tokens are not those in symbols, from the first number of the problem on.
+    """
     found = defaultdict(list)
     for pair in pairs:
         digits = digits_of(pair, "")
-        if digits == digits_of(pair, "base_") and set(digits) == {1, 2}:
+        if digits == digits_of(pair, "base_") and digits[0] == 2 and 1 in digits:
             found[digits].append(pair)
     return max(found.values(), key=len)
 
