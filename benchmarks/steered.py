@@ -20,8 +20,8 @@ from think_to_talk.steering.steered_runs import Steered, Steerer
 from think_to_talk.steering.targets import Targets, stored_probe
 from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.prompts import align, tokenize
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.task_positions import TaskPositions
 
 _BATCH = 64
 

@@ -72,6 +72,7 @@ rule patching:
     """Patch hidden states of pairs of problems, and count how the answers change."""
     input:
         model=model_files,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=edited_pairs,
     output:
         rows=PATCHING,
@@ -110,6 +111,7 @@ rule free_writing:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=edited_pairs,
     output:
         rows=FREE_WRITING,
@@ -179,6 +181,7 @@ rule inconsistent_chains:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=INCONSISTENT_PAIRS,
     output:
         rows=INCONSISTENT_CHAINS,

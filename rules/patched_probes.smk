@@ -14,6 +14,7 @@ rule patched_probes:
     input:
         model=model_files,
         model_check=MODEL_CHECK,
+        tokens=shard_paths(TOKENS, "test"),
         pairs=edited_pairs,
         probes=PROBES,
         weights=filled(PROBE_WEIGHTS, probes="probes"),

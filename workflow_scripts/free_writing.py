@@ -11,6 +11,7 @@ from think_to_talk.interventions.free_writing import free_writing_rows
 from think_to_talk.interventions.specs import SpecSettings
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.task_positions import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -29,6 +30,7 @@ with job.running(globals()) as this:
         shots=this.params.shots,
         bos=this.params.bos,
         chat=Chat.from_config(this.params.chat),
+        positions=TaskPositions.read(this.input.tokens, this.params.identity),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
         end_ids=checkpoint.end_ids(),

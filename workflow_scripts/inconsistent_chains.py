@@ -9,6 +9,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.interventions.inconsistent_chains import inconsistent_chain_rows
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.task_positions import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -22,6 +23,7 @@ with job.running(globals()) as this:
         shots=this.params.shots,
         bos=this.params.bos,
         chat=Chat.from_config(this.params.chat),
+        positions=TaskPositions.read(this.input.tokens, this.params.identity),
         batch_size=this.resources.batch_size,
         max_new_tokens=this.params.max_new_tokens,
         identity=this.params.identity,

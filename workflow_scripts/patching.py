@@ -10,6 +10,7 @@ from think_to_talk.hidden_states.pass_check import check_passes
 from think_to_talk.interventions.patching import PatchingSettings, patching_rows
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.task_positions import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)
@@ -29,6 +30,7 @@ with job.running(globals()) as this:
         shots=this.params.shots,
         bos=this.params.bos,
         chat=Chat.from_config(this.params.chat),
+        positions=TaskPositions.read(this.input.tokens, this.params.identity),
         batch_size=this.resources.batch_size,
         identity=this.params.identity,
     )

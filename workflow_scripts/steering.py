@@ -15,7 +15,7 @@ from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.steering.rows import SteeringSettings, Task, probed_values, steering_rows
 from think_to_talk.tokens.chat import Chat
-from think_to_talk.tokens.shards import TaskPositions
+from think_to_talk.tokens.task_positions import TaskPositions
 
 with job.running(globals()) as this:
     torch.set_num_threads(this.threads)

@@ -10,8 +10,8 @@ from support.templates import template
 from think_to_talk.forced_answers.chains import Chains
 from think_to_talk.forced_answers.reading import forced_answer_rows
 from think_to_talk.formulas.datasets import generate_splits
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+from think_to_talk.tokens.task_positions import TaskPositions
 from think_to_talk.tokens.write_shards import write_token_shards
 
 SIZES = {"train": 4, "valid": 1, "test": 12, "probing_train": 1}

@@ -1,5 +1,7 @@
 """Free writing after patches of the problem, against plain decoding of one pair at a time."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -19,7 +21,7 @@ from think_to_talk.hidden_states.free_writing import FreeWriter
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.interventions.free_writing import FreePatcher, free_writing_rows
 from think_to_talk.interventions.specs import SpecSettings, of_the_problem
-from think_to_talk.interventions.tokenized_pairs import RUNS, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import RUNS
 
 SIZES = {"train": 5, "valid": 1, "test": 300, "probing_train": 1}
 IDENTITY = {"model": "m", "seed": 3, "task": "t"}
@@ -116,11 +118,7 @@ def test_with_its_whole_problem_patched_a_run_is_the_other_run(tokens):
 
 def test_a_run_s_own_states_change_nothing(tokens):
     model = random_model(FAMILIES[0])
-    same = TokenizedPairs(
-        {"base": tokens.runs["edited"], "edited": tokens.runs["edited"]},
-        tokens.prefix,
-        tokens.layout,
-    )
+    same = replace(tokens, runs=dict.fromkeys(RUNS, tokens.runs["edited"]))
     found = written(model, same, specs_of(tokens))
     assert all(chains == found["edited"] for chains in found.values())
 

@@ -1,6 +1,7 @@
 """Activation patching: nothing, everything, and each spec by itself, on any architecture."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from think_to_talk.interventions.specs import (
     positions_of,
     sliding,
 )
-from think_to_talk.interventions.tokenized_pairs import RUNS, TokenizedPairs
+from think_to_talk.interventions.tokenized_pairs import RUNS
 
 SIZES = {"train": 5, "valid": 1, "test": 300, "probing_train": 1}
 N_LAYERS = 3
@@ -115,7 +116,7 @@ def test_patching_nothing_gives_the_unpatched_output(model, tokens):
 
 
 def test_patching_a_run_with_its_own_states_gives_the_unpatched_output(model, tokens):
-    twice = TokenizedPairs(dict.fromkeys(RUNS, tokens.runs["edited"]), tokens.prefix, tokens.layout)
+    twice = replace(tokens, runs=dict.fromkeys(RUNS, tokens.runs["edited"]))
     n = tokens.layout.n_positions
     lengths = every_length(n - tokens.layout.n_problem)
     specs = [

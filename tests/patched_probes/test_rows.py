@@ -287,7 +287,7 @@ def test_probes_of_another_result_are_refused(tmp_path, probes):
 
 def test_pairs_with_other_positions_than_the_probes_are_refused(trained, pairs, probes):
     fewer = StoredProbes(probes.places[:-1], probes.layers)
-    message = r"tasks\.t\.edits\.edit: its problems .* interventions\.probes: false"
+    message = r"tasks\.t\.edits: problems .* have 39 positions, .* read 38, .* of the probes' task"
     with pytest.raises(InputError, match=message):
         rows_of(trained, pairs, fewer)
 

@@ -142,7 +142,10 @@ MUST_NOT_HASH = {
     "findings": ("timing/table.py", "formulas/sampling.py"),
     "ceilings": ("formulas/sampling.py", "formulas/problems.py"),
     "probes": ("tokens/prompts.py", "tokens/write_shards.py"),
-    "hidden_states": ("models/training.py", "models/hub.py", "tokens/prompts.py"),
+    "hidden_states": (
+        *("models/training.py", "models/hub.py", "tokens/prompts.py"),
+        "tokens/task_positions.py",
+    ),
     "logit_lens": (
         "hidden_states/decoding.py",
         "hidden_states/shards.py",
@@ -161,7 +164,9 @@ MUST_NOT_HASH = {
         "hidden_states/decoding.py",
         "hidden_states/shards.py",
         "interventions/inconsistent_chains.py",
+        "tokens/write_shards.py",
     ),
+    "free_writing": ("hidden_states/shards.py", "tokens/write_shards.py"),
     "transfer": ("probes/fitting.py", "probes/lbfgs.py"),
     "patched_probes": (
         "hidden_states/decoding.py",
@@ -172,6 +177,7 @@ MUST_NOT_HASH = {
         "probes/fitting.py",
         "probes/lbfgs.py",
         "models/training.py",
+        "tokens/write_shards.py",
     ),
     "patched_probes_overview": ("figures/heatmap.py", "figures/overview.py", "figures/patching.py"),
     "inconsistent_chains": (
@@ -179,6 +185,7 @@ MUST_NOT_HASH = {
         "interventions/patching.py",
         "interventions/patched_runs.py",
         "interventions/specs.py",
+        "tokens/write_shards.py",
     ),
 }
 

@@ -8,8 +8,8 @@ from think_to_talk.formulas.templates import Template
 from think_to_talk.steering.places import steered_places
 from think_to_talk.steering.task_tokens import TaskTokens
 from think_to_talk.tokens.prompts import align, tokenize
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+from think_to_talk.tokens.task_positions import TaskPositions
 
 SIZES = {"train": 3, "valid": 1, "test": 5, "probing_train": 1}
 N_LAYERS = 3

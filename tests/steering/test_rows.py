@@ -27,8 +27,8 @@ from think_to_talk.steering.rows import (
 )
 from think_to_talk.steering.steered_runs import Steered
 from think_to_talk.tokens.prompts import align, tokenize
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
+from think_to_talk.tokens.task_positions import TaskPositions
 
 SIZES = {"train": 4, "valid": 1, "test": 12, "probing_train": 1}
 IDENTITY = {"model": "m", "seed": 3, "task": "t"}

@@ -11,7 +11,6 @@ from think_to_talk.steering.task_tokens import TaskTokens, further_tokens
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
 from think_to_talk.tokens.results import Result
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 
@@ -93,7 +92,7 @@ def test_a_token_that_begins_a_number_behind_a_sign_is_not_before_the_number(val
     case.tokenizer = joined_with_the_sign([row["source"] + row["target"] for row in rows])
     tokenized = list(tokenize(case.tokenizer, rows, 1))
     layouts = TaskLayout.of(case.tokenizer, rows, tokenized)
-    positions = TaskPositions(layouts.layout, layouts.symbol_token is not None)
+    positions = layouts.positions
     tokens = TaskTokens.of(case.tokenizer, tokenized, positions)
     position, is_next = tokens.before(Result.of(1, layouts.layout).symbol)
     assert is_next

@@ -27,7 +27,6 @@ from think_to_talk.models.training_examples import training_examples
 from think_to_talk.steering.rows import SteeringSettings, Task, steering_rows
 from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 4, "valid": 1, "test": 60, "probing_train": 1}
@@ -61,7 +60,7 @@ class Case:
 
     @property
     def positions(self):
-        return TaskPositions(self.layouts.layout, self.layouts.symbol_token is not None)
+        return self.layouts.positions
 
     @cached_property
     def runs(self):

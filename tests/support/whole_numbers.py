@@ -5,6 +5,7 @@ Tokens are found by the characters of a text, apart from the layouts of the pack
 
 import re
 import string
+from collections import defaultdict
 from functools import cached_property
 
 import torch
@@ -31,6 +32,25 @@ def pairs_of(task, places, n):
     """Pairs of a task behind few-shot examples."""
     rows = [row for split in generate_splits(task, SIZES, 1).values() for row in split]
     return list(draw_pairs(Edit.from_config(places, Template.from_config(task)), n, 1, rows))
+
+
+def digits_of(pair, run):
+    """The digits of each number of a problem and its chain; run: `base_`, or nothing."""
+    text = pair[f"{run}source"] + pair[f"{run}target"]
+    return tuple(map(len, re.findall("[0-9]+", text)))
+
+
+def alike(pairs):
+    """The most pairs whose numbers have as many digits in each place, two in the first one.
+
+    So positions in tokens are not those in symbols, from the first number of the problem on.
+    """
+    found = defaultdict(list)
+    for pair in pairs:
+        digits = digits_of(pair, "")
+        if digits == digits_of(pair, "base_") and digits[0] == 2 and 1 in digits:
+            found[digits].append(pair)
+    return max(found.values(), key=len)
 
 
 class Run:

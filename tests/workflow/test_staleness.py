@@ -100,6 +100,9 @@ CHANGED_CODE = {
     "think_to_talk/figures/transfer.py": {"transfer_matrix"},
     "think_to_talk/interventions/patched_runs.py": PATCHING_ON,
     "think_to_talk/interventions/patching.py": PATCHING_ON,
+    "think_to_talk/interventions/tokenized_pairs.py": {
+        *(PATCHING_ON | FREE_ON | PATCHED_PROBES_ON | CHAINS_ON),
+    },
     "think_to_talk/interventions/inconsistent_chains.py": CHAINS_ON,
     "think_to_talk/figures/style.py": FIGURES | CONTROLS_ON,
     "think_to_talk/figures/heatmap.py": {"heatmap"},
@@ -293,6 +296,14 @@ def test_an_edit_that_is_added_replans_its_task_and_who_must_not_train_on_it(min
 def test_a_changed_key_replans_what_depends_on_it(mini, every_job, key, value):
     mini.configure(**{key: value})
     assert mini.planned() == of_rules(every_job, CHANGED_KEYS[key, value])
+
+
+def test_tokens_that_are_written_again_replan_all_that_reads_positions_of_tasks(mini, every_job):
+    with open(mini.folder / "workflow_scripts/think_to_talk/tokens/write_shards.py", "a") as file:
+        file.write("\nCHANGED = True\n")
+    tokens = {rule for rule, _ in every_job if rule.startswith("tokens_")}
+    interventions = PATCHING_ON | FREE_ON | CHAINS_ON | PATCHED_PROBES_ON
+    assert mini.planned() == of_rules(every_job, tokens | STATES_ON | FORCED_ON | interventions)
 
 
 @pytest.mark.parametrize("source", CHANGED_CODE)

@@ -4,7 +4,8 @@ A stage that cannot read a task of a model writes an empty file, so that the run
 pretrained model's tokenizer writes numbers is known once it is loaded, when hours may have gone
 into what the stage reads. The log says why; figures, tables and clocks have nothing there. What is
 known at planning is in `study.unread_tasks`. Where the two problems of no pair take as many tokens,
-patching has nothing to write either (`interventions.tokenized_pairs`).
+patching has nothing to write either, and where no pair has the positions of the task, no
+intervention has (`interventions.tokenized_pairs`).
 
 A module of its own, so that it is hashed only with scripts that read or write such files.
 """

@@ -16,7 +16,7 @@ from think_to_talk.formulas.symbols import SEPARATORS
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
 from think_to_talk.tokens.ragged import TaskLayout, splits_numbers
-from think_to_talk.tokens.shards import TaskPositions
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -70,8 +70,7 @@ class Chains:
             for row, context in zip(rows, contexts, strict=True)
         ]
         tokenized = list(tokenize(tokenizer, shown, "all", bos, chat))
-        found = TaskLayout.of(tokenizer, shown, tokenized)
-        own = TaskPositions(found.layout, found.symbol_token is not None)
+        own = TaskLayout.of(tokenizer, shown, tokenized).positions
         return cls(tokenizer, bos, chat, shown, tokenized, positions or own, texts)
 
     @property

@@ -25,7 +25,7 @@ from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import mean, share
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
-from think_to_talk.tokens.shards import TaskPositions
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

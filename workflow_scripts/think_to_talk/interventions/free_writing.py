@@ -39,6 +39,7 @@ from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,6 +59,7 @@ def free_writing_rows(
     shots: int | str,
     bos: str = "tokenizer",
     chat: Chat | None = None,
+    positions: TaskPositions | None = None,
     batch_size: int,
     identity: Mapping[str, Any],
     end_ids: Sequence[int] = (),
@@ -69,6 +71,7 @@ def free_writing_rows(
         out: there is no other chain to write.
     settings: which hidden states are patched.
     shots, bos, chat: as of `tokens.prompts.tokenize`.
+    positions: of the task; None for those that the pairs share.
     batch_size: rows at a time.
     identity: model, seed and task.
     end_ids: end-of-sequence ids of the checkpoint, beside the tokenizer's own.
@@ -76,7 +79,7 @@ def free_writing_rows(
     n_layers = model.config.get_text_config().num_hidden_layers
     stops = frozenset(stop_ids(tokenizer, end_ids, chat))
     description = f"free writing {identity['model']}, seed {identity['seed']}, {identity['task']}"
-    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat, positions)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
             if all(pair["target"] == pair["base_target"] for pair in pairs):

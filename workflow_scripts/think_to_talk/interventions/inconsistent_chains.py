@@ -25,13 +25,14 @@ from think_to_talk.hidden_states.decoding import VerifiedDecoder
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
 from think_to_talk.intervals import share
-from think_to_talk.interventions.tokenized_pairs import PairAxis, Rows
+from think_to_talk.interventions.tokenized_pairs import PairAxis, Rows, warn_of_left_out
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.prompts import TokenizedRow
 from think_to_talk.tokens.results import Result
 from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -46,6 +47,7 @@ def inconsistent_chain_rows(
     shots: int | str,
     bos: str = "tokenizer",
     chat: Chat | None = None,
+    positions: TaskPositions | None = None,
     batch_size: int,
     max_new_tokens: int,
     identity: Mapping[str, Any],
@@ -56,6 +58,7 @@ def inconsistent_chain_rows(
     facts: how the model may be run.
     altered: pair rows with the key `altered_variable`.
     shots, bos, chat: as of `tokens.prompts.tokenize`.
+    positions: of the task; None for those that the pairs share.
     batch_size: rows at a time.
     max_new_tokens: the length at which a generation is cut.
     identity: model, seed and task.
@@ -64,21 +67,31 @@ def inconsistent_chain_rows(
     variables = sorted({pair["altered_variable"] for pair in altered})
     description = f"wrong results {identity['model']}, seed {identity['seed']}, {identity['task']}"
     stops = stop_ids(tokenizer, end_ids, chat)
-    axis = PairAxis.of(tokenizer, [altered], shots, bos, chat)
+    axis = PairAxis.of(tokenizer, [altered], shots, bos, chat, positions)
     with progress(len(altered), description, "pairs") as bar:
         for variable in variables:
-            pairs = [pair for pair in altered if pair["altered_variable"] == variable]
-            base, edited = zip(*axis.tokenized(pairs), strict=True)
+            drawn = [pair for pair in altered if pair["altered_variable"] == variable]
+            fitting = [
+                (number, pair, base.row, edited.row, edited.ends)
+                for number, (pair, (base, edited)) in enumerate(
+                    zip(drawn, axis.of_pairs(drawn), strict=True)
+                )
+                if base.ends is not None and edited.ends is not None
+            ]
+            n_others, where = len(drawn) - len(fitting), f"{description}, variable {variable}"
+            why = "their problems or chains do not have the positions of the task's rows"
+            warn_of_left_out(n_others, len(drawn), where, why)
+            bar.update(n_others)
+            if not fitting:
+                continue
+            places, pairs, base, edited, ends = zip(*fitting, strict=True)
             passes = Passes(model, facts, base[0].prefix, batch_size)
             decoder = VerifiedDecoder(passes, [], stops, max_new_tokens)
             result = Result.of(variable, axis.layout)
             assert result is not None, f"the chain has no result for variable {variable}"
             # What stands behind a number ends it: a model may go on from 1 to 12.
             last = result.number + (len(axis.lengths) > 1)
-            given = [
-                last + 1 if ends is None else ends[last] + 1 for ends in map(axis.ends, edited)
-            ]
-            written = _write(decoder, tokenizer, edited, given)
+            written = _write(decoder, tokenizer, edited, [of_row[last] + 1 for of_row in ends])
             unaltered = _write(decoder, tokenizer, base, [len(row.problem) for row in base])
             solved = [
                 is_correct(text, base_row(pair))
@@ -96,7 +109,7 @@ def inconsistent_chain_rows(
                     "rows": which,
                     "n": len(numbers),
                     **_followed([finals[i] for i in numbers], [pairs[i] for i in numbers]),
-                    "pairs": numbers,
+                    "pairs": [places[i] for i in numbers],
                     "outputs": [finals[i] for i in numbers],
                 }
 

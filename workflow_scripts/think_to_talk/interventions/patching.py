@@ -35,6 +35,7 @@ from think_to_talk.interventions.specs import Answer, Spec, SpecSettings, answer
 from think_to_talk.interventions.tokenized_pairs import RUNS, PairAxis, Rows, kept_numbers
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -60,6 +61,7 @@ def patching_rows(
     shots: int | str,
     bos: str = "tokenizer",
     chat: Chat | None = None,
+    positions: TaskPositions | None = None,
     batch_size: int,
     identity: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
@@ -72,11 +74,12 @@ def patching_rows(
     edits: {name: pair rows}.
     settings: which hidden states are patched.
     shots, bos, chat: as of `tokens.prompts.tokenize`.
+    positions: of the task; None for those that the pairs share.
     batch_size: rows at a time.
     identity: model, seed and task.
     """
     n_layers = model.config.get_text_config().num_hidden_layers
-    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat, positions)
     tried = [
         (edit, donor, pairs)
         for edit, numbered in edits.items()
@@ -100,8 +103,13 @@ def patching_rows(
 
 def _fitting(axis: PairAxis, pairs: Rows) -> Fits:
     """Whether hidden states of one pair's base problem fit into another's edited run."""
-    shapes = axis.shapes(pairs)
-    return lambda edited, base: shapes[edited][1] == shapes[base][0]
+    problems = axis.of_pairs(pairs)
+
+    def fits(edited: int, base: int) -> bool:
+        ends = problems[edited][1].ends
+        return ends is not None and ends == problems[base][0].ends
+
+    return fits
 
 
 def _rows_of_edit(

@@ -65,8 +65,8 @@ def said(
     if axis.longest == 1 and all(reading.n == 1 for reading in readings):
         passes = Passes(model, facts, groups[0].prefix, batch_size)
         parts = [
-            _single_tokens(Patcher(passes), pairs, *of, advance)
-            for pairs, of in zip(groups, in_tokens, strict=True)
+            _single_tokens(Patcher(passes), pairs, of_specs, advance)
+            for pairs, (of_specs, _) in zip(groups, in_tokens, strict=True)
         ]
         codes = [part.tokens.unique() for _, outputs in parts for part in _every(outputs)]
         spelled: dict[Number, int] = {(code,): code for code in torch.cat(codes).unique().tolist()}
@@ -101,26 +101,17 @@ def _single_tokens(
     patcher: Patcher,
     pairs: TokenizedPairs,
     specs: Sequence[Spec],
-    readings: Sequence[Mapping[int, Reading]],
     advance: Callable[[int], Any],
 ) -> tuple[dict[str, torch.Tensor], Outputs]:
-    """Gold codes and outputs of a group, in whose places single tokens are read."""
-    if pairs.ends is None:
-        return pairs.chains, _joined(patcher.outputs(pairs.runs, pairs.n_problem, specs), advance)
-    forced = [
-        tuple(reading.first - pairs.n_problem for reading in of_spec.values())
-        for of_spec in readings
-    ]
-    shifted = [replace(spec, forced=of_spec) for spec, of_spec in zip(specs, forced, strict=True)]
-    outputs = _joined(patcher.outputs(pairs.runs, pairs.n_problem, shifted), advance)
-    # Of each position of the task, its token; places that nobody reads have any.
-    n = pairs.layout.n_positions - pairs.layout.n_problem
-    token = dict.fromkeys(range(n), 0)
-    for of_spec in readings:
-        token |= {t: reading.first - pairs.n_problem for t, reading in of_spec.items()}
-    places = list(token.values())
-    unpatched = {run: outputs.unpatched[run].at(places) for run in RUNS}
-    gold = {run: ids[:, places] for run, ids in pairs.chains.items()}
+    """Gold codes and outputs of a group, in whose places single tokens are read.
+
+    They are the last tokens of their positions, which may have others before, as words do.
+    """
+    last = [end - pairs.n_problem for end in pairs.ends[pairs.layout.n_problem :]]
+    in_tokens = [replace(spec, forced=tuple(last[t] for t in spec.forced)) for spec in specs]
+    outputs = _joined(patcher.outputs(pairs.runs, pairs.n_problem, in_tokens), advance)
+    unpatched = {run: outputs.unpatched[run].at(last) for run in RUNS}
+    gold = {run: ids[:, last] for run, ids in pairs.chains.items()}
     return gold, Outputs(unpatched, outputs.patched)
 
 

@@ -1,17 +1,18 @@
 """Pairs of problems as token ids, for patching and for inconsistent chains.
 
-Positions of pairs are those of their task: tokens, or symbols where rows do not tokenize alike
-(`tokens.ragged`). Hidden states can only be put from one run of a pair into the other where both
-take as many tokens at each position. Pairs that do not, such as one with 7 in place of 42, are left
-out; the others are kept in groups whose pairs all take the same, so that a group has no padding,
-and a position of it is the same tokens in each row.
+Positions of pairs are those of their task (`tokens.task_positions`): tokens, or symbols where its
+rows do not tokenize alike. A pair whose problems do not have them is left out. Hidden states can
+only be put from one run of a pair into the other where both take as many tokens at each position.
+Pairs that do not, such as one with 7 in place of 42, are left out, too; the others are kept in
+groups whose pairs all take the same, so that a group has no padding, and a position of it is the
+same tokens in each row.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -19,18 +20,23 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
-from think_to_talk.tokens.ragged import TaskLayout, position_tokens
+from think_to_talk.tokens.ragged import TaskLayout
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Rows = Sequence[Mapping[str, Any]]
+
+#: Few-shot examples, problem, chain and what is asked.
+_Text = tuple[str, str, str, tuple[str, ...]]
 
 #: The two runs of a pair.
 RUNS = ("base", "edited")
@@ -43,21 +49,20 @@ class TokenizedPairs:
     runs: {`base`, `edited`: [pairs, tokens]} of problem and gold chain.
     prefix: ids of the few-shot examples, the same for all.
     layout: what is at each position of the task, the same for all.
-    ends: [positions] the token that completes each; None where positions are tokens.
+    ends: [positions] the last token of each.
     kept: [pairs] their places among the pairs that were tokenized.
     """
 
     runs: dict[str, torch.Tensor]
     prefix: tuple[int, ...]
     layout: Layout
-    ends: tuple[int, ...] | None = None
-    kept: tuple[int, ...] = ()
+    ends: tuple[int, ...]
+    kept: tuple[int, ...]
 
     @property
     def n_problem(self) -> int:
         """Tokens before the chain."""
-        n_problem = self.layout.n_problem
-        return n_problem if self.ends is None else self.ends[n_problem - 1] + 1
+        return self.ends[self.layout.n_problem - 1] + 1
 
     @property
     def chains(self) -> dict[str, torch.Tensor]:
@@ -66,10 +71,12 @@ class TokenizedPairs:
 
     def tokens_of(self, positions: Iterable[int]) -> tuple[int, ...]:
         """All tokens of some positions, counted from the problem's first token."""
-        if self.ends is None:
-            return tuple(positions)
-        starts = [0, *(end + 1 for end in self.ends)]
+        starts = self._starts
         return tuple(t for p in positions for t in range(starts[p], starts[p + 1]))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(end + 1 for end in self.ends)]
 
 
 @dataclass(frozen=True)
@@ -89,26 +96,45 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """A problem of a pair.
+
+    row: it and its gold chain as tokens.
+    ends: [positions] the last token of each; None if it has not the positions of the task.
+    """
+
+    row: TokenizedRow
+    ends: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class PlacedNumber:
+    """Where a number is, the same for all pairs.
+
+    positions: how many it takes, if they are tokens; a symbol is one.
+    lead: tokens before it at its first position, such as a lone space that only some rows have.
+    """
+
+    positions: int
+    lead: int
+
+
+@dataclass(frozen=True)
 class PairAxis:
     """The positions of a task's pairs, and the tokens of their numbers.
 
-    tokenizer, shots, bos, chat: as of `tokens.prompts.tokenize`.
-    layout: of tokens, or of symbols where rows do not tokenize alike.
-    has_symbol_positions: whether positions are symbols.
-    numbers: where positions are tokens, {symbol: tokens of the number there}; where they are
-        symbols, {symbol: tokens before the number at its position, such as a lone space that
-        other rows do not have}.
+    tokenizer: of the model.
+    positions: of the task.
+    problems: {what is tokenized: the problem}, of all pairs.
+    numbers: {position that a number begins at: the number}.
     number: the tokens of one of the longest numbers.
     lengths: the numbers of tokens that numbers take.
     """
 
     tokenizer: PreTrainedTokenizerBase
-    shots: int | str
-    bos: str
-    chat: Chat | None
-    layout: Layout
-    has_symbol_positions: bool
-    numbers: Mapping[int, int]
+    positions: TaskPositions
+    problems: Mapping[_Text, Problem]
+    numbers: Mapping[int, PlacedNumber]
     number: tuple[int, ...]
     lengths: frozenset[int]
 
@@ -120,31 +146,40 @@ class PairAxis:
         shots: int | str,
         bos: str = "tokenizer",
         chat: Chat | None = None,
+        positions: TaskPositions | None = None,
     ) -> PairAxis:
-        """The positions that all pairs share.
+        """Tokenize all pairs of a task.
 
         edits: the pairs of each edit of the task.
         shots, bos, chat: as of `tokens.prompts.tokenize`.
-        Raises InputError if their problems do not all have the same symbols and examples.
+        positions: of the task; None for those that all these pairs share.
+        Raises InputError if pairs have other few-shot examples than the rest, or, where they give
+        the positions, other symbols.
         """
-        rows = [row for pairs in edits for row in (*map(base_row, pairs), *pairs)]
+        pairs = [pair for of_edit in edits for pair in of_edit]
+        rows = list({_text(row): row for row in (*map(base_row, pairs), *pairs)}.values())
         tokenized = list(tokenize(tokenizer, rows, shots, bos, chat))
-        layouts = TaskLayout.of(tokenizer, rows, tokenized)
-        spelled = _spelled_numbers(tokenizer, tokenized, layouts)
-        leads = {symbol: min(lead for lead, _ in found) for symbol, found in spelled.items()}
-        whole = [
-            ids[leads[symbol] :] for symbol, found in spelled.items() for _, ids in sorted(found)
-        ]
-        by_symbol = layouts.symbol_token is not None
-        numbers = {
-            symbol: leads[symbol] if by_symbol else len(min(found)[1]) - leads[symbol]
-            for symbol, found in spelled.items()
+        positions = positions or TaskLayout.of(tokenizer, rows, tokenized).positions
+        if len({row.prefix for row in tokenized}) > 1:
+            raise InputError("pairs have several few_shot_context, expected one for all of a task")
+        blank = blank_tokens(tokenizer, (i for row in tokenized for i in (*row.problem, *row.gold)))
+        problems = {
+            _text(row): Problem(
+                of_row, positions.tokens(of_row.layout) if positions.fit(of_row, blank) else None
+            )
+            for row, of_row in zip(rows, tokenized, strict=True)
         }
+        numbers, spelled = _numbers(positions.layout, problems.values(), blank)
         return cls(
-            *(tokenizer, shots, bos, chat, layouts.layout, by_symbol, numbers),
-            max(whole, key=len),
-            frozenset(map(len, whole)),
+            *(tokenizer, positions, problems, numbers),
+            max(spelled, key=len, default=()),
+            frozenset(map(len, spelled)),
         )
+
+    @property
+    def layout(self) -> Layout:
+        """What is at each position."""
+        return self.positions.layout
 
     @property
     def longest(self) -> int:
@@ -154,40 +189,34 @@ class PairAxis:
     @property
     def further_tokens(self) -> int:
         """Tokens by which a chain can be longer than another one: all its numbers the longest."""
-        in_chain = [s for s in self.numbers if s >= self.layout.n_problem_symbols]
+        in_chain = [position for position in self.numbers if position >= self.layout.n_problem]
         return len(in_chain) * (self.longest - min(self.lengths))
 
     @property
     def number_tokens(self) -> Mapping[int, int]:
-        """{symbol: tokens of the number there}, where positions are tokens."""
-        return {} if self.has_symbol_positions else self.numbers
-
-    @cached_property
-    def _first_digits(self) -> dict[int, int]:
-        """{position of a number's first token: its tokens}, where positions are tokens."""
-        completing = self.layout.completing_tokens()
-        return {completing[s] + 1 - n: n for s, n in self.number_tokens.items() if s in completing}
+        """{symbol: positions of the number there}: its tokens, or 1 if positions are symbols."""
+        symbol = self.layout.position_symbol
+        return {s: n.positions for p, n in self.numbers.items() if (s := symbol[p]) is not None}
 
     def groups(self, pairs: Rows) -> list[TokenizedPairs]:
         """Pairs whose two runs take the same tokens at each position, in groups that do so too.
 
         pairs: of those that the axis was made from; either problem may be another pair's.
         """
-        of_pairs = self.tokenized(pairs)
-        groups: defaultdict[tuple[int, ...] | None, list[int]] = defaultdict(list)
+        of_pairs = self.of_pairs(pairs)
+        groups: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, (base, edited) in enumerate(of_pairs):
-            ends = self.ends(base)
-            if ends == self.ends(edited):
-                groups[ends].append(place)
+            if base.ends is not None and base.ends == edited.ends:
+                groups[base.ends].append(place)
         return [
             TokenizedPairs(
                 {
                     run: torch.tensor(
-                        [[*of_pairs[p][i].problem, *of_pairs[p][i].gold] for p in places]
+                        [[*of_pairs[p][i].row.problem, *of_pairs[p][i].row.gold] for p in places]
                     )
                     for i, run in enumerate(RUNS)
                 },
-                of_pairs[0][0].prefix,
+                of_pairs[0][0].row.prefix,
                 self.layout,
                 ends,
                 tuple(places),
@@ -195,42 +224,19 @@ class PairAxis:
             for ends, places in groups.items()
         ]
 
-    def shapes(self, pairs: Rows) -> list[tuple[tuple[int, ...] | None, ...]]:
-        """[pairs] the tokens at which positions end in the base and in the edited problem's run.
-
-        Hidden states fit from one run into another where these are the same.
-        """
-        if not self.has_symbol_positions:
-            return [(None, None)] * len(pairs)
-        return [(self.ends(base), self.ends(edited)) for base, edited in self.tokenized(pairs)]
-
-    def tokenized(self, pairs: Rows) -> list[tuple[TokenizedRow, TokenizedRow]]:
-        """The base and the edited problem of each pair, tokenized."""
-        rows = [*map(base_row, pairs), *pairs]
-        found = list(tokenize(self.tokenizer, rows, self.shots, self.bos, self.chat))
-        return list(zip(found[: len(pairs)], found[len(pairs) :], strict=True))
-
-    def ends(self, row: TokenizedRow) -> tuple[int, ...] | None:
-        """[positions] the token of a row that completes each; None where positions are tokens."""
-        if not self.has_symbol_positions:
-            return None
-        return tuple(position_tokens(self.layout, row.layout))
+    def of_pairs(self, pairs: Rows) -> list[tuple[Problem, Problem]]:
+        """The base and the edited problem of each pair; pairs: as of `groups`."""
+        return [(self.problems[_text(base_row(p))], self.problems[_text(p)]) for p in pairs]
 
     def reading(self, pairs: TokenizedPairs, position: int) -> Reading:
         """What is read at a position of a group of pairs: a whole number where there is one."""
-        if pairs.ends is None:
-            digits = self._first_digits.get(position)
-            return self._number(position, digits) if digits else Reading(position)
-        first, *others = pairs.tokens_of([position])
-        symbol = self.layout.position_symbol[position]
-        is_number = self.layout.completes[position] and symbol in self.numbers
-        if symbol is None or not is_number:
+        number = self.numbers.get(position)
+        if number is None:
+            first, *others = pairs.tokens_of([position])
             return Reading(first, 1 + len(others))
-        lead = self.numbers[symbol]
-        return self._number(first + lead, 1 + len(others) - lead)
-
-    def _number(self, first: int, n: int) -> Reading:
-        return Reading(first, n, is_number=True, ends=n < self.longest)
+        tokens = pairs.tokens_of(range(position, position + number.positions))[number.lead :]
+        n = len(tokens)
+        return Reading(tokens[0], n, is_number=True, ends=n < self.longest)
 
 
 def kept_numbers(groups: Sequence[TokenizedPairs], numbers: Sequence[int], where: str) -> list[int]:
@@ -240,43 +246,52 @@ def kept_numbers(groups: Sequence[TokenizedPairs], numbers: Sequence[int], where
     where: which pairs they are, for the warning.
     """
     kept = sorted(place for pairs in groups for place in pairs.kept)
-    if len(kept) < len(numbers):
-        rest = "the others are counted" if kept else "it has no rows"
-        warnings.warn(
-            f"{where}: {len(numbers) - len(kept)} of {len(numbers)} pairs are left out, since "
-            "their two problems do not take as many tokens at each symbol, as 7 and 42 do not, and "
-            f"no hidden state of one has its place in the other; {rest}",
-            stacklevel=2,
-        )
+    why = (
+        "their two problems do not take as many tokens at each symbol, as 7 and 42 do not, or do "
+        "not have the positions of the task's rows, and no hidden state of one has its place in "
+        "the other"
+    )
+    warn_of_left_out(len(numbers) - len(kept), len(numbers), where, why)
     return [numbers[place] for place in kept]
 
 
-def _spelled_numbers(
-    tokenizer: PreTrainedTokenizerBase, tokenized: Sequence[TokenizedRow], layouts: TaskLayout
-) -> dict[int, set[tuple[int, tuple[int, ...]]]]:
-    """{symbol: (blank tokens at its beginning, tokens)} of numbers with a position of their own.
+def warn_of_left_out(n: int, n_pairs: int, where: str, why: str) -> None:
+    """Warn of pairs that are left out, if there are any.
 
-    tokenized: the rows of the layouts.
+    n_pairs: with those that are not.
+    where: which pairs they are.
     """
-    layout = layouts.layout
-    places = {
-        symbol: position
-        for symbol, position in layout.completing_tokens().items()
-        if layout.symbols[symbol] == NUMBER
-    }
-    found: dict[int, set[tuple[int, ...]]] = {symbol: set() for symbol in places}
-    for number, row in enumerate(tokenized):
-        ids = (*row.problem, *row.gold)
-        for symbol, position in places.items():
-            if layouts.symbol_token is None:
-                first = layout.position_symbol.index(symbol)
-                found[symbol].add(ids[first : position + 1])
-            else:
-                starts = [0, *(end + 1 for end in layouts.symbol_token[number])]
-                found[symbol].add(ids[starts[position] : starts[position + 1]])
-    every = (token for spelled in found.values() for ids in spelled for token in ids)
-    blank = blank_tokens(tokenizer, every)
-    return {
-        symbol: {(len([*takewhile(blank.__contains__, ids)]), ids) for ids in spelled}
-        for symbol, spelled in found.items()
-    }
+    if n:
+        rest = "the others are counted" if n < n_pairs else "it has no rows"
+        warnings.warn(
+            f"{where}: {n} of {n_pairs} pairs are left out, since {why}; {rest}", stacklevel=3
+        )
+
+
+def _text(row: Mapping[str, Any]) -> _Text:
+    """What tells a row from others when it is tokenized."""
+    questions = tuple(row["intermediate_questions"])
+    return row.get("few_shot_context", ""), row["source"], row["target"], questions
+
+
+def _numbers(
+    layout: Layout, problems: Iterable[Problem], blank: Collection[int]
+) -> tuple[dict[int, PlacedNumber], list[tuple[int, ...]]]:
+    """Numbers with a position of their own: {position: number}, and the tokens of all of them.
+
+    layout: of the task. blank: the tokens that are spaces alone.
+    """
+    placed: dict[int, PlacedNumber] = {}
+    spelled: list[tuple[int, ...]] = []
+    fitting = [((*p.row.problem, *p.row.gold), p.ends) for p in problems if p.ends is not None]
+    for symbol, last in layout.completing_tokens().items():
+        if layout.symbols[symbol] != NUMBER or not fitting:
+            continue
+        # It may begin with lone spaces, which have positions of their own or not.
+        first = layout.position_symbol.index(symbol)
+        found = {ids[ends[first - 1] + 1 if first else 0 : ends[last] + 1] for ids, ends in fitting}
+        spaces = min(len([*takewhile(blank.__contains__, ids)]) for ids in found)
+        position = min(first + spaces, last)
+        placed[position] = PlacedNumber(last + 1 - position, spaces - (position - first))
+        spelled += sorted(ids[spaces:] for ids in found)
+    return placed, spelled

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from think_to_talk.errors import InputError
+from think_to_talk.errors import InputError, located
 from think_to_talk.formulas.rows import base_row
 from think_to_talk.hidden_states.facts import ModelFacts
 from think_to_talk.hidden_states.passes import Passes
@@ -32,6 +32,7 @@ from think_to_talk.probes.stored import StoredProbes
 from think_to_talk.progress import progress
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -52,6 +53,7 @@ def patched_probe_rows(
     shots: int | str,
     bos: str = "tokenizer",
     chat: Chat | None = None,
+    positions: TaskPositions | None = None,
     last_layer: str = "before_norm",
     batch_size: int,
     identity: Mapping[str, Any],
@@ -66,20 +68,19 @@ def patched_probe_rows(
     probes: of the task.
     specs: the config's, beside the directed ones: {name: entry}.
     shots, bos, chat: as of `tokens.prompts.tokenize`.
+    positions: of the task; None for those that the pairs share.
     last_layer: the state of the last layer that probes read, as of `Passes`.
     batch_size: pairs at a time.
     identity: model, seed and task.
-    Raises InputError if an edit's problems do not have the positions of the probes.
+    Raises InputError if the positions are not those of the probes.
     """
     n_layers = model.config.get_text_config().num_hidden_layers
     description = "probes on patched runs of {model}, seed {seed}, {task}".format(**identity)
-    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat)
+    axis = PairAxis.of(tokenizer, edits.values(), shots, bos, chat, positions)
+    with located(f"tasks.{identity['task']}.edits"):
+        _check_layout(probes, axis.layout)
     with progress(sum(map(len, edits.values())), description, "pairs") as bar:
         for edit, pairs in edits.items():
-            try:
-                _check_layout(probes, axis.layout)
-            except InputError as error:
-                raise InputError(f"tasks.{identity['task']}.edits.{edit}: {error}") from None
             groups = axis.groups(pairs)
             numbers = kept_numbers(groups, range(len(pairs)), f"{description}, edit {edit}")
             bar.update(len(pairs) - len(numbers))
@@ -113,13 +114,13 @@ def patched_probe_rows(
 
 
 def _check_layout(probes: StoredProbes, layout: Layout) -> None:
-    """Raise InputError if problems of a layout do not have the positions of the probes."""
+    """Raise InputError if a layout does not have the positions of the probes."""
     found = [layout.place(position) for position in range(layout.n_positions)]
     if _compared(found) != _compared(probes.places):
         raise InputError(
-            f"its problems and chains have {len(found)} positions, those that the probes read "
-            f"{len(probes.places)}, or other symbols end at them; expected the same: set "
-            "interventions.probes: false"
+            f"problems and chains of pairs have {len(found)} positions, those that the probes read "
+            f"{len(probes.places)}, or other symbols end at them; expected the same: give the "
+            "positions of the probes' task"
         )
 
 

@@ -101,7 +101,7 @@ class PatchedReader:
 
         copied: layers whose states [pairs, tokens, hidden] are returned.
         """
-        n_problem, ends = pairs.n_problem, pairs.ends
+        n_problem, ends = pairs.n_problem, list(pairs.ends)
         states: dict[int, torch.Tensor] = {}
         read: dict[int, torch.Tensor] = {}
 
@@ -109,8 +109,7 @@ class PatchedReader:
             if layer in copied:
                 states[layer] = hidden
             if layer in self.probes.layers:
-                at = hidden if ends is None else hidden[:, list(ends)]
-                read[layer] = self.probes.predict(layer, at, 0)
+                read[layer] = self.probes.predict(layer, hidden[:, ends], 0)
 
         logits, _ = self.passes.forward(
             ids,
@@ -163,7 +162,7 @@ class PatchedReader:
         read: dict[int, torch.Tensor] = {}
         places = torch.tensor(pairs.tokens_of(spec.positions))
         start, first = int(places.min()), min(spec.positions)
-        ends = None if pairs.ends is None else [end - start for end in pairs.ends[first:]]
+        ends = [end - start for end in pairs.ends[first:]]
 
         def replace(layer: int, hidden: torch.Tensor) -> torch.Tensor | None:
             replaced = None
@@ -171,8 +170,7 @@ class PatchedReader:
                 hidden = replaced = hidden.clone()
                 replaced[:, places - start] = source[layer][:, places].to(hidden.device)
             if layer in self.probes.layers:
-                at = hidden if ends is None else hidden[:, ends]
-                read[layer] = self.probes.predict(layer, at, first)
+                read[layer] = self.probes.predict(layer, hidden[:, ends], first)
             return replaced
 
         layers = sorted({*spec.layers, *self.probes.layers})

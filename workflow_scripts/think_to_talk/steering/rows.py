@@ -41,8 +41,8 @@ from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.generations import written_texts
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import tokenize
-from think_to_talk.tokens.shards import TaskPositions
 from think_to_talk.tokens.stop_ids import stop_ids
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

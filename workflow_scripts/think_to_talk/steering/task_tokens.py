@@ -17,8 +17,7 @@ import torch
 from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow
-from think_to_talk.tokens.ragged import position_tokens
-from think_to_talk.tokens.shards import TaskPositions
+from think_to_talk.tokens.task_positions import TaskPositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,20 +70,17 @@ class TaskTokens:
         positions: TaskPositions,
     ) -> TaskTokens:
         """The tokens of rows at the positions of their task."""
-        layout = positions.layout
         rows = [
             RowTokens(
                 torch.tensor([*row.problem, *row.gold]),
                 len(row.problem),
-                position_tokens(layout, row.layout)
-                if positions.are_symbols
-                else range(layout.n_positions),
+                positions.tokens(row.layout),
             )
             for row in tokenized
         ]
         ids = sorted({token for row in rows for token in row.ids.tolist()})
         texts = map(str, tokenizer.batch_decode([[token] for token in ids]))
-        return cls(layout, rows, tokenized, dict(zip(ids, texts, strict=True)))
+        return cls(positions.layout, rows, tokenized, dict(zip(ids, texts, strict=True)))
 
     def before(self, number: int) -> tuple[int, bool]:
         """The last position before a number of the chain, in all rows, and what follows it.

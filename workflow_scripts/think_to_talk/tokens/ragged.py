@@ -13,8 +13,7 @@ position per token (`tokens.prompts.align`). The positions of free text are its 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, align, merged_symbols, shape
 from think_to_talk.tokens.spans import span_texts
+from think_to_talk.tokens.task_positions import TaskPositions, lone_spaces
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -95,7 +95,7 @@ class TaskLayout:
             ),
             n_problem=len(positions) - len(of_symbols) + len(in_problem),
         )
-        return cls(layout, [position_tokens(layout, row.layout) for row in tokenized])
+        return cls(layout, _symbol_tokens(layout, tokenized))
 
     @classmethod
     def _of_spans(cls, rows: Rows, tokenized: Sequence[TokenizedRow]) -> TaskLayout:
@@ -116,8 +116,12 @@ class TaskLayout:
         n = len(first.layout.symbols)
         layout = replace(first.layout, position_symbol=tuple(range(n)), completes=(True,) * n)
         layout = replace(layout, n_problem=layout.n_problem_symbols)
-        tokens = [position_tokens(layout, row.layout) for row in tokenized]
-        return cls(layout, tokens, span_texts(rows[0]))
+        return cls(layout, _symbol_tokens(layout, tokenized), span_texts(rows[0]))
+
+    @property
+    def positions(self) -> TaskPositions:
+        """The positions of a task that has these rows alone."""
+        return TaskPositions(self.layout, self.symbol_token is not None)
 
     def texts(self, tokens: Sequence[str]) -> list[str]:
         """[positions] the tokens of the first row as text: of a symbol, all up to its last.
@@ -130,6 +134,12 @@ class TaskLayout:
             return list(tokens)
         ends = [token + 1 for token in self.symbol_token[0]]
         return ["".join(tokens[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _symbol_tokens(layout: Layout, tokenized: Sequence[TokenizedRow]) -> list[list[int]]:
+    """[rows][positions] the tokens of rows at positions that are symbols; layout: of the task."""
+    positions = TaskPositions(layout, are_symbols=True)
+    return [list(positions.tokens(row.layout)) for row in tokenized]
 
 
 def _lone_spaces(
@@ -147,38 +157,9 @@ def _lone_spaces(
         if not completes
     }
     blank = blank_tokens(tokenizer, parts)
-    counts: defaultdict[int, set[int]] = defaultdict(set)
-    for row in tokenized:
-        ids = (*row.problem, *row.gold)
-        of_row: defaultdict[int | None, int] = defaultdict(int)
-        for token, symbol, completes in zip(
-            ids, row.layout.position_symbol, row.layout.completes, strict=True
-        ):
-            of_row[symbol] += not completes and token in blank
-        for symbol in symbols:
-            counts[symbol].add(of_row[symbol])
+    of_rows = [lone_spaces(row, blank) for row in tokenized]
+    counts = {symbol: {of_row[symbol] for of_row in of_rows} for symbol in symbols}
     return {symbol: n.pop() if len(n) == 1 else 0 for symbol, n in counts.items()}
-
-
-def position_tokens(layout: Layout, row: Layout) -> list[int]:
-    """[positions] the token of a row at each position of its task.
-
-    It is the one that completes the position's symbol, or the next lone space before it, or the
-    next token of the chat template.
-
-    layout: of the task, whose positions are symbols.
-    row: the layout of the row's tokens.
-    """
-    completing = row.completing_tokens()
-    tokens_at: defaultdict[int | None, list[int]] = defaultdict(list)
-    for token, symbol in enumerate(row.position_symbol):
-        tokens_at[symbol].append(token)
-    following: dict[int | None, Iterator[int]] = {s: iter(at) for s, at in tokens_at.items()}
-    positions = zip(layout.position_symbol, layout.completes, strict=True)
-    return [
-        completing[symbol] if completes and symbol is not None else next(following[symbol])
-        for symbol, completes in positions
-    ]
 
 
 def splits_numbers(tokenizer: PreTrainedTokenizerBase, row: TokenizedRow) -> bool:

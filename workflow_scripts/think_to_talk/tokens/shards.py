@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -34,30 +33,6 @@ class RaggedTokens:
     def read(cls, shard: Shards) -> RaggedTokens:
         """Read them from a token shard."""
         return cls(*(shard.read(f.name).long() for f in fields(cls)))
-
-
-@dataclass(frozen=True)
-class TaskPositions:
-    """The positions of a task, which the rows of all its splits share.
-
-    Some of the rows may tokenize alike though the task's do not: what reads them counts as probes
-    do.
-
-    layout: what is at each position.
-    are_symbols: whether positions are symbols, not tokens.
-    """
-
-    layout: Layout
-    are_symbols: bool
-
-    @classmethod
-    def read(cls, paths: Sequence[str | Path], identity: Mapping[str, Any]) -> TaskPositions:
-        """Read them from token shards of a task.
-
-        identity: model, seed and task, as in rows.
-        """
-        shards = Shards.open(paths, {key: str(value) for key, value in identity.items()})
-        return cls(Layout.loads(shards.metadata["layout"]), has_symbol_positions(shards))
 
 
 def has_symbol_positions(shards: Shards) -> bool:
