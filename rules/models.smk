@@ -1,7 +1,7 @@
 """Models: trained by the study, downloaded from a hub, or checkpoints that exist."""
 
-# The files of a checkpoint that the study trains.
-TRAINED_FILES = [
+# The files of a checkpoint that the study trains or unpacks; `models/unpacking.py` has them too.
+CHECKPOINT_FILES = [
     "config.json",
     "generation_config.json",
     "model.safetensors",
@@ -17,6 +17,11 @@ if workflow.is_main_process:
         )
     for warning in needs.warnings:
         logger.warning(warning)
+
+
+def never_newer(path):
+    """An input that is deleted when no job needs it, and made again for those that do."""
+    return ancient(path)
 
 
 def model_setting(key):
@@ -44,7 +49,7 @@ def held_out_valid(wildcards):
 
 
 def model_checkpoint(wildcards):
-    """The folder, GGUF file or hub manifest that stands for a model's checkpoint.
+    """The folder or hub manifest that stands for a model's checkpoint.
 
     An untrained copy has that of its model, of which it does not read the weights.
     """
@@ -54,22 +59,30 @@ def model_checkpoint(wildcards):
         return TRAINED.format(model=owner, seed=wildcards.seed, file="")
     if model.kind == "hub":
         return SNAPSHOT.format(model=owner)
+    if model.is_unpacked:
+        return UNPACKED.format(model=owner, file="")
     return model.path
 
 
 def checkpoint_files(wildcards):
-    """The files of a model's checkpoint; of a hub model, its manifest."""
+    """The files of a model's checkpoint; of a hub model, its manifest.
+
+    Of a GGUF file, itself and what it is unpacked to: only the first tells whether results are old.
+    """
     source = model_checkpoint(wildcards)
     kind = study.models[wildcards.model].kind
     if kind == "train":
-        return [source + file for file in TRAINED_FILES]
+        return [source + file for file in CHECKPOINT_FILES]
     if kind == "hub":
         return [source]
-    return [str(file) for file in study.checkpoint_files(wildcards.model)]
+    files = [str(file) for file in study.checkpoint_files(wildcards.model)]
+    if study.models[wildcards.model].is_unpacked:
+        files += [never_newer(source + file) for file in CHECKPOINT_FILES]
+    return files
 
 
 def tokenizer_files(wildcards):
-    """The files of a checkpoint but for its weights; a GGUF file holds both."""
+    """The files of a checkpoint but for its weights; with a GGUF file, which holds both."""
     return [
         file
         for file in checkpoint_files(wildcards)
@@ -110,7 +123,7 @@ rule train:
     output:
         expand(
             TRAINED,
-            file=TRAINED_FILES,
+            file=CHECKPOINT_FILES,
             allow_missing=True,
         ),
         report=filled(TRAINED, file="training.json"),
@@ -164,6 +177,48 @@ rule download:
         # what a commit holds, and writing the manifest again reruns all that reads the model.
     script:
         "../workflow_scripts/download.py"
+
+
+rule unpack:
+    """Write a GGUF file's model as a checkpoint in safetensors, until no job needs it any more."""
+    input:
+        gguf=lambda wildcards: study.checkpoint_files(wildcards.model),
+    output:
+        temp(
+            expand(
+                UNPACKED,
+                file=CHECKPOINT_FILES,
+                allow_missing=True,
+            )
+        ),
+    log:
+        log_file("unpack/{model}"),
+    benchmark:
+        benchmark_file("unpack/{model}")
+    wildcard_constraints:
+        model=one_of(
+            model
+            for model in study.models_of_kind("local")
+            if study.models[model].is_unpacked
+        ),
+    # All jobs of the model wait for it.
+    priority: 3
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=unpacking_memory_mb,
+        runtime=unpacking_minutes,
+        disk_mb=unpacked_mb,
+    params:
+        checkpoint=lambda wildcards: {
+            "path": study.models[wildcards.model].path,
+            "trust_remote_code": study.models[wildcards.model].trust_remote_code,
+            "dtype": needs.dtype(wildcards.model),
+        },
+        code=script_version("unpack.py"),
+    script:
+        "../workflow_scripts/unpack.py"
 
 
 rule all_models:

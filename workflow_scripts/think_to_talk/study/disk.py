@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from think_to_talk.models.sizes import DTYPE_BYTES
 from think_to_talk.study.needs import Needs
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
 
@@ -23,6 +22,7 @@ class Disk:
     hidden: hidden states. largest: those of the task with the most.
     weights: weights of probes. rows: rows of probes and of the logit lens.
     checkpoint: of a model that is downloaded, or trained once per seed.
+    unpacked: of a GGUF file in safetensors, while the jobs that load it run.
     """
 
     hidden: int
@@ -30,6 +30,7 @@ class Disk:
     weights: int
     rows: int
     checkpoint: int
+    unpacked: int = 0
 
     @classmethod
     def of_model(cls, study: StudyPlan, needs: Needs, model: str) -> Disk:
@@ -43,22 +44,22 @@ class Disk:
             for task in entry.tasks
         }
         stored = {"hub": 1, "train": seeds}.get(entry.kind, 0)
-        parameters = needs.sizes(model).parameters * DTYPE_BYTES[needs.sizes(model).dtype]
+        parameters = needs.parameter_bytes(model)
         return cls(
             hidden=seeds * sum(hidden.values()),
             largest=max(hidden.values()),
             weights=seeds * sum(needs.probe_weight_bytes(model, task) for task in entry.tasks),
             rows=seeds * sum(_row_bytes(study, needs, model, task) for task in entry.tasks),
             checkpoint=0 if entry.is_untrained else stored * parameters,
+            unpacked=parameters if entry.is_unpacked and not entry.is_untrained else 0,
         )
 
     @classmethod
     def of_study(cls, study: StudyPlan, needs: Needs) -> Disk:
         """What all models take."""
         parts = [cls.of_model(study, needs, model) for model in study.models]
-        hidden, _, weights, rows, checkpoint = map(sum, zip(*map(astuple, parts), strict=True))
-        largest = max(part.largest for part in parts)
-        return cls(hidden, largest, weights, rows, checkpoint)
+        hidden, _, *others = map(sum, zip(*map(astuple, parts), strict=True))
+        return cls(hidden, max(part.largest for part in parts), *others)
 
     @property
     def kept(self) -> int:
@@ -69,13 +70,17 @@ class Disk:
         """What the study takes, in a sentence."""
         parts = f"probe weights {size(self.weights)}, rows {size(self.rows)}, models "
         parts += size(self.checkpoint)
+        unpacked = f"unpacked GGUF files ({size(self.unpacked)})"
         if keeps_hidden_states:
             total = size(self.hidden + self.kept)
-            return f"about {total} in all: hidden states {size(self.hidden)}, {parts}"
-        least, most = size(self.largest + self.kept), size(self.hidden + self.kept)
+            more = f"; while it runs, also {unpacked}" if self.unpacked else ""
+            return f"about {total} in all: hidden states {size(self.hidden)}, {parts}{more}"
+        with_states = self.kept + self.unpacked
+        least, most = size(self.largest + with_states), size(self.hidden + with_states)
+        also = f" and {unpacked}" if self.unpacked else ""
         return (
-            f"about {size(self.kept)} in the end ({parts}); while it runs, with hidden states, "
-            f"at least {least} and at most {most}"
+            f"about {size(self.kept)} in the end ({parts}); while it runs, with hidden states"
+            f"{also}, at least {least} and at most {most}"
         )
 
 
