@@ -19,11 +19,6 @@ if workflow.is_main_process:
         logger.warning(warning)
 
 
-def never_newer(path):
-    """An input that is deleted when no job needs it, and made again for those that do."""
-    return ancient(path)
-
-
 def model_setting(key):
     """A parameter function: one field of the model's entry."""
     return lambda wildcards: getattr(study.models[wildcards.model], key)
@@ -216,7 +211,7 @@ rule unpack:
             "trust_remote_code": study.models[wildcards.model].trust_remote_code,
             "dtype": needs.dtype(wildcards.model),
         },
-        code=script_version("unpack.py"),
+        # No code version: what does not load as the GGUF file's model is refused.
     script:
         "../workflow_scripts/unpack.py"
 

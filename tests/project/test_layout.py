@@ -62,6 +62,7 @@ MAY_HASH = {
     "pairs": _DATA,
     "inconsistent_pairs": _DATA,
     "download": {"errors", "files", "models"},
+    "unpack": {"errors", "files", "models"},
     "train": _MODELS,
     "tokens": _MODELS,
     "model_check": {*_MODELS, "hidden_states", "machine"},
@@ -142,7 +143,9 @@ MUST_NOT_HASH = {
     "findings": ("timing/table.py", "formulas/sampling.py"),
     "ceilings": ("formulas/sampling.py", "formulas/problems.py"),
     "probes": ("tokens/prompts.py", "tokens/write_shards.py"),
-    "hidden_states": ("models/training.py", "models/hub.py", "tokens/prompts.py"),
+    "hidden_states": (
+        *("models/training.py", "models/hub.py", "models/unpacking.py", "tokens/prompts.py"),
+    ),
     "logit_lens": (
         "hidden_states/decoding.py",
         "hidden_states/shards.py",
