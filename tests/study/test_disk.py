@@ -1,9 +1,12 @@
 """Disk that a study takes: each part by its own measure, and what stays when states are deleted."""
 
 import copy
+from dataclasses import replace
 
 import pytest
+from gguf import GGUFReader
 from support.configs import HUB_MODEL
+from support.gguf_files import small_gguf
 
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.cost import cost_page
@@ -74,6 +77,21 @@ def test_a_model_is_stored_once_if_downloaded_and_per_seed_if_trained(raw_config
     )
 
 
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("float32", 4), ("bfloat16", 2)])
+def test_a_gguf_file_is_unpacked_once_for_all_seeds(
+    raw_config, schema, tmp_path, dtype, bytes_each
+):
+    small_gguf(tmp_path / "small.gguf")
+    entry = {"kind": "local", "path": str(tmp_path), "device": "cpu", "dtype": dtype}
+    changes = {"models": {"small": {**entry, "tasks": ["level-1"]}}, "seeds": [1, 2, 3]}
+    study, needs = planned(raw_config, schema, **changes, controls={"untrained": True})
+    in_file = GGUFReader(tmp_path / "small.gguf").tensors
+    weights = bytes_each * sum(int(tensor.n_elements) for tensor in in_file)
+    disk = Disk.of_study(study, needs)
+    assert Disk.of_model(study, needs, "small").unpacked == disk.unpacked == weights
+    assert disk.checkpoint == 0
+
+
 def test_the_sentence_says_what_stays_and_what_is_needed_at_once():
     gigabyte = 2**30
     disk = Disk(100 * gigabyte, 20 * gigabyte, 3 * gigabyte, gigabyte, 6 * gigabyte)
@@ -82,6 +100,15 @@ def test_the_sentence_says_what_stays_and_what_is_needed_at_once():
     assert disk.sentence(False) == (
         f"about 10.0 GB in the end ({parts}); while it runs, with hidden states, at least 30.0 GB "
         "and at most 110.0 GB"
+    )
+    unpacked = replace(disk, unpacked=5 * gigabyte)
+    assert unpacked.sentence(True) == (
+        f"about 110.0 GB in all: hidden states 100.0 GB, {parts}; while it runs, also unpacked "
+        "GGUF files (5.0 GB)"
+    )
+    assert unpacked.sentence(False) == (
+        f"about 10.0 GB in the end ({parts}); while it runs, with hidden states and unpacked GGUF "
+        "files (5.0 GB), at least 35.0 GB and at most 115.0 GB"
     )
 
 
