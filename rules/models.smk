@@ -177,7 +177,7 @@ rule download:
 rule unpack:
     """Write a GGUF file's model as a checkpoint in safetensors, until no job needs it any more."""
     input:
-        gguf=lambda wildcards: study.checkpoint_files(wildcards.model),
+        model=lambda wildcards: study.checkpoint_files(wildcards.model),
     output:
         temp(
             expand(
