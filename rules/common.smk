@@ -26,7 +26,7 @@ CEILINGS = "results/formulas/ceilings/{task}.jsonl"
 TRAINED = "results/models/{model}/seed-{seed}/{file}"
 # What stands for a hub model, whose weights are in the cache of the hub's library.
 SNAPSHOT = "results/models/{model}/snapshot.json"
-# What is found out about a model by running it.
+UNPACKED = "results/models/{model}/unpacked/{file}"  # From a GGUF file.
 MODEL_CHECK = "results/{model}/seed-{seed}/model_check.json"
 TOKENS = "results/{model}/seed-{seed}/tokens/{task}/{split}/{shard}.safetensors"
 HIDDEN_STATES = (

@@ -1,12 +1,17 @@
 """Models: trained by the study, downloaded from a hub, or checkpoints that exist."""
 
-# The files of a checkpoint that the study trains.
-TRAINED_FILES = [
+# The files of a checkpoint that the study trains or unpacks; `models/unpacking.py` has them too.
+CHECKPOINT_FILES = [
     "config.json",
     "generation_config.json",
     "model.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
+]
+UNPACKED_MODELS = [
+    name
+    for name, entry in study.models.items()
+    if entry.is_unpacked and not entry.is_untrained
 ]
 
 if workflow.is_main_process:
@@ -44,7 +49,7 @@ def held_out_valid(wildcards):
 
 
 def model_checkpoint(wildcards):
-    """The folder, GGUF file or hub manifest that stands for a model's checkpoint.
+    """The folder or hub manifest that stands for a model's checkpoint.
 
     An untrained copy has that of its model, of which it does not read the weights.
     """
@@ -54,22 +59,23 @@ def model_checkpoint(wildcards):
         return TRAINED.format(model=owner, seed=wildcards.seed, file="")
     if model.kind == "hub":
         return SNAPSHOT.format(model=owner)
+    if model.is_unpacked:
+        return UNPACKED.format(model=owner, file="")
     return model.path
 
 
 def checkpoint_files(wildcards):
     """The files of a model's checkpoint; of a hub model, its manifest."""
-    source = model_checkpoint(wildcards)
-    kind = study.models[wildcards.model].kind
-    if kind == "train":
-        return [source + file for file in TRAINED_FILES]
-    if kind == "hub":
+    source, model = model_checkpoint(wildcards), study.models[wildcards.model]
+    if model.kind == "train" or model.is_unpacked:
+        return [source + file for file in CHECKPOINT_FILES]
+    if model.kind == "hub":
         return [source]
     return [str(file) for file in study.checkpoint_files(wildcards.model)]
 
 
 def tokenizer_files(wildcards):
-    """The files of a checkpoint but for its weights; a GGUF file holds both."""
+    """The files of a checkpoint but for its weights."""
     return [
         file
         for file in checkpoint_files(wildcards)
@@ -110,7 +116,7 @@ rule train:
     output:
         expand(
             TRAINED,
-            file=TRAINED_FILES,
+            file=CHECKPOINT_FILES,
             allow_missing=True,
         ),
         report=filled(TRAINED, file="training.json"),
@@ -166,6 +172,38 @@ rule download:
         "../workflow_scripts/download.py"
 
 
+rule unpack:
+    """Write the model of a GGUF file as a checkpoint in safetensors, which loads at once."""
+    input:
+        model=lambda wildcards: study.checkpoint_files(wildcards.model),
+    output:
+        expand(UNPACKED, file=CHECKPOINT_FILES, allow_missing=True),
+    log:
+        log_file("unpack/{model}"),
+    benchmark:
+        benchmark_file("unpack/{model}")
+    wildcard_constraints:
+        model=one_of(UNPACKED_MODELS),
+    # All jobs of the model wait for it.
+    priority: 3
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=unpacking_memory_mb,
+        runtime=unpacking_minutes,
+        disk_mb=unpacked_mb,
+    params:
+        checkpoint=lambda wildcards: {
+            "path": study.models[wildcards.model].path,
+            "trust_remote_code": study.models[wildcards.model].trust_remote_code,
+            "dtype": needs.dtype(wildcards.model),
+        },
+        # No code version: what does not load as the GGUF file's model is refused.
+    script:
+        "../workflow_scripts/unpack.py"
+
+
 rule all_models:
     """All checkpoints that the study trains, and the manifests of those from a hub."""
     input:
@@ -175,3 +213,4 @@ rule all_models:
             seed=study.seeds,
         ),
         expand(SNAPSHOT, model=study.models_of_kind("hub")),
+        expand(filled(UNPACKED, file="config.json"), model=UNPACKED_MODELS),

@@ -5,7 +5,7 @@ Memory is in MiB, time in minutes. A retried job requests more memory and time.
 
 from math import ceil
 
-from think_to_talk.study import memory
+from think_to_talk.study import memory, work
 
 
 def if_on_gpu(value):
@@ -61,6 +61,22 @@ def hidden_state_mb(wildcards):
         wildcards.model, wildcards.task, n_shard_rows(wildcards)
     )
     return ceil(size / memory.MB)
+
+
+def unpacking_memory_mb(wildcards, attempt):
+    """Main memory of unpacking a GGUF file."""
+    sizes = needs.sizes(wildcards.model)
+    return attempt * ceil(memory.unpacking_bytes(sizes) / memory.MB)
+
+
+def unpacking_minutes(wildcards, attempt):
+    """Time limit of unpacking a GGUF file."""
+    return attempt * work.unpacking_minutes(needs.sizes(wildcards.model))
+
+
+def unpacked_mb(wildcards):
+    """Disk that a GGUF file's checkpoint in safetensors fills."""
+    return ceil(needs.parameter_bytes(wildcards.model) / memory.MB)
 
 
 def probe_memory_mb(wildcards, attempt):

@@ -62,6 +62,7 @@ MAY_HASH = {
     "pairs": _DATA,
     "inconsistent_pairs": _DATA,
     "download": {"errors", "files", "models"},
+    "unpack": {"errors", "files", "models"},
     "train": _MODELS,
     "tokens": _MODELS,
     "model_check": {*_MODELS, "hidden_states", "machine"},
@@ -143,7 +144,7 @@ MUST_NOT_HASH = {
     "ceilings": ("formulas/sampling.py", "formulas/problems.py"),
     "probes": ("tokens/prompts.py", "tokens/write_shards.py"),
     "hidden_states": (
-        *("models/training.py", "models/hub.py", "tokens/prompts.py"),
+        *("models/training.py", "models/hub.py", "models/unpacking.py", "tokens/prompts.py"),
         "tokens/task_positions.py",
     ),
     "logit_lens": (

@@ -3,7 +3,9 @@
 import copy
 
 import pytest
+from gguf import GGUFReader
 from support.configs import HUB_MODEL
+from support.gguf_files import small_gguf
 
 from think_to_talk.study.configuration import complete
 from think_to_talk.study.cost import cost_page
@@ -72,6 +74,20 @@ def test_a_model_is_stored_once_if_downloaded_and_per_seed_if_trained(raw_config
     assert Disk.of_study(study, needs).checkpoint == (
         Disk.of_model(study, needs, "tiny").checkpoint + far.checkpoint
     )
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("float32", 4), ("bfloat16", 2)])
+def test_a_gguf_file_is_unpacked_once_for_all_seeds(
+    raw_config, schema, tmp_path, dtype, bytes_each
+):
+    small_gguf(tmp_path / "small.gguf")
+    entry = {"kind": "local", "path": str(tmp_path), "device": "cpu", "dtype": dtype}
+    changes = {"models": {"small": {**entry, "tasks": ["level-1"]}}, "seeds": [1, 2, 3]}
+    study, needs = planned(raw_config, schema, **changes, controls={"untrained": True})
+    in_file = GGUFReader(tmp_path / "small.gguf").tensors
+    weights = bytes_each * sum(int(tensor.n_elements) for tensor in in_file)
+    assert Disk.of_model(study, needs, "small").checkpoint == weights
+    assert Disk.of_study(study, needs).checkpoint == weights
 
 
 def test_the_sentence_says_what_stays_and_what_is_needed_at_once():

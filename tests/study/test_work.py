@@ -12,6 +12,7 @@ from think_to_talk.study.memory import (
     Prompt,
     probe_bytes,
     probe_cores,
+    unpacking_bytes,
 )
 from think_to_talk.study.work import (
     decoding_work,
@@ -21,6 +22,7 @@ from think_to_talk.study.work import (
     patched_probes_work,
     probe_minutes,
     runtime_minutes,
+    unpacking_minutes,
 )
 
 #: Three layers of width 8, 3,616 operations per token.
@@ -116,6 +118,13 @@ def test_the_time_of_probes_is_two_products_a_step(width, steps, minutes):
     that, rounded up.
     """
     assert probe_minutes(of_width(width), PROMPT, 3, 1000, 20, steps) == minutes
+
+
+def test_unpacking_takes_a_minute_per_hundred_million_weights():
+    assert unpacking_minutes(made_up(parameters=1_000_000_000)) == 10 + 10
+    # SmolLM2-135M took a gigabyte with the libraries, of which it has two.
+    assert unpacking_bytes(made_up(parameters=GB, dtype="float32")) == 2 * GB + 8 * GB
+    assert unpacking_bytes(made_up(parameters=GB, dtype="bfloat16")) == 2 * GB + 6 * GB
 
 
 def test_memory_and_cores_of_probes():

@@ -201,6 +201,8 @@ def test_a_real_instruct_model_is_studied_by_its_own_template(tmp_path):
     (folder / "few.yaml").write_text(yaml.safe_dump(few))
     study = Study(folder, "few.yaml")
     study.snakemake()
+    assert (folder / "results/models/smollm2/unpacked/model.safetensors").is_file()
+    assert study.planned() == set()
     rows = read_jsonl(folder / "results/smollm2/seed-1/probes/level-1.jsonl")
     between = {row["relative_position"]: row["token"] for row in rows if row["equation"] == -0.5}
     tokens = ["<|im_end|>", "Ċ", "<|im_start|>", "ass", "istant", "Ċ"]

@@ -15,7 +15,7 @@ from think_to_talk.study.plan import StudyPlan
 
 
 @pytest.mark.parametrize(
-    "overlay", [None, "paper", "controls", "findings", "interventions", "clocks"]
+    "overlay", [None, "paper", "controls", "findings", "interventions", "clocks", "smollm2"]
 )
 def test_the_estimated_jobs_are_the_planned_ones(tmp_path, schema, overlay):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-from think_to_talk.models.sizes import DTYPE_BYTES
 from think_to_talk.study.needs import Needs
 from think_to_talk.study.plan import STUDIED_SPLITS, StudyPlan
 
@@ -22,7 +21,7 @@ class Disk:
 
     hidden: hidden states. largest: those of the task with the most.
     weights: weights of probes. rows: rows of probes and of the logit lens.
-    checkpoint: of a model that is downloaded, or trained once per seed.
+    checkpoint: of a model that is downloaded or unpacked, or trained once per seed.
     """
 
     hidden: int
@@ -42,14 +41,13 @@ class Disk:
             )
             for task in entry.tasks
         }
-        stored = {"hub": 1, "train": seeds}.get(entry.kind, 0)
-        parameters = needs.sizes(model).parameters * DTYPE_BYTES[needs.sizes(model).dtype]
+        stored = {"hub": 1, "train": seeds, "local": int(entry.is_unpacked)}[entry.kind]
         return cls(
             hidden=seeds * sum(hidden.values()),
             largest=max(hidden.values()),
             weights=seeds * sum(needs.probe_weight_bytes(model, task) for task in entry.tasks),
             rows=seeds * sum(_row_bytes(study, needs, model, task) for task in entry.tasks),
-            checkpoint=0 if entry.is_untrained else stored * parameters,
+            checkpoint=0 if entry.is_untrained else stored * needs.parameter_bytes(model),
         )
 
     @classmethod

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from think_to_talk.formulas.symbols import vocabulary
+from think_to_talk.models.checkpoints import checkpoint_files
 from think_to_talk.study.task_entries import Entry, task_entries
 
 
@@ -113,6 +115,11 @@ class ModelEntry(Entry):
     def checkpoint_owner(self) -> str:
         """The model whose checkpoint it has: itself, or what it is an untrained copy of."""
         return self.untrained_copy_of or self.name
+
+    @cached_property
+    def is_unpacked(self) -> bool:
+        """Whether its checkpoint is a GGUF file, which a job unpacks before others load it."""
+        return self.kind == "local" and checkpoint_files(self.path)[0].suffix == ".gguf"
 
     @property
     def runs_on_gpu(self) -> bool:

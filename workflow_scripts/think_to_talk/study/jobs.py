@@ -24,6 +24,7 @@ def model_jobs(study: StudyPlan, model: str) -> dict[str, int]:
     return {
         "download": 1 if entry.kind == "hub" and not untrained else 0,
         "train": seeds if entry.kind == "train" and not untrained else 0,
+        "unpack": 1 if entry.is_unpacked and not untrained else 0,
         "model_check": seeds,
         "tokens": seeds * tasks,
         "hidden_states": seeds * len(study.shard_jobs(model)),

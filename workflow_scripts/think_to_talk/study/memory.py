@@ -13,7 +13,7 @@ from typing import Any
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.symbols import text_symbols
-from think_to_talk.models.sizes import Sizes, Tokens
+from think_to_talk.models.sizes import DTYPE_BYTES, Sizes, Tokens
 
 GB = 2**30
 
@@ -261,6 +261,14 @@ def probe_bytes(sizes: Sizes, rows: int, weights: int) -> int:
     features = 8 * rows * d * 4
     matrices = 4 * weights * d * d * 4 if d <= _WIDE else 0
     return CPU_RESERVE + features + matrices
+
+
+def unpacking_bytes(sizes: Sizes) -> int:
+    """Main memory of unpacking a GGUF file: its weights in fp32 and as the model has them.
+
+    The checkpoint that is written is read again when those in fp32 are gone.
+    """
+    return CPU_RESERVE + sizes.parameters * (4 + DTYPE_BYTES[sizes.dtype])
 
 
 def gpus_from_config(entries: Sequence[Mapping[str, Any]]) -> list[Gpu]:

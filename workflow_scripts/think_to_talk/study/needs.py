@@ -138,6 +138,10 @@ class Needs:
         """The number format in which the model runs."""
         return self.sizes(model).dtype
 
+    def parameter_bytes(self, model: str) -> int:
+        """Bytes of the model's weights in a file, in the format in which it runs."""
+        return self.sizes(model).parameters * DTYPE_BYTES[self.dtype(model)]
+
     def stored_dtype(self, model: str) -> str:
         """The number format in which the model's hidden states are stored."""
         dtype = self.study.config["hidden_states"]["dtype"]

@@ -24,6 +24,9 @@ CPU_FLOPS = 10e9
 #: The scheduler ends a job after so many minutes and so many times its estimate.
 _LEAST_MINUTES, _RUNTIME_MARGIN = 10, 2.0
 
+#: Of a parameter of a GGUF file; three times what a core takes.
+_MINUTES_PER_UNPACKED = 10 / 1e9
+
 
 @dataclass(frozen=True)
 class Work:
@@ -109,6 +112,11 @@ def with_whole_numbers(
         worst_passes=work.worst_passes + batches * answers * (2 + digits),
         worst_seconds=work.worst_seconds + sizes.flops_per_token * tokens / rate,
     )
+
+
+def unpacking_minutes(sizes: Sizes) -> int:
+    """Time limit of unpacking a GGUF file, by the size of its model."""
+    return _LEAST_MINUTES + math.ceil(sizes.parameters * _MINUTES_PER_UNPACKED)
 
 
 #: Tokens that force an answer, ` ; z =`, where a tokenizer splits spaces from them.
