@@ -14,7 +14,7 @@ try:
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
-config |= study.config  # In place, for jobs of a module too.
+config |= configuration.as_written(study.config)  # In place, for jobs of a module too.
 
 code = Code(f"{REPOSITORY}/workflow_scripts", ".snakemake/code.json")
 

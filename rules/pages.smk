@@ -14,18 +14,8 @@ PACKAGES = required_packages(
 
 def shown_config():
     """The configuration without keys that results do not depend on."""
-    models = {
-        name: {
-            key: value
-            for key, value in entry.items()
-            # The path of an installed package differs between machines.
-            if key != "path" or "package" not in entry
-        }
-        for name, entry in config["models"].items()
-    }
     hidden_keys = ("container", "gpus", "keep_hidden_states", "wandb")
-    shown = {key: value for key, value in config.items() if key not in hidden_keys}
-    return {**shown, "models": models}
+    return {key: value for key, value in config.items() if key not in hidden_keys}
 
 
 def explorer_tables():

@@ -2,13 +2,18 @@
 
 import copy
 import json
+from operator import attrgetter
 
 import pytest
+import yaml
+from snakemake.utils import update_config
 from support.checkpoints import smollm2_folder
+from support.repository import REPOSITORY
 
 from think_to_talk.errors import InputError
 from think_to_talk.study import configuration
 
+STUDIES = sorted((REPOSITORY / "studies").glob("*.yaml"))
 HUB = {"kind": "hub", "repository": "org/model", "revision": "0" * 40}
 
 
@@ -196,3 +201,15 @@ def test_every_key_has_a_description(schema):
 
 def test_defaults_are_valid_json(schema):
     json.dumps(schema)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=attrgetter("stem"))
+def test_a_configuration_may_be_completed_again(raw_config, schema, study):
+    """As for each `use rule` of a module."""
+    config = copy.deepcopy(raw_config)
+    update_config(config, yaml.safe_load(study.read_text(encoding="utf-8")))
+    config.setdefault("controls", {})["untrained"] = True
+    completed = configuration.complete(config, schema)
+    written = configuration.as_written(completed)
+    assert not any("untrained" in model for model in written["models"])
+    assert configuration.complete(written, schema) == completed

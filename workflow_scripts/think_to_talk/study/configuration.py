@@ -60,6 +60,25 @@ def complete(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, 
     return completed
 
 
+def as_written(completed: Mapping[str, Any]) -> dict[str, Any]:
+    """A completed configuration without what follows from its other entries.
+
+    It may be completed again, as Snakemake does for each `use rule` of a module: these entries are
+    untrained copies of models, and the paths of packages.
+    """
+    models = {
+        name: {key: entry for key, entry in model.items() if key not in _derived(model)}
+        for name, model in completed["models"].items()
+        if "untrained_copy_of" not in model
+    }
+    return {**completed, "models": models}
+
+
+def _derived(model: Mapping[str, Any]) -> set[str]:
+    """The keys of a model's entry that follow from others."""
+    return {"path"} if "package" in model else set()
+
+
 def _add_untrained_copies(models: dict[str, Any]) -> None:
     """Add an entry for the untrained copy of each model.
 
