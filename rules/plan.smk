@@ -17,7 +17,7 @@ rule plan:
         mem_mb=500,
         runtime=10,
     params:
-        config=config,
+        config=study.config,
         code=script_version(
             "plan.py",
             "think_to_talk/models/configs.py",

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from support.configs import ALL_CONTROLS
+from support.studies import Study, copied_repository
 
 MINI_TASKS = [("tiny", "level-1"), *(("local", t) for t in ("level-1", "general", "existing"))]
 
@@ -52,3 +53,12 @@ def test_random_weights_for_several_gpus_are_drawn_in_main_memory(mini):
     job = r"wildcards: model=(local[.\w]*),.*\n(?: +priority: 1\n)? +resources: .*gpu=2,"
     asked = set(re.findall(job + r".* mem_mb=(\d+),", jobs))
     assert asked == {("local", "16000"), ("local.untrained", "16001")}
+
+
+def test_the_plan_has_untrained_copies_also_of_a_model_in_a_package(tmp_path):
+    study = Study(copied_repository(tmp_path / "study"), "studies/smollm2.yaml")
+    study.configure(controls={"untrained": True})
+    study.snakemake("plan")
+    page = (study.folder / "results/plan.md").read_text()
+    name = "smollm2-135m-instruct"
+    assert re.findall(rf"^\| ({name}\S*)", page, re.MULTILINE) == [name, f"{name}.untrained"]
