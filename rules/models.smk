@@ -1,13 +1,7 @@
 """Models: trained by the study, downloaded from a hub, or checkpoints that exist."""
 
-# The files of a checkpoint that the study trains or unpacks; `models/unpacking.py` has them too.
-CHECKPOINT_FILES = [
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-]
+from think_to_talk.models.checkpoints import WRITTEN_FILES
+
 UNPACKED_MODELS = [
     name
     for name, entry in study.models.items()
@@ -68,7 +62,7 @@ def checkpoint_files(wildcards):
     """The files of a model's checkpoint; of a hub model, its manifest."""
     source, model = model_checkpoint(wildcards), study.models[wildcards.model]
     if model.kind == "train" or model.is_unpacked:
-        return [source + file for file in CHECKPOINT_FILES]
+        return [source + file for file in WRITTEN_FILES]
     if model.kind == "hub":
         return [source]
     return [str(file) for file in study.checkpoint_files(wildcards.model)]
@@ -116,7 +110,7 @@ rule train:
     output:
         expand(
             TRAINED,
-            file=CHECKPOINT_FILES,
+            file=WRITTEN_FILES,
             allow_missing=True,
         ),
         report=filled(TRAINED, file="training.json"),
@@ -177,7 +171,7 @@ rule unpack:
     input:
         model=lambda wildcards: study.checkpoint_files(wildcards.model),
     output:
-        expand(UNPACKED, file=CHECKPOINT_FILES, allow_missing=True),
+        expand(UNPACKED, file=WRITTEN_FILES, allow_missing=True),
     log:
         log_file("unpack/{model}"),
     benchmark:

@@ -19,6 +19,7 @@ from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.models import training
 from think_to_talk.models.loading import Checkpoint
 from think_to_talk.models.training_examples import training_examples
+from think_to_talk.models.unpacking import unpack
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 
 SIZES = {"train": 10, "valid": 10, "test": 40, "probing_train": 40}
@@ -31,22 +32,11 @@ def smollm2_folder():
 
 
 def smollm2_checkpoint():
-    """The folder of the same model and tokenizer as Hugging Face's library saves them.
-
-    They are unpacked once for all processes of tests: each time takes 20 seconds.
-    """
+    """The folder that the same file is unpacked to, once for all processes of tests."""
     with shared("smollm2") as folder:
         if not folder.exists():
-            packed = Checkpoint(smollm2_folder())
-            found = packed.model()
-            config = type(found.config)(
-                **{k: v for k, v in found.config.to_dict().items() if k != "quantization_config"}
-            )
-            model = type(found)(config)
-            model.load_state_dict(found.state_dict())
             unfinished = folder.with_suffix(".part")
-            model.save_pretrained(unfinished)
-            packed.tokenizer().save_pretrained(unfinished)
+            unpack(Checkpoint(smollm2_folder()), unfinished)
             unfinished.rename(folder)
     return folder
 

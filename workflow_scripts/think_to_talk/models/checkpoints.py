@@ -16,6 +16,12 @@ from think_to_talk.errors import InputError
 
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
+#: Files of a checkpoint that the study trains or unpacks; a chat template is in the tokenizer's.
+WRITTEN_FILES = (
+    *("config.json", "generation_config.json", _WEIGHTS),
+    *("tokenizer.json", "tokenizer_config.json"),
+)
+
 #: What to do about a damaged file of a checkpoint.
 RESTORE_HINT = (
     "restore the checkpoint's files, or, if the study trained it, delete them and run again to "

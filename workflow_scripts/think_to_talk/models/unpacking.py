@@ -13,19 +13,11 @@ import torch
 
 from think_to_talk.errors import InputError
 from think_to_talk.files.atomic import adding_to
+from think_to_talk.models.checkpoints import WRITTEN_FILES
 from think_to_talk.models.loading import Checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-#: The files of the checkpoint. Its chat template is in tokenizer_config.json.
-_FILES = {
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-}
 
 #: The library splits weights that are larger.
 _ONE_FILE = 10**15
@@ -57,7 +49,7 @@ def unpack(checkpoint: Checkpoint, folder: str | Path) -> None:
         tokenizer.save_pretrained(temporary, save_jinja_files=False)
         written = Checkpoint(temporary, checkpoint.dtype, checkpoint.trust_remote_code)
         changed = {
-            "files": {file.name for file in temporary.iterdir()} != _FILES,
+            "files": {file.name for file in temporary.iterdir()} != set(WRITTEN_FILES),
             "end-of-sequence ids": checkpoint.end_ids() != written.end_ids(),
             "tokenizer": not _same_tokenizer(tokenizer, written.tokenizer()),
             **_changed_in_model(model, written.model()),
