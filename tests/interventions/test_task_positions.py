@@ -100,6 +100,28 @@ def test_free_writing_counts_them_too(ragged, plain):
         assert row["outputs"] == [pair.writes(row) for pair in plain], row["spec"]
 
 
+def test_numbers_may_have_the_digits_of_the_tasks_though_those_of_its_pairs_have_one(tmp_path):
+    """A run that says 12 does not say 1, though no pair has a number of two digits."""
+    task = template(EQUATIONS, values=VALUES["ragged"], shots=1)
+    checkpoint = Checkpoint(trained_once("ragged-numbers", task, steps=250))
+    model, tokenizer = checkpoint.model().double(), checkpoint.tokenizer()
+    positions = positions_of(tokenizer, task, tmp_path)
+    drawn = pairs_of(task, ["v0.1", "v1.1"], 300)
+    pairs = [p for p in drawn if {*digits_of(p, ""), *digits_of(p, "base_")} == {1}]
+    pairs = [{**p, "base_few_shot_context": "", "few_shot_context": ""} for p in pairs][:12]
+    assert len(pairs) == 12
+    axis = PairAxis.of(tokenizer, [pairs], 0, positions=positions)
+    assert (axis.longest, axis.further_tokens) == (2, 6)
+    settings = PatchingSettings(window=3, stride=3, specs=SPECS)
+    given = model, facts_of(model), tokenizer, {"e": pairs}, settings
+    rows = list(patching_rows(*given, shots=0, positions=positions, **OPTIONS))
+    plain = [Plain(model, tokenizer, pair, True, 2) for pair in pairs]
+    rows = [row for row in rows if row["rows"] == "all" and row["kind"] == "own"]
+    said = [(row["outputs"], [plain[i].says(row)[0] for i in row["pairs"]]) for row in rows]
+    assert all(outputs == expected for outputs, expected in said)
+    assert any(len(text) == 2 for _, expected in said for text in expected)
+
+
 def edits_of(tokenizer, pairs, positions):
     """(rows of patching, of free writing, and of probes) for the pairs of an edit."""
     config = {**FAMILIES[0].to_diff_dict(), "vocab_size": len(tokenizer)}

@@ -1,5 +1,6 @@
 """Which rows have the positions of a task, and where."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from think_to_talk.tokens.prompts import tokenize
 from think_to_talk.tokens.ragged import TaskLayout
 from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 from think_to_talk.tokens.task_positions import TaskPositions
+from think_to_talk.tokens.write_shards import write_token_shards
 
 SIZES = {"train": 4, "valid": 1, "test": 40, "probing_train": 1}
 
@@ -87,3 +89,24 @@ def test_a_row_has_as_many_tokens_of_a_chat_template():
         n_problem=layout.n_problem - 1,
     )
     assert not TaskPositions(fewer, are_symbols=True).fit(tokenized[0], ())
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+def test_shards_tell_the_numbers_of_all_rows_of_a_task(tmp_path, spaced):
+    """Those of each symbol, whether or not a space is a token of its own."""
+    rows = rows_of(values=[0, 29])
+    texts = [row["source"] + row["target"] for row in rows]
+    tokenizer = byte_level(texts, vocabulary_size=1) if spaced else symbol_tokenizer((), 29)
+    paths = {"test": [tmp_path / "0", tmp_path / "1"], "probing_train": [tmp_path / "2"]}
+    splits = {"test": rows, "probing_train": rows[:1]}
+    write_token_shards(
+        tokenizer, splits, paths, shots=0, shard_rows=len(rows) // 2, identity={"task": "t"}
+    )
+    positions = TaskPositions.read(paths["test"], {"task": "t"})
+    assert positions.are_symbols
+    symbols = [re.findall(r"[0-9]+|[^ ]", text) for text in texts]
+    numbers = [i for i, symbol in enumerate(symbols[0]) if symbol.isdigit()]
+    assert {*positions.spelled} == {*numbers}
+    for symbol, spelled in positions.spelled.items():
+        assert {tokenizer.decode(ids).strip() for ids in spelled} == {s[symbol] for s in symbols}
+        assert {len(ids) for ids in spelled} == ({2, 3} if spaced else {1, 2})

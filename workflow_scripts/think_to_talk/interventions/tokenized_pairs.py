@@ -15,20 +15,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from think_to_talk.errors import InputError
 from think_to_talk.formulas.rows import base_row
-from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.blank_tokens import blank_tokens
 from think_to_talk.tokens.chat import Chat
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, tokenize
 from think_to_talk.tokens.ragged import TaskLayout
-from think_to_talk.tokens.task_positions import TaskPositions
+from think_to_talk.tokens.task_positions import TaskPositions, spelled_numbers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -162,14 +161,16 @@ class PairAxis:
         positions = positions or TaskLayout.of(tokenizer, rows, tokenized).positions
         if len({row.prefix for row in tokenized}) > 1:
             raise InputError("pairs have several few_shot_context, expected one for all of a task")
-        blank = blank_tokens(tokenizer, (i for row in tokenized for i in (*row.problem, *row.gold)))
+        of_task = chain.from_iterable(positions.spelled.values())
+        of_pairs = ((*row.problem, *row.gold) for row in tokenized)
+        blank = blank_tokens(tokenizer, (i for ids in (*of_task, *of_pairs) for i in ids))
         problems = {
             _text(row): Problem(
                 of_row, positions.tokens(of_row.layout) if positions.fit(of_row, blank) else None
             )
             for row, of_row in zip(rows, tokenized, strict=True)
         }
-        numbers, spelled = _numbers(positions.layout, problems.values(), blank)
+        numbers, spelled = _numbers(positions, problems.values(), blank)
         return cls(
             *(tokenizer, positions, problems, numbers),
             max(spelled, key=len, default=()),
@@ -275,22 +276,23 @@ def _text(row: Mapping[str, Any]) -> _Text:
 
 
 def _numbers(
-    layout: Layout, problems: Iterable[Problem], blank: Collection[int]
+    positions: TaskPositions, problems: Iterable[Problem], blank: Collection[int]
 ) -> tuple[dict[int, PlacedNumber], list[tuple[int, ...]]]:
     """Numbers with a position of their own: {position: number}, and the tokens of all of them.
 
-    layout: of the task. blank: the tokens that are spaces alone.
+    positions: of the task, whose rows may have longer numbers than the problems.
+    blank: the tokens that are spaces alone.
     """
     placed: dict[int, PlacedNumber] = {}
     spelled: list[tuple[int, ...]] = []
+    layout = positions.layout
     fitting = [((*p.row.problem, *p.row.gold), p.ends) for p in problems if p.ends is not None]
-    for symbol, last in layout.completing_tokens().items():
-        if layout.symbols[symbol] != NUMBER or not fitting:
-            continue
-        # It may begin with lone spaces, which have positions of their own or not.
-        first = layout.position_symbol.index(symbol)
-        found = {ids[ends[first - 1] + 1 if first else 0 : ends[last] + 1] for ids, ends in fitting}
+    if not fitting:
+        return placed, spelled
+    for symbol, of_pairs in spelled_numbers(layout, fitting).items():
+        found = of_pairs | positions.spelled.get(symbol, frozenset())
         spaces = min(len([*takewhile(blank.__contains__, ids)]) for ids in found)
+        first, last = layout.position_symbol.index(symbol), layout.position_of(symbol)
         position = min(first + spaces, last)
         placed[position] = PlacedNumber(last + 1 - position, spaces - (position - first))
         spelled += sorted(ids[spaces:] for ids in found)

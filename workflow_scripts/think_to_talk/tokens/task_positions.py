@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from think_to_talk.files.shards import Shards
+from think_to_talk.formulas.symbols import NUMBER
 from think_to_talk.tokens.layout import Layout
 from think_to_talk.tokens.prompts import TokenizedRow, shape
-from think_to_talk.tokens.shards import has_symbol_positions
+from think_to_talk.tokens.shards import RaggedTokens, has_symbol_positions
+
+#: {symbol of a number: its tokens in some rows, with lone spaces before it}.
+Spelled = Mapping[int, frozenset[tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -25,19 +29,33 @@ class TaskPositions:
 
     layout: what is at each position.
     are_symbols: whether positions are symbols, not tokens.
+    spelled: the numbers of its rows, if positions are symbols: they may take more tokens than those
+        of the problems that a stage tokenizes. None are known of a task without shards.
     """
 
     layout: Layout
     are_symbols: bool
+    spelled: Spelled = field(default_factory=dict)
 
     @classmethod
     def read(cls, paths: Sequence[str | Path], identity: Mapping[str, Any]) -> TaskPositions:
-        """Read them from token shards of a task, of which one is enough.
+        """Read them from the token shards of a split.
 
         identity: model, seed and task, as in rows.
         """
         shards = Shards.open(paths, {key: str(value) for key, value in identity.items()})
-        return cls(Layout.loads(shards.metadata["layout"]), has_symbol_positions(shards))
+        layout = Layout.loads(shards.metadata["layout"])
+        if not has_symbol_positions(shards):
+            return cls(layout, are_symbols=False)
+        ragged = RaggedTokens.read(shards)
+        parts = ((ragged.problem_length, "problem_ids"), (ragged.gold_length, "gold_ids"))
+        problem, gold = (
+            [row[:n] for row, n in zip(shards.read(name).tolist(), length.tolist(), strict=True)]
+            for length, name in parts
+        )
+        ids = [before + behind for before, behind in zip(problem, gold, strict=True)]
+        rows = zip(ids, ragged.symbol_token.tolist(), strict=True)
+        return cls(layout, are_symbols=True, spelled=spelled_numbers(layout, [*rows]))
 
     def fit(self, row: TokenizedRow, blank: Collection[int]) -> bool:
         """Whether a row has these positions.
@@ -86,6 +104,26 @@ class TaskPositions:
             completing[symbol] if completes and symbol is not None else next(following[symbol])
             for symbol, completes in positions
         )
+
+
+def spelled_numbers(
+    layout: Layout, rows: Collection[tuple[Sequence[int], Sequence[int]]]
+) -> Spelled:
+    """The numbers of some rows that have a position of their own.
+
+    layout: of the task.
+    rows: of each its ids, and the last token of each position.
+    """
+    found = {}
+    for symbol, last in layout.completing_tokens().items():
+        if layout.symbols[symbol] == NUMBER:
+            # It may begin with lone spaces, which have positions of their own or not.
+            first = layout.position_symbol.index(symbol)
+            found[symbol] = frozenset(
+                tuple(ids[ends[first - 1] + 1 if first else 0 : ends[last] + 1])
+                for ids, ends in rows
+            )
+    return found
 
 
 def lone_spaces(row: TokenizedRow, blank: Collection[int]) -> Counter[int | None]:
