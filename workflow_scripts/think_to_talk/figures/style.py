@@ -15,6 +15,8 @@ from typing import Any
 import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, Transform
 
@@ -131,14 +133,19 @@ def beside(panel: Axes, points: float) -> Transform:
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
-    """Write the figure to each path, in the format of its suffix, without dates or versions."""
-    without_dates = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+    """Write the figure to each path, as PNG or SVG by its suffix, without dates or versions.
+
+    `Figure.savefig` would draw it twice, as it does not know that the figure is laid out.
+    """
     with matplotlib.rc_context(STYLE):
         _settle(figure)
-    for path in map(Path, paths):
-        kind = path.suffix.lstrip(".")
-        with matplotlib.rc_context(STYLE), replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=_DPI, metadata=without_dates[kind])
+        for path in map(Path, paths):
+            with replacing(path) as temporary:
+                if path.suffix == ".svg":
+                    without_dates = {"Date": None, "Creator": None}
+                    FigureCanvasSVG(figure).print_svg(temporary, metadata=without_dates)
+                else:
+                    FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
 
 
 def _settle(figure: Figure) -> None:
