@@ -15,6 +15,11 @@ from think_to_talk.tokens.symbol_tokenizer import symbol_tokenizer
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "layers": 2, "heads": 2}
 
 
+def n_given(learned):
+    """The tokens of a row before the first one that is learned."""
+    return int(learned.nonzero()[0])
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
     return symbol_tokenizer()
@@ -68,9 +73,7 @@ def test_a_step_follows_the_gradient_of_the_mean_over_all_learned_tokens(
     total = n_tokens = 0
     for some in drawn:
         for ids, learned in zip(some.ids, some.learned, strict=True):
-            labels = ids.clone()
-            labels[: some.n_given] = -100
-            labels[some.n_given :][~learned] = -100
+            labels = ids.where(learned, -100)
             total += model(ids[None], labels=labels[None]).loss * int(learned.sum())
             n_tokens += int(learned.sum())
     (total / n_tokens).backward()
@@ -103,7 +106,7 @@ def test_each_step_shows_whole_chains_and_some_that_are_cut(tasks, tokenizer, mo
     shown = []
 
     def losses(model, some):
-        shown.append((some.n_given, len(some.ids)))
+        shown.append([*map(n_given, some.learned)])
         return sum(parameter.sum() for parameter in model.parameters()) * torch.zeros(1)
 
     monkeypatch.setattr(training, "_losses", losses)
@@ -111,12 +114,13 @@ def test_each_step_shows_whole_chains_and_some_that_are_cut(tasks, tokenizer, mo
     sizes = {"hidden_size": 8, "intermediate_size": 8, "layers": 1, "heads": 1}
     model = training.build_model(sizes, len(tokenizer), 3)
     training.train(model, examples, {**entry, "cut": 0.3}, 3)
-    # In two shares, one after the other.
-    assert shown[::4] == shown[2::4] == [(whole.n_given, 5)] * 60
-    assert [given for given, _ in shown[1::4]] == [given for given, _ in shown[3::4]]
-    assert {given for given, _ in shown[1::4]} == {cut.n_given for cut in cuts}
-    assert {n_rows for _, n_rows in shown[1::4]} == {2}
-    assert {n_rows for _, n_rows in shown[3::4]} == {1}
+    # In two shares, one after the other, each of whole chains and then of some that are cut.
+    for share, n_cut in ((shown[::2], 2), (shown[1::2], 1)):
+        assert {tuple(of_rows[:5]) for of_rows in share} == {(n_given(whole.learned[0]),) * 5}
+        assert {len(of_rows) for of_rows in share} == {5 + n_cut}
+        assert all(len({*of_rows[5:]}) == 1 for of_rows in share)
+    assert [of_rows[5] for of_rows in shown[::2]] == [of_rows[5] for of_rows in shown[1::2]]
+    assert {of_rows[5] for of_rows in shown} == {n_given(cut.learned[0]) for cut in cuts}
 
 
 def test_tasks_whose_chains_cannot_be_cut_are_trained_on_whole_ones(tasks, monkeypatch):
@@ -177,7 +181,7 @@ def test_rows_of_different_lengths_are_learned_from_their_own_tokens_alone():
     for row in rows:
         one = encode(tokenizer, [row])
         n_chain = len(tokenizer(row["target"])["input_ids"])
-        assert one.learned.sum() == n_chain == one.ids.shape[1] - one.n_given
+        assert one.learned.sum() == n_chain == one.ids.shape[1] - n_given(one.learned[0])
         alone.append(training._losses(model, one))
         right.append(training.exact_match(model, one))
     assert len({len(of_row) for of_row in alone}) > 2

@@ -186,8 +186,8 @@ def trained_chat_model(folder, task, *, steps, rows=3000, largest=9):
     ids = torch.tensor([[*row.prefix, *row.problem, *row.gold] for row in tokenized])
     given = len(tokenized[0].prefix) + len(tokenized[0].problem)
     model = training.build_model(entry, len(tokenizer), 0)
-    learned = torch.ones_like(ids[:, given:], dtype=torch.bool)
-    training.train(model, {"task": TaskExamples(Examples(ids, given, learned))}, entry, 0)
+    learned = (torch.arange(ids.shape[1]) >= given).expand_as(ids)
+    training.train(model, {"task": TaskExamples(Examples(ids, learned))}, entry, 0)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

@@ -16,7 +16,7 @@ import json
 import math
 import random
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -122,9 +122,9 @@ def train(
                 [rng.randrange(len(task.whole.ids)) for _ in range(n_rows)]
                 for n_rows in (entry["batch_size"], n_cut)
             )
-            batch = [task.whole.select(whole)]
+            batch = task.whole.select(whole)
             if n_cut:
-                batch.append(task.cut(cut, place))
+                batch = Examples.joined([batch, task.cut(cut, place)])
             loss = _add_gradients(model, batch, pool)
             torch.nn.utils.clip_grad_norm_(model.parameters(), _CLIP)
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -149,38 +149,32 @@ def _one_thread_each(workers: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def _add_gradients(
-    model: LlamaForCausalLM, batch: Sequence[Examples], pool: ThreadPoolExecutor
-) -> float:
+def _add_gradients(model: LlamaForCausalLM, batch: Examples, pool: ThreadPoolExecutor) -> float:
     """Set the gradient of a batch's mean loss, share by share, and return that loss."""
-    shares = [
-        [some.select(range(i, len(some.ids), _SHARES)) for some in batch] for i in range(_SHARES)
-    ]
+    shares = [batch.select(range(i, len(batch.ids), _SHARES)) for i in range(_SHARES)]
     sums, gradients = zip(*pool.map(partial(_summed, model), shares), strict=True)
-    n_tokens = sum(int(some.learned.sum()) for some in batch)
+    n_tokens = int(batch.learned.sum())
     for parameter, of_shares in zip(model.parameters(), zip(*gradients, strict=True), strict=True):
         parameter.grad = torch.stack(of_shares).sum(dim=0).div_(n_tokens)
     return sum(sums) / n_tokens
 
 
 def _summed(
-    model: LlamaForCausalLM, share: Sequence[Examples]
+    model: LlamaForCausalLM, share: Examples
 ) -> tuple[float, tuple[torch.Tensor, ...]]:
     """The sum of the losses of a share of a batch's rows, and its gradient per parameter."""
-    losses = [_losses(model, some) for some in share if len(some.ids)]
-    if not losses:
+    if not len(share.ids):
         return 0.0, tuple(torch.zeros_like(parameter) for parameter in model.parameters())
-    loss = torch.cat(losses).sum()
+    loss = _losses(model, share).sum()
     return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
-def _losses(model: LlamaForCausalLM, task: Examples) -> torch.Tensor:
-    """Cross-entropy of each token that comes after what is given, [tokens]."""
-    n_learned = task.ids.shape[1] - task.n_given
-    logits = model(task.ids[:, :-1], use_cache=False, logits_to_keep=n_learned).logits
-    targets = task.ids[:, task.n_given :].flatten()
-    losses = F.cross_entropy(logits.flatten(0, 1), targets, reduction="none")
-    return losses[task.learned.flatten()]
+def _losses(model: LlamaForCausalLM, examples: Examples) -> torch.Tensor:
+    """Cross-entropy of each token that is learned, [tokens]."""
+    states = model.model(examples.ids[:, :-1], use_cache=False).last_hidden_state
+    learned = examples.learned[:, 1:]
+    logits = model.lm_head(states[learned])
+    return F.cross_entropy(logits, examples.ids[:, 1:][learned], reduction="none")
 
 
 def train_until_solved(
@@ -225,8 +219,8 @@ def train_until_solved(
 @torch.inference_mode()
 def exact_match(model: LlamaForCausalLM, task: Examples) -> float:
     """Share of rows of which greedy decoding writes all that comes after what is given."""
-    logits = model(task.ids[:, :-1], use_cache=False).logits[:, task.n_given - 1 :]
-    right = (logits.argmax(dim=-1) == task.ids[:, task.n_given :]) | ~task.learned
+    logits = model(task.ids[:, :-1], use_cache=False).logits
+    right = (logits.argmax(dim=-1) == task.ids[:, 1:]) | ~task.learned[:, 1:]
     return right.all(dim=1).float().mean().item()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from think_to_talk.formulas.cuts import CutTexts, cut_row, given_of_cut, n_cuts, shortened
 from think_to_talk.formulas.sampling import draw_rows
@@ -27,19 +28,28 @@ if TYPE_CHECKING:
 class Examples:
     """Problems of one task with their chains, tokenized.
 
-    ids: [rows, tokens] of problem and chain; newlines follow those of a shorter row.
-    n_given: the fewest tokens that are given in a row: of the problem, and of a cut chain up to its
-        cut.
-    learned: [rows, tokens from `n_given` on] whether a token is after what is given in its row.
+    ids: [rows, tokens] of problem and chain; others follow those of a shorter row.
+    learned: [rows, tokens] whether a token is of its row, and after what is given: the problem, and
+        a cut chain up to its cut.
     """
 
     ids: torch.Tensor
-    n_given: int
     learned: torch.Tensor
+
+    @classmethod
+    def joined(cls, several: Sequence[Examples]) -> Examples:
+        """The rows of all, one after the other, as wide as the widest."""
+        width = max(some.ids.shape[1] for some in several)
+        return cls(
+            *(
+                torch.cat([F.pad(part, (0, width - part.shape[1])) for part in parts])
+                for parts in zip(*((some.ids, some.learned) for some in several), strict=True)
+            )
+        )
 
     def select(self, rows: Sequence[int]) -> Examples:
         """Only the rows with these numbers, in this order."""
-        return Examples(self.ids[rows], self.n_given, self.learned[rows])
+        return Examples(self.ids[rows], self.learned[rows])
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,9 @@ def encode(
     width = int(lengths.max())
     padding = tokenizer.pad_token_id
     padded = np.array([[*of_row, *[padding] * (width - len(of_row))] for of_row in ids])
-    place = torch.arange(int(n_given.min()), width)
+    place = torch.arange(width)
     learned = (place >= n_given[:, None]) & (place < lengths[:, None])
-    return Examples(torch.from_numpy(padded), int(n_given.min()), learned)
+    return Examples(torch.from_numpy(padded), learned)
 
 
 def _token_ids(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
