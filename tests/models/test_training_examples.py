@@ -89,7 +89,7 @@ def test_joined_examples_are_those_of_all_and_what_fills_a_row_is_not_learned(ta
     examples = training_examples(tokenizer, task, set(), 9, 3, cut=True)["task"]
     several = [examples.cut([1], 2), examples.whole.select([4, 5]), examples.cut([2, 3], 0)]
     joined = Examples.joined(several)
-    alone = [(ids, learned) for some in several for ids, learned in zip(some.ids, some.learned)]
+    alone = [row for some in several for row in zip(some.ids, some.learned, strict=True)]
     assert len(joined.ids) == len(alone) == 5
     for ids, learned, (own, own_learned) in zip(joined.ids, joined.learned, alone, strict=True):
         assert torch.equal(ids[: len(own)], own)
