@@ -159,9 +159,7 @@ def _add_gradients(model: LlamaForCausalLM, batch: Examples, pool: ThreadPoolExe
     return sum(sums) / n_tokens
 
 
-def _summed(
-    model: LlamaForCausalLM, share: Examples
-) -> tuple[float, tuple[torch.Tensor, ...]]:
+def _summed(model: LlamaForCausalLM, share: Examples) -> tuple[float, tuple[torch.Tensor, ...]]:
     """The sum of the losses of a share of a batch's rows, and its gradient per parameter."""
     if not len(share.ids):
         return 0.0, tuple(torch.zeros_like(parameter) for parameter in model.parameters())
