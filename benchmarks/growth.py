@@ -72,7 +72,8 @@ def write_split(
         }
         for layer in layers:
             shapes[f"layer.{layer}"] = (torch.bfloat16, (n, positions, width))
-        paths.append(folder / f"{split}-{start}.safetensors")
+        # In the order of their names, too.
+        paths.append(folder / f"{split}-{start:06}.safetensors")
         shown = sum(directions[v][answers[numbers, v]] for v in range(VARIABLES))
         with write_shard(paths[-1], shapes, metadata) as stored:
             stored["input_length"].fill_(positions)

@@ -61,9 +61,15 @@ def main(arguments: list[str]) -> None:
         print(f"{name} …", end="", file=sys.stderr, flush=True)
         took = seconds(partial(_add, rows, parts[name], bench))
         print(f" {took:.0f} s", file=sys.stderr, flush=True)
-    table = _markdown(bench, rows)
-    print(table)
-    (folder / "table.md").write_text(table + "\n", encoding="utf-8")
+        # After each part: one that fails loses none of the others.
+        _write(bench, rows, details)
+    print(_markdown(bench, rows))
+
+
+def _write(bench: Bench, rows: list[Row], details: dict[str, Any]) -> None:
+    """What has been measured so far, in the benchmark's folder."""
+    folder = bench.folder
+    (folder / "table.md").write_text(_markdown(bench, rows) + "\n", encoding="utf-8")
     machine = asdict(bench.machine) | _environment()
     content = {"machine": machine, "rows": [asdict(row) for row in rows], **details}
     (folder / "table.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
