@@ -63,6 +63,17 @@ def test_the_growth_of_time_and_memory_is_measured_and_drawn(everything):
     assert (folder / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_shards_of_many_rows_are_read_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    import growth
+
+    paths, _ = growth.write_split(
+        tmp_path, "test", 10_001, {"positions": 2, "layers": 1, "width": 1}
+    )
+    assert sorted(tmp_path.glob("test-*.safetensors")) == paths
+    assert len(paths) == 6
+
+
 def test_a_single_part_is_run_alone(tmp_path):
     run = bench("--tiny", "--folder", str(tmp_path), "formulas", "shards")
     assert run.returncode == 0, run.stderr[-3000:]
