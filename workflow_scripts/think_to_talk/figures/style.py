@@ -137,15 +137,18 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
 
     `Figure.savefig` would draw it twice, as it does not know that the figure is laid out.
     """
+    writers = {
+        ".png": lambda file: FigureCanvasAgg(figure).print_png(file, metadata={"Software": None}),
+        ".svg": lambda file: FigureCanvasSVG(figure).print_svg(
+            file, metadata={"Date": None, "Creator": None}
+        ),
+    }
     with matplotlib.rc_context(STYLE):
         _settle(figure)
         for path in map(Path, paths):
+            write = writers[path.suffix]
             with replacing(path) as temporary:
-                if path.suffix == ".svg":
-                    without_dates = {"Date": None, "Creator": None}
-                    FigureCanvasSVG(figure).print_svg(temporary, metadata=without_dates)
-                else:
-                    FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
+                write(temporary)
 
 
 def _settle(figure: Figure) -> None:
